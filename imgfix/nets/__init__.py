@@ -1,0 +1,1 @@
+"""Network architectures: plain modules, one a file, no file access."""

@@ -1,0 +1,1 @@
+"""One file a job: arrays in, arrays out; joins a model to the runtime."""

@@ -1,0 +1,1 @@
+"""Training: the loop, its data, degradations, masks, losses and recipes."""

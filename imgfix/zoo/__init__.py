@@ -1,0 +1,1 @@
+"""From a catalog name to a verified file to a descriptor with its network."""

@@ -1,0 +1,62 @@
+"""What a loaded model says of itself. The runtime and the tasks read only this, never the network's class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Task = Literal["upscale", "inpaint", "restore", "generate", "video"]
+Precision = Literal["fp32", "fp16", "bf16"]
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """Facts about one model that decide how it may be run."""
+
+    name: str
+    """Catalog name (`arch-scale.tag`), or the file's stem for a file of the user's own."""
+    task: Task
+    """The job it was trained for."""
+    net: str
+    """Key of its architecture in `imgfix.zoo.nets` (`rrdbnet`, `srvgg`, `migan` ...)."""
+    scale: int = 1
+    """Output pixels per input pixel along one side."""
+    in_channels: int = 3
+    """Channels the network takes; pictures have 3, an inpainting network takes 4 (mask first)."""
+    out_channels: int = 3
+    """Channels the network returns."""
+    size_multiple: int = 1
+    """Both sides of the input must be multiples of this; the runtime pads and crops."""
+    size_minimum: int = 1
+    """Neither side of the input may be shorter than this; the runtime pads and crops."""
+    receptive_field: int | None = None
+    """Input pixels on each side of a pixel that can change its output; `None` when it has no bound (global operations)."""
+    tiling: bool = True
+    """Whether running it on tiles is allowed at all."""
+    native_size: int | None = None
+    """Side length it was trained at, when it only works well near that (inpainting); else `None`."""
+    precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+    """Precisions in which its output was checked to hold."""
+    frames: int = 1
+    """Frames it takes at once: 1 a picture, n a window, 0 a whole sequence (recurrent)."""
+    gan_trained: bool = False
+    """Trained adversarially: colours drift, so the input's low-frequency colour is kept by default."""
+    degradation: str = ""
+    """The damage it expects, in words (`bicubic`, `real-world`, `animation` ...)."""
+    licence: str = "unknown"
+    """SPDX name of the weights' licence."""
+    sha256: str = ""
+    """Hash of the safetensors file it was loaded from."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """Hyper-parameters the network was built with."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A descriptor with its network, on the CPU, in fp32, in evaluation mode."""
+
+    descriptor: Descriptor
+    net: nn.Module
