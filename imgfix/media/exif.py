@@ -1,0 +1,209 @@
+"""EXIF blocks, changed in place.
+
+Rewriting an EXIF block moves its parts about, and the maker notes of most cameras hold absolute offsets that break when
+they move. So the few values that we must change (orientation, size, thumbnail) are patched where they stand.
+An EXIF block is a small TIFF file: a header, then directories of 12-byte entries (EXIF 2.32, CIPA DC-008; TIFF 6.0).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+ORIENTATION = 0x0112
+EXIF_FOLDER = 0x8769
+GPS_FOLDER = 0x8825
+INTEROP_FOLDER = 0xA005
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_PREFIX = b"Exif\x00\x00"
+
+
+class BrokenExifError(ValueError):
+    """An EXIF block whose directories cannot be followed."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tag: where its entry stands, its TIFF type, count and raw little- or big-endian value bytes."""
+
+    tag: int
+    type: int
+    count: int
+    value: bytes
+    position: int  # of the entry's first byte
+    value_position: int
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One image file directory and the position of the pointer to the next."""
+
+    entries: dict[int, Entry]
+    next_position: int
+    next_offset: int
+
+
+def strip_prefix(exif: bytes) -> bytes:
+    """Remove the `Exif` marker that JPEG puts before the block, if it is there."""
+    return exif[len(_PREFIX) :] if exif.startswith(_PREFIX) else exif
+
+
+def with_prefix(exif: bytes) -> bytes:
+    """Put the `Exif` marker that JPEG wants before the block."""
+    return _PREFIX + strip_prefix(exif)
+
+
+class Block:
+    """A classic TIFF structure in memory that can be read and patched.
+
+    Raises `BrokenExifError` when a directory points outside the block.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = bytearray(strip_prefix(data))
+        if len(self.data) < 8 or self.data[:2] not in (b"II", b"MM"):
+            raise BrokenExifError("no TIFF header")
+        self.order = "<" if self.data[:2] == b"II" else ">"
+        magic, self.first = struct.unpack_from(self.order + "HI", self.data, 2)
+        if magic != 42:
+            raise BrokenExifError("no TIFF magic number")
+
+    def directory(self, offset: int) -> Directory:
+        """Read the directory at an offset; entries whose value lies outside are left out."""
+        if offset < 8 or offset + 2 > len(self.data):
+            raise BrokenExifError(f"directory at {offset} is outside the block")
+        (count,) = struct.unpack_from(self.order + "H", self.data, offset)
+        end = offset + 2 + 12 * count
+        if end > len(self.data):
+            raise BrokenExifError(f"directory at {offset} is cut off")
+        entries: dict[int, Entry] = {}
+        for position in range(offset + 2, end, 12):
+            tag, kind, number = struct.unpack_from(self.order + "HHI", self.data, position)
+            size = _SIZES.get(kind, 0) * number
+            at = position + 8
+            if size > 4:
+                (at,) = struct.unpack_from(self.order + "I", self.data, position + 8)
+            if size == 0 or at + size > len(self.data):
+                continue
+            entries.setdefault(tag, Entry(tag, kind, number, bytes(self.data[at : at + size]), position, at))
+        following = struct.unpack_from(self.order + "I", self.data, end)[0] if end + 4 <= len(self.data) else 0
+        return Directory(entries, end, following)
+
+    def number(self, entry: Entry) -> int:
+        """Read an entry of whole numbers as its first value."""
+        code = {1: "B", 3: "H", 4: "I", 13: "I"}.get(entry.type)
+        if code is None:
+            raise BrokenExifError(f"tag {entry.tag} is not a whole number")
+        return int(struct.unpack_from(self.order + code, entry.value)[0])
+
+    def set_number(self, entry: Entry, value: int) -> None:
+        """Replace an entry by one whole number; it always fits into the entry itself."""
+        if value < 65536:
+            struct.pack_into(self.order + "HHIHH", self.data, entry.position, entry.tag, 3, 1, value, 0)
+        else:
+            struct.pack_into(self.order + "HHII", self.data, entry.position, entry.tag, 4, 1, value)
+
+    def subdirectory(self, parent: Directory, tag: int) -> Directory | None:
+        """Follow a tag that points to another directory; None when it is missing or broken."""
+        entry = parent.entries.get(tag)
+        if entry is None:
+            return None
+        try:
+            return self.directory(self.number(entry))
+        except BrokenExifError:
+            return None
+
+
+def orientation(exif: bytes | None) -> int:
+    """Read the orientation (1-8); a missing or broken one is 1."""
+    if not exif:
+        return 1
+    try:
+        block = Block(exif)
+        entry = block.directory(block.first).entries.get(ORIENTATION)
+        value = block.number(entry) if entry else 1
+    except (BrokenExifError, struct.error):
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def resolution(exif: bytes | None) -> tuple[float, float] | None:
+    """Read the resolution in dots per inch, or None."""
+    if not exif:
+        return None
+    try:
+        block = Block(exif)
+        entries = block.directory(block.first).entries
+        x, y = (_fraction(block, entries[tag]) for tag in (0x011A, 0x011B))
+        unit = block.number(entries[0x0128]) if 0x0128 in entries else 2
+    except (BrokenExifError, struct.error, KeyError, ZeroDivisionError):
+        return None
+    if not (x > 0 and y > 0) or unit not in (2, 3):
+        return None
+    return (x, y) if unit == 2 else (x * 2.54, y * 2.54)
+
+
+def updated(exif: bytes, width: int, height: int) -> bytes:
+    """Set orientation to 1, the size tags (where they exist) to a new size, and remove the thumbnail.
+
+    The thumbnail shows the picture as it was: after an object was removed it would still show the object.
+    A block that cannot be parsed is returned as it is.
+    """
+    try:
+        block = Block(exif)
+        main = block.directory(block.first)
+    except (BrokenExifError, struct.error):
+        return strip_prefix(exif)
+    for tag, value in ((ORIENTATION, 1), (0x0100, width), (0x0101, height)):
+        if tag in main.entries:
+            block.set_number(main.entries[tag], value)
+    camera = block.subdirectory(main, EXIF_FOLDER)
+    for tag, value in ((0xA002, width), (0xA003, height)):
+        if camera is not None and tag in camera.entries:
+            block.set_number(camera.entries[tag], value)
+    _remove_thumbnail(block, main)
+    return bytes(block.data)
+
+
+def minimal(orientation_value: int) -> bytes:
+    """Build an EXIF block that holds nothing but an orientation."""
+    return b"II*\x00" + struct.pack("<IHHHIHHI", 8, 1, ORIENTATION, 3, 1, orientation_value, 0, 0)
+
+
+def walk(exif: bytes) -> Iterator[tuple[str, Entry, str]]:
+    """Go through all tags as (folder 'main' | 'exif' | 'gps' | 'interop', entry, byte order '<' | '>')."""
+    block = Block(exif)
+    main = block.directory(block.first)
+    folders = {"main": main, "gps": block.subdirectory(main, GPS_FOLDER)}
+    folders["exif"] = camera = block.subdirectory(main, EXIF_FOLDER)
+    folders["interop"] = block.subdirectory(camera, INTEROP_FOLDER) if camera else None
+    for name, folder in folders.items():
+        for entry in folder.entries.values() if folder else ():
+            yield name, entry, block.order
+
+
+def _fraction(block: Block, entry: Entry) -> float:
+    if entry.type != 5:
+        return float(block.number(entry))
+    top, bottom = struct.unpack_from(block.order + "II", entry.value)
+    return float(top) / float(bottom)
+
+
+def _remove_thumbnail(block: Block, main: Directory) -> None:
+    if not main.next_offset:
+        return
+    offset = main.next_offset
+    struct.pack_into(block.order + "I", block.data, main.next_position, 0)
+    try:
+        second = block.directory(offset)
+        start, length = (block.number(second.entries[tag]) for tag in (0x0201, 0x0202))
+    except (BrokenExifError, struct.error, KeyError):
+        return
+    end = start + length
+    if start < 8 or end > len(block.data):
+        return
+    if end >= len(block.data) - 1:  # the usual place; anywhere else other offsets must stay true
+        del block.data[start:]
+    else:
+        block.data[start:end] = bytes(length)

@@ -1,0 +1,83 @@
+"""The records of the media layer: a picture, what came with it, and what a glance at a file tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class JpegSettings:
+    """How a JPEG was encoded, so that the result can be encoded alike."""
+
+    quality: int  # 1-100 on the scale of libjpeg, estimated from the luminance table
+    tables: tuple[tuple[int, ...], ...] = ()  # 64 values each, natural (row by row) order
+    subsampling: str | None = None  # '4:4:4', '4:2:2', '4:2:0'; None for grey and CMYK
+    progressive: bool = False
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file held besides its pixels, and how it was encoded: enough to write the same kind of file again."""
+
+    format: str = "PNG"  # PNG, JPEG, WEBP, TIFF, BMP, AVIF, GIF, HEIF, JXL
+    width: int = 0  # of the upright picture
+    height: int = 0
+    mode: str = ""  # how the file stored it: 'RGB', 'P', '1', 'L', 'CMYK', 'YCbCr', 'LAB', with ';16' for 16 bits
+    orientation: int = 1  # the EXIF orientation that was applied (1-8)
+    icc: bytes | None = None
+    exif: bytes | None = None  # without the JPEG prefix, orientation already 1
+    xmp: bytes | None = None
+    iptc: bytes | None = None  # IPTC-IIM records
+    dpi: tuple[float, float] | None = None  # dots per inch, x and y
+    text: Mapping[str, str] = field(default_factory=dict)  # PNG text, JPEG and GIF comments
+    chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG colour chunks (sRGB, gAMA, cHRM, cICP, mDCV, cLLI)
+    jpeg: JpegSettings | None = None
+    lossless: bool | None = None  # WebP: VP8L
+    subsampling: str | None = None  # AVIF: '4:4:4', '4:2:2', '4:2:0', '4:0:0'
+    compression: str | None = None  # TIFF: 'none', 'lzw', 'deflate', 'packbits', 'jpeg', ...
+    frames: int = 1
+    notes: tuple[str, ...] = ()  # what the user should know about the reading, one sentence each
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in the colour space of its file, upright.
+
+    pixels: (H, W, C), C-contiguous, uint8 or uint16 over the full range of the type. C is 1 (grey), 3 (RGB) or 4 (CMYK,
+    0 = no ink). alpha: (H, W) of the same type, 0 = transparent, not premultiplied, or None.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @property
+    def width(self) -> int:
+        """Pixels in a row."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def channels(self) -> int:
+        """Colour channels, without alpha: 1, 3 or 4."""
+        return int(self.pixels.shape[2])
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a glance at a file tells, without decoding its pixels."""
+
+    width: int  # after the EXIF orientation
+    height: int
+    channels: int  # 1 grey, 3 RGB, 4 CMYK
+    has_alpha: bool
+    bits: int  # 8 or 16: of the pixels that `read` gives
+    format: str
+    frames: int = 1
