@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import itertools
 import json
 import textwrap
 import tomllib
@@ -103,6 +104,8 @@ class Recipe:
     """Most rows of a sample sheet."""
     checkpoint_minutes: float = 5.0
     """Minutes between two checkpoints."""
+    export: Literal["best", "last"] = "best"
+    """Which weights model.safetensors holds: those of the best validation, or the latest."""
     snapshot_every: int = 200
     """Steps between two copies of the good state kept in memory, for the guard."""
     guard_retries: int = 5
@@ -138,8 +141,10 @@ class Recipe:
 
 
 MAY_CHANGE = frozenset(
-    "steps minutes device compile validate_every log_every sheet_rows checkpoint_minutes snapshot_every "
-    "guard_retries tensorboard val_limit".split()
+    {
+        *("steps", "minutes", "device", "compile", "validate_every", "log_every", "sheet_rows", "val_limit"),
+        *("checkpoint_minutes", "snapshot_every", "guard_retries", "tensorboard"),
+    }
 )
 """Settings that may differ when a run goes on in its folder: they change how long, where or how talkative it is."""
 
@@ -282,7 +287,7 @@ def field_docs(cls: type) -> dict[str, str]:
         except (OSError, TypeError):  # no source at hand (frozen application): settings work, sentences are missing
             continue
         body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-        for item, after in zip(body, body[1:], strict=False):
+        for item, after in itertools.pairwise(body):
             if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
                 text = (
                     after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
