@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from imgfix.errors import InputError
-from imgfix.train.files import write_bytes
+from imgfix.media.files import atomic_stream
 
 FORMAT = 1
 
@@ -34,7 +34,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """
     buffer = io.BytesIO()  # serialised first: torch's own file writer turns a full disk into an obscure error
     torch.save({"format": FORMAT, **state}, buffer)
-    write_bytes(path, buffer.getbuffer())
+    with atomic_stream(path) as file:
+        file.write(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 
 from imgfix.errors import UsageError
+from imgfix.runtime.device import select
 from imgfix.train.distributed import local_rank
 
 
@@ -56,31 +58,14 @@ def place(device: str = "auto", precision: str = "auto") -> Placement:
     Raises:
         UsageError: the device is unknown or not there, or the precision does not run on it.
     """
-    if device == "auto":
-        if torch.cuda.is_available():
-            device = "cuda"
-        else:
-            device = "mps" if torch.backends.mps.is_available() else "cpu"
-    if device == "cuda" and torch.cuda.is_available():
-        device = f"cuda:{local_rank() % torch.cuda.device_count()}"
-    try:
-        where = torch.device(device)
-    except RuntimeError:
-        raise UsageError(f"--device {device}: not a device", hint="cpu, cuda, cuda:1, mps or auto") from None
+    team_member = "LOCAL_RANK" in os.environ and torch.cuda.is_available() and device in ("auto", "cuda")
+    where = select(f"cuda:{local_rank() % torch.cuda.device_count()}" if team_member else device).device
     if where.type == "cuda":
-        if not torch.cuda.is_available():
-            raise UsageError(
-                f"--device {device}: no CUDA device here", hint="`imgfix doctor` says what this machine has"
-            )
-        if (where.index or 0) >= torch.cuda.device_count():
-            raise UsageError(f"--device {device}: there are only {torch.cuda.device_count()} CUDA devices")
         torch.cuda.set_device(where)
-    elif where.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError(f"--device {device}: no Apple GPU here", hint="`imgfix doctor` says what this machine has")
-    elif where.type not in ("cpu", "cuda", "mps"):
-        raise UsageError(f"--device {device}: training runs on cpu, cuda and mps")
     if precision == "auto":
-        precision = "bf16" if where.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+        precision = (
+            "bf16" if where.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+        )
     if precision == "fp16" and where.type == "cpu":
         raise UsageError("--precision fp16 is not for training on the CPU", hint="use bf16 or fp32")
     return Placement(where, precision)
