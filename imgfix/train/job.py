@@ -42,12 +42,16 @@ class Draw:
     @cached_property
     def generator(self) -> torch.Generator:
         """Generator on the training device (noise, degradations); call order matters, as with any generator."""
-        return torch.Generator(device=self.device).manual_seed(self._seed("device"))
+        return torch.Generator(device=self.device).manual_seed(self.seed_for("device"))
 
     @cached_property
     def cpu_generator(self) -> torch.Generator:
         """Generator on the CPU (small choices that steer control flow, without waiting for the device)."""
-        return torch.Generator().manual_seed(self._seed("cpu"))
+        return torch.Generator().manual_seed(self.seed_for("cpu"))
+
+    def seed_for(self, salt: str) -> int:
+        """Give a seed that follows from this draw and a purpose."""
+        return _hash(salt, self.seed, self.step, self.slot)
 
     @property
     def rows(self) -> range:
@@ -71,9 +75,6 @@ class Draw:
             mixed = _splitmix(_splitmix(rows ^ key) + columns * np.uint64(0xD1342543DE82EF95))
         return torch.from_numpy((mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
-    def _seed(self, salt: str) -> int:
-        return _hash(salt, self.seed, self.step, self.slot)
-
 
 @dataclass(frozen=True)
 class Validation:
@@ -94,9 +95,9 @@ class NetIdentity:
     net: str
     """Key in `imgfix.zoo.nets.NETS`."""
     config: dict[str, object]
-    """Hyper-parameters that build the network."""
+    """Hyper-parameters that build the network that `TrainJob.exported` has the weights of."""
     metadata: dict[str, object] = field(default_factory=dict)
-    """More for the file's header: task, scale, name, licence, degradation ... (plain JSON values)."""
+    """More for the file's header, as in `imgfix.zoo.save`: task, name, licence, degradation, facts (plain JSON values)."""
 
 
 @runtime_checkable
@@ -132,12 +133,15 @@ class TrainJob(Protocol):
             step: optimizer step, for terms that fade in.
 
         Returns:
-            name to scalar tensor, already multiplied by its weight.
+            name to scalar tensor, already multiplied by its weight; "loss" and "gradient" are names of the loop's own.
         """
         ...
 
-    def validate(self, net: nn.Module) -> Validation:
-        """Measure the (averaged) net on held-out pictures; called in eval mode under `torch.inference_mode()`."""
+    def validate(self, net: nn.Module) -> Validation | None:
+        """Measure the (averaged) net on held-out pictures; called in eval mode under `torch.inference_mode()`.
+
+        Returns None when nothing is held out.
+        """
         ...
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:
@@ -146,6 +150,10 @@ class TrainJob(Protocol):
 
     def identity(self) -> NetIdentity:
         """How the exported file names the network."""
+        ...
+
+    def exported(self, net: nn.Module) -> dict[str, Tensor]:
+        """Weights of the (averaged) net as the other verbs load them: its state, folded where it was trained unfolded."""
         ...
 
     def facts(self) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -53,24 +52,24 @@ class Learner:
         """Highest validation score so far."""
         self.skipped: list[int] = []
         """Steps that the guard leaves out."""
-        self.slowdown = 1.0
-        """What the guard multiplies every learning rate by."""
 
     def set_rates(self, factor: float) -> float:
-        """Set every learning rate for this step; returns the net's."""
+        """Set every learning rate for this step, lowered for recent incidents; returns the net's."""
+        factor *= self.recipe.guard_lr_factor ** len(self.recent_incidents())
         for name, optimizer in self.optimizers.items():
-            rate = self._peak(name) * factor * self.slowdown
             for group in optimizer.param_groups:
-                group["lr"] = rate
-        return self._peak("net") * factor * self.slowdown
+                group["lr"] = self._peak(name) * factor
+        return self._peak("net") * factor
 
-    @contextmanager
-    def only(self, player: str) -> Iterator[None]:
+    def recent_incidents(self) -> list[int]:
+        """Steps that the guard left out a short while ago."""
+        return [step for step in self.skipped if step > self.step - self.recipe.guard_window]
+
+    def only(self, player: str) -> None:
         """Let one player's parameters require gradients, and no other's."""
         for name, parameters in self.trainable.items():
             for parameter in parameters:
                 parameter.requires_grad_(name == player)
-        yield
 
     def clip(self, player: str) -> Tensor:
         """Scale gradients down to the recipe's norm; returns the norm they had."""
@@ -93,7 +92,6 @@ class Learner:
             "seconds": self.seconds,
             "best": self.best,
             "skipped": list(self.skipped),
-            "slowdown": self.slowdown,
             "seed": self.recipe.seed,
             "networks": {name: network.state_dict() for name, network in self.raw.items()},
             "average": self.average.module.state_dict() if self.recipe.ema else {},
@@ -116,7 +114,7 @@ class Learner:
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
-        self.skipped, self.slowdown = list(state["skipped"]), state["slowdown"]
+        self.skipped = list(state["skipped"])
 
     def _peak(self, name: str) -> float:
         other = self.recipe.discriminator_lr

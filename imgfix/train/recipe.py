@@ -112,6 +112,8 @@ class Recipe:
     """How many times the run may return to its last good state after a loss that is not a number."""
     guard_lr_factor: float = 0.5
     """By what the guard multiplies the rate each time."""
+    guard_window: int = 5000
+    """After this many good steps the guard forgets an incident: the rate and the count of returns recover."""
     tensorboard: bool = False
     """Write TensorBoard files too (needs the `tensorboard` extra)."""
 

@@ -1,0 +1,144 @@
+"""The folder of a run: which files it has, whether a run may go on in it, and one run at a time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from imgfix.errors import InputError, UsageError
+from imgfix.media.files import output_errors, write_atomic
+from imgfix.train.checkpoint import load_checkpoint, save_checkpoint
+from imgfix.train.job import TrainJob
+from imgfix.train.learner import Learner
+from imgfix.train.log import RunLog
+from imgfix.train.recipe import Recipe, differences, to_dict, to_toml
+
+RETRY_SECONDS = 60.0
+
+
+class RunFolder:
+    """Files of one run.
+
+    recipe.toml         every setting
+    log.jsonl           losses, metrics, events
+    checkpoint.pt       everything needed to go on
+    samples/            sample sheets
+    model.safetensors   the averaged weights, for every other verb's --model
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.toml"
+        self.checkpoint = path / "checkpoint.pt"
+        self.samples = path / "samples"
+        self.model = path / "model.safetensors"
+        self.log: RunLog
+        self._lock: Any = None
+        self._saved_at = time.monotonic()
+        self._saved_step = -1
+
+    def previous(self, recipe: Recipe, resume: bool | None) -> dict[str, Any] | None:
+        """Find the state to go on from.
+
+        Args:
+            recipe: what this run wants.
+            resume: True demands a checkpoint, False starts over, None goes on where there is something to go on from.
+
+        Raises:
+            InputError: a checkpoint is demanded and missing, or damaged.
+            UsageError: the run in this folder has another recipe; the difference is in the message.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"-o {self.path}: is a file", hint="give a folder for the run")
+        if resume is False:
+            return None
+        if not self.checkpoint.exists():
+            if resume:
+                raise InputError(f"{self.checkpoint}: no checkpoint to go on from", hint="leave out --resume")
+            return None
+        state = load_checkpoint(self.checkpoint)
+        changed = differences(state["recipe"], to_dict(recipe))
+        if changed:
+            raise UsageError(
+                f"{self.path} holds a run with another recipe:\n  " + "\n  ".join(changed),
+                hint="give another folder with -o, the same settings, or --no-resume to start over here",
+            )
+        return state
+
+    def open(self, recipe: Recipe, step: int) -> None:
+        """Make the folder, take its lock, write the recipe and set the log to `step` (0 starts over).
+
+        Raises:
+            OutputError: the folder cannot be written.
+            UsageError: another process is training in it.
+        """
+        with output_errors(self.recipe):
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self.path / ".lock")
+        self.log = RunLog(self.path, tensorboard=recipe.tensorboard)
+        if step:
+            self.log.rewind(step)
+        else:
+            self.log.start_over()
+        for stale in () if step else (self.checkpoint, self.model, *self.samples.glob("step_*.png")):
+            stale.unlink(missing_ok=True)
+        write_atomic(self.recipe, to_toml(recipe))
+
+    def save(self, job: TrainJob, learner: Learner) -> None:
+        """Write a checkpoint now, and the model file where it holds the latest weights.
+
+        Raises:
+            OutputError: no space or no right; the files from before are whole, and `due` asks again in a minute.
+        """
+        if self._saved_step == learner.step:
+            return
+        self._saved_at = time.monotonic() - 60 * learner.recipe.checkpoint_minutes + RETRY_SECONDS
+        save_checkpoint(self.checkpoint, {**learner.state(), "recipe": to_dict(learner.recipe)})
+        if learner.best is None or learner.recipe.export == "last":
+            self.export(job, learner, {})
+        self._saved_at, self._saved_step = time.monotonic(), learner.step
+
+    def due(self, learner: Learner) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() - self._saved_at >= 60 * learner.recipe.checkpoint_minutes
+
+    def export(self, job: TrainJob, learner: Learner, metrics: dict[str, float]) -> None:
+        """Write the averaged weights as a model file that says how it was made.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        from imgfix import zoo
+
+        identity = job.identity()
+        weights = job.exported(learner.average.module)
+        trained = {
+            "steps": learner.step,
+            "seconds": round(learner.seconds),
+            "metrics": metrics,
+            "recipe": to_dict(learner.recipe, private=False),
+        }
+        zoo.save(self.model, identity.net, identity.config, weights, **identity.metadata, trained=trained)
+
+    def close(self) -> None:
+        """Release the log and the lock."""
+        if hasattr(self, "log"):
+            self.log.close()
+        if self._lock is not None:
+            self._lock.close()
+
+
+def _locked(path: Path) -> Any:
+    """Hold a lock as long as the returned file is open; the system frees it however the process ends."""
+    file = path.open("w")
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:  # Windows: no lock, the user is trusted not to start two runs in one folder
+        pass
+    except OSError:
+        file.close()
+        raise UsageError(f"{path.parent}: another imgfix train is running in this folder") from None
+    return file

@@ -1,0 +1,166 @@
+"""The training loop, on one page. What is learned comes from a `TrainJob`, what is kept goes to a `RunFolder`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from imgfix.errors import OutputError
+from imgfix.train.distributed import Team
+from imgfix.train.folder import RunFolder
+from imgfix.train.guard import Guard, Interruption
+from imgfix.train.job import Draw, TrainJob
+from imgfix.train.learner import Learner
+from imgfix.train.progress import Display
+from imgfix.train.schedule import rate_factor
+from imgfix.train.sheet import write_sheet
+
+PATIENCE = 20
+"""Steps an accelerator may run ahead before the loop waits for it and looks whether all is well; 1 on the CPU."""
+
+
+@dataclass
+class Outcome:
+    """How a run ended."""
+
+    step: int = 0
+    """Optimizer steps done."""
+    reason: str = "finished"
+    """finished, interrupted, or out of time."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Of the last validation."""
+    best: float | None = None
+    """Highest validation score."""
+    incidents: int = 0
+    """How often the guard stepped in."""
+    seconds: float = 0.0
+    """Wall-clock time, over all interruptions."""
+
+
+def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Display) -> Outcome:
+    """Train until the recipe's steps or minutes are over, or until somebody asks to stop.
+
+    Raises:
+        ImgfixError: the losses stopped being numbers too often.
+        OutputError: the results cannot be written at the end.
+    """
+    recipe, outcome = learner.recipe, Outcome()
+    limit = 60 * recipe.minutes if recipe.minutes else float("inf")
+    patience = 1 if learner.placement.device.type == "cpu" else PATIENCE
+    begun = time.monotonic() - learner.seconds
+    guard = Guard(learner)
+    if learner.step == 0 and recipe.model:  # where fine-tuning starts from is worth knowing, and may stay the best
+        outcome.metrics = look(job, learner, run, team, show)
+
+    with Interruption() as interruption:
+        while learner.step < recipe.steps and outcome.reason == "finished":
+            step, values = learner.step, {}
+            rate = learner.set_rates(rate_factor(recipe, step, learner.seconds))
+            if step not in learner.skipped:
+                values = take_step(job, learner, team)
+                guard.watch(step, values)
+            learner.step = done = step + 1
+
+            logging = done % recipe.log_every == 0 or done == recipe.steps
+            looking = done % recipe.validate_every == 0 or done == recipe.steps
+            keeping = done % recipe.snapshot_every == 0 or looking
+            if done % patience and not (logging or keeping):
+                continue
+
+            # From here on the device is waited for. First the processes agree on how things stand.
+            standing = [time.monotonic() - begun, float(interruption.requested), float(guard.found_bad())]
+            learner.seconds, stop, bad = team.highest(standing, learner.placement.device)
+            if bad or (keeping and not guard.keep()):
+                sentence = guard.go_back(step)
+                if team.leads:
+                    run.log.rewind(learner.step)
+                    run.log.write("event", learner.step, text=sentence)
+                    show.warn(sentence)
+                continue
+            if logging and values:
+                means = team.mean(torch.stack([value.detach().float() for value in values.values()])).tolist()
+                show.losses = dict(zip(values, means, strict=True))
+                if team.leads:
+                    run.log.write("train", done, **show.losses, lr=rate, seconds=round(learner.seconds, 2))
+            show.step(done, rate, learner.seconds, logging)
+            if stop or learner.seconds >= limit:
+                outcome.reason = "interrupted" if stop else "out of time"
+            if looking or outcome.reason == "out of time":
+                outcome.metrics = look(job, learner, run, team, show)
+            if team.leads and run.due(learner) and learner.is_finite():
+                try_to_save(job, learner, run, show)
+
+    outcome.step, outcome.best, outcome.seconds = learner.step, learner.best, learner.seconds
+    outcome.incidents = len(learner.skipped)
+    if team.leads:
+        run.save(job, learner)
+    team.wait()
+    return outcome
+
+
+def take_step(job: TrainJob, learner: Learner, team: Team) -> dict[str, Tensor]:
+    """Take one optimizer step with every player of this step; returns losses and gradient norms, on the device."""
+    recipe, place, step = learner.recipe, learner.placement, learner.step
+    torch.manual_seed(Draw(recipe.seed, step, team.rank, team.world, recipe.batch).seed("global"))  # dropout and such
+    players = job.players(step)
+    values: dict[str, Tensor] = {}
+    for turn in range(recipe.accumulate):
+        slot, slots = turn * team.world + team.rank, recipe.accumulate * team.world
+        batch = job.sample(Draw(recipe.seed, step, slot, slots, recipe.batch, place.device))
+        for player in players:
+            learner.only(player)
+            with place.autocast():
+                terms = job.losses(player, learner.networks, batch, step)
+            total = torch.stack([term.float() for term in terms.values()]).sum() / recipe.accumulate
+            learner.scaler.scale(total).backward()
+            for name, term in {"loss": total * recipe.accumulate, **terms}.items():
+                key = name if player == "net" else f"{player}_{name}"
+                values[key] = values.get(key, 0) + term.detach() / recipe.accumulate
+    for player in players:
+        team.average_gradients(learner.trainable[player])
+        norm = learner.clip(player)
+        if not learner.scaler.is_enabled():  # with loss scaling, endless gradients are normal: that step is left out
+            values["gradient" if player == "net" else f"{player}_gradient"] = norm
+        learner.scaler.step(learner.optimizers[player])
+        learner.optimizers[player].zero_grad(set_to_none=True)
+    learner.scaler.update()
+    learner.average.update(step)
+    return values
+
+
+def look(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Display) -> dict[str, float]:
+    """Measure the averaged weights on held-out pictures; write the sheet, and the model where it is the best so far."""
+    metrics: dict[str, float] = {}
+    if team.leads:
+        net = learner.average.module
+        net.eval()
+        with torch.inference_mode():
+            found = job.validate(net)
+        if net is learner.raw["net"]:
+            net.train()
+        if found is not None:
+            metrics, better = found.metrics, learner.best is None or found.score > learner.best
+            run.log.write("validate", learner.step, **metrics, score=found.score)
+            show.validation(learner.step, metrics, better)
+            try:
+                if found.samples:
+                    write_sheet(run.samples / f"step_{learner.step:06d}.png", found.samples, learner.recipe.sheet_rows)
+                if better and learner.recipe.export == "best":
+                    run.export(job, learner, metrics)
+                learner.best = found.score if better else learner.best
+            except OutputError as error:
+                show.warn(error.message)
+    team.wait()
+    return metrics
+
+
+def try_to_save(job: TrainJob, learner: Learner, run: RunFolder, show: Display) -> None:
+    """Write a checkpoint; where that fails, say so and go on: the one from before is whole, and a minute later we retry."""
+    try:
+        run.save(job, learner)
+    except OutputError as error:
+        run.log.write("event", learner.step, text=error.message)
+        show.warn(f"{error.message}; the checkpoint from before is whole, trying again in a minute")

@@ -1,0 +1,168 @@
+"""A whole run, from a recipe to a finished folder: puts the parts together in the order in which errors are cheapest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from imgfix.errors import ImgfixError, MemoryExhaustedError, UsageError
+from imgfix.train import distributed
+from imgfix.train.folder import RunFolder
+from imgfix.train.job import TrainJob
+from imgfix.train.kinds import find_kind
+from imgfix.train.learner import Learner
+from imgfix.train.loop import Outcome, train
+from imgfix.train.placement import Placement, place
+from imgfix.train.progress import Display
+from imgfix.train.recipe import Recipe
+from imgfix.train.rehearse import Estimate, preview, rehearse
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, console: Console | None = None) -> Outcome:
+    """Train as the recipe says, into the folder `out`; goes on where an interrupted run stopped.
+
+    Args:
+        recipe: every setting.
+        out: the run's folder; see `RunFolder` for what it holds afterwards.
+        resume: True demands a checkpoint there, False starts over, None goes on if there is one.
+        console: where to show progress; None is silent.
+
+    Raises:
+        ImgfixError: one of its kinds, with a sentence: bad recipe, data, model, device, no memory, no disk space.
+    """
+    with team_at(recipe) as (team, where):
+        run = RunFolder(out)
+        state = run.previous(recipe, resume)
+        if team.leads:
+            run.open(recipe, state["step"] if state else 0)
+        show = Display(recipe, console if team.leads else None)
+        try:
+            if state and state["step"] >= recipe.steps:
+                show.line(f"{out}: all {recipe.steps} steps are done already; more --steps would go on")
+                return Outcome(step=state["step"], best=state["best"], seconds=state["seconds"])
+            with memory_errors(recipe):
+                job, learner = prepare(recipe, where, show)
+                if state:
+                    learner.restore(state, str(run.checkpoint))
+                    show.line(f"going on at step {learner.step} of {recipe.steps} ({run.checkpoint})")
+                team.share([*learner.raw.values(), learner.average.module])
+                with show:
+                    outcome = train(job, learner, run, team, show)
+            return outcome
+        except ImgfixError as error:
+            if team.leads:
+                run.log.write("event", 0, text=error.message)
+            raise
+        finally:
+            run.close()
+
+
+def dry_run(recipe: Recipe, *, console: Console | None = None) -> tuple[Estimate, Placement]:
+    """Take a few real steps and measure them; nothing is written.
+
+    Raises:
+        ImgfixError: whatever would end the real run at its start.
+    """
+    with team_at(recipe) as (team, where), memory_errors(recipe):
+        job, learner = prepare(recipe, where, Display(recipe, console))
+        return rehearse(job, learner, team), where
+
+
+def write_preview(recipe: Recipe, count: int, target: Path, *, console: Console | None = None) -> None:
+    """Write a sheet of training samples.
+
+    Raises:
+        ImgfixError: whatever is wrong with the recipe, the data or the file.
+    """
+    where = place(recipe.device, recipe.precision)
+    job: TrainJob = find_kind(recipe.kind).build(recipe, where.device)
+    show = Display(recipe, console)
+    for line in job.facts():
+        show.line(line)
+    preview(job, recipe, where, count, target)
+
+
+def prepare(recipe: Recipe, where: Placement, show: Display) -> tuple[TrainJob, Learner]:
+    """Build the job and what learns, and say what they are."""
+    torch.manual_seed(recipe.seed)
+    job: TrainJob = find_kind(recipe.kind).build(recipe, where.device)
+    learner = Learner(recipe, job, where)
+    sizes = ", ".join(f"{n} {sum(p.numel() for p in m.parameters()):,} parameters" for n, m in learner.raw.items())
+    identity = job.identity()
+    show.line(f"{recipe.kind}: {recipe.model or identity.net} on {where.device}, {where.precision}; {sizes}")
+    for line in job.facts():
+        show.line(line)
+    return job, learner
+
+
+@contextmanager
+def team_at(recipe: Recipe) -> Iterator[tuple[distributed.Team, Placement]]:
+    """Place this process, join the others, and leave torch's global switches as they were afterwards."""
+    where = place(recipe.device, recipe.precision)
+    team = distributed.join(where.device)
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.benchmark,
+        torch.get_float32_matmul_precision(),
+    )
+    torch.use_deterministic_algorithms(recipe.deterministic, warn_only=True)
+    torch.backends.cudnn.benchmark = not recipe.deterministic  # crops always have one size: the search pays
+    if where.device.type == "cuda" and not recipe.deterministic:
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield team, where
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=True)
+        torch.backends.cudnn.benchmark = before[1]
+        torch.set_float32_matmul_precision(before[2])
+        team.leave()
+
+
+@contextmanager
+def memory_errors(recipe: Recipe) -> Iterator[None]:
+    """Say what to do where the device's memory is too small."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
+        half = max(1, recipe.batch // 2)
+        raise MemoryExhaustedError(
+            f"not enough memory for batches of {recipe.batch} crops of {recipe.crop} pixels",
+            hint=f"--batch {half} --set accumulate={recipe.accumulate * 2} does the same in smaller bites; or a smaller --crop",
+        ) from None
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "out of memory" in str(error):
+            raise MemoryExhaustedError(
+                f"not enough memory for batches of {recipe.batch} crops of {recipe.crop} pixels",
+                hint="a smaller --batch",
+            ) from None
+        raise
+
+
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """Spell out the folders of a recipe, so that the run can go on from anywhere.
+
+    Raises:
+        UsageError: a recipe without data.
+    """
+    if not recipe.photos and recipe.input is None:
+        raise UsageError(
+            f"imgfix train {recipe.kind}: no pictures given", hint=f"imgfix train {recipe.kind} photos/ -o runs/mine"
+        )
+    changes: dict[str, object] = {"photos": tuple(str(Path(p).expanduser().resolve()) for p in recipe.photos)}
+    for name in ("input", "target", "val"):
+        value = getattr(recipe, name)
+        if value is not None:
+            changes[name] = str(Path(value).expanduser().resolve())
+    for name in ("model", "teacher"):
+        value = getattr(recipe, name)
+        if value is not None and Path(value).expanduser().is_file():
+            changes[name] = str(Path(value).expanduser().resolve())
+    return dataclasses.replace(recipe, **changes)  # type: ignore[arg-type]
