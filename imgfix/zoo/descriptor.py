@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import nn
 
-Task = Literal["upscale", "inpaint", "restore", "generate", "video"]
+Task = Literal["upscale", "inpaint", "restore", "generate", "video", "metric"]
 Precision = Literal["fp32", "fp16", "bf16"]
 
 
@@ -34,6 +34,8 @@ class Descriptor:
     """Neither side of the input may be shorter than this; the runtime pads and crops."""
     receptive_field: int | None = None
     """Input pixels on each side of a pixel that can change its output; `None` when it has no bound (global operations)."""
+    overlap: int | None = None
+    """Overlap of tiles at which the joined result was measured to stay within 1/255 of the untiled one; else `None`."""
     tiling: bool = True
     """Whether running it on tiles is allowed at all."""
     native_size: int | None = None

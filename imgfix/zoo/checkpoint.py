@@ -1,0 +1,70 @@
+"""Foreign checkpoints: read without running anything in them, then recognised by their tensor names and shapes."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgfix.errors import ModelError
+from imgfix.zoo import files
+from imgfix.zoo.nets import NETS, NetSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Smoothed weights first: they are what the authors evaluate.
+NESTS = ("params_ema", "ema", "params", "state_dict", "model_state_dict", "G_ema", "generator", "model", "net")
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """The state dictionary of a `.pth` (`.pt`, `.ckpt`) or safetensors file; `params_ema` is preferred where nested.
+
+    A pickle is read with torch's restricted reader, which knows tensors and plain containers only. Raises ModelError for
+    a file that holds anything else or cannot be read.
+    """
+    if path.suffix.lower() == ".safetensors":
+        return files.read_tensors(path)
+    return unnest(read_pickle(path), path)
+
+
+def read_pickle(path: Path) -> Any:
+    """Whatever plain containers and tensors a `torch.save` file holds. Raises ModelError for other objects in it."""
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path}: refused, because it holds objects other than tensors, which could run code when opened",
+            hint="save its state_dict alone, or convert it to safetensors where you trust it",
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+        raise ModelError(f"{path}: not a readable checkpoint ({error})", hint="fetch or copy it again") from error
+
+
+def unnest(content: Any, path: Path) -> dict[str, Tensor]:
+    """The state dictionary inside what a checkpoint holds. Raises ModelError when there is none."""
+    import torch
+
+    for _ in range(4):
+        if not isinstance(content, Mapping):
+            break
+        tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+        nested = next((name for name in NESTS if isinstance(content.get(name), Mapping)), None)
+        if tensors and nested is None:
+            return {name.removeprefix("module."): value for name, value in tensors.items()}
+        if nested is None:
+            break
+        content = content[nested]
+    raise ModelError(f"{path}: holds no state dictionary (names with tensors)", hint="it needs the network's weights")
+
+
+def recognise(state: Mapping[str, Tensor]) -> tuple[NetSpec, dict[str, Any], dict[str, Tensor]] | None:
+    """Architecture, hyper-parameters and renamed tensors of a foreign state dictionary; `None` when it is unknown."""
+    for spec in NETS.values():
+        config = spec.detect(state) if spec.detect else None
+        if config is not None:
+            return spec, config, spec.adapt(state) if spec.adapt else dict(state)
+    return None

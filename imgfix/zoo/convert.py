@@ -1,0 +1,91 @@
+"""From the files that a source gives to the tensors of one of our networks; the same files always give the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from imgfix.errors import ModelError
+from imgfix.zoo import checkpoint, files, loader, ncnn, onnx_reader
+from imgfix.zoo.nets import NETS, NetSpec
+
+State = dict[str, Tensor]
+
+
+def convert(paths: Sequence[Path], form: str, net: str, config: Mapping[str, Any]) -> State:
+    """Read a source's files, stored as `form`, into the tensors of `net`, in the precision they are stored in.
+
+    Raises ModelError when the files are damaged or do not fit the network.
+    """
+    if form not in FORMATS:
+        raise ModelError(f"there is no converter for files of the form '{form}'", hint="upgrade imgfix")
+    spec = NETS[net]
+    state = FORMATS[form](paths, spec, dict(config))
+    loader.build(spec, config, state, paths[-1], hint="the catalog's hyper-parameters do not fit these weights")
+    return state
+
+
+def _torch(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+    state = checkpoint.read(paths[0])
+    return spec.adapt(state) if spec.adapt else state
+
+
+def _safetensors(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+    state = files.read_tensors(paths[0])
+    return spec.adapt(state) if spec.adapt else state
+
+
+def _ncnn(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+    """Convolutions and slopes have no names there: they are matched in order, which in our networks is that of use."""
+    param, binary = paths
+    layers = ncnn.read_weights(param, binary)
+    wanted = [
+        (name, module)
+        for name, module in spec.build(config).named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.PReLU)
+    ]
+    if len(layers) != len(wanted):
+        raise ModelError(f"{param}: {len(layers)} layers with weights, but {spec.key} has {len(wanted)}")
+    state: State = {}
+    for (layer, weight, bias), (name, module) in zip(layers, wanted, strict=True):
+        if weight.size != module.weight.numel() or (bias is None) != (getattr(module, "bias", None) is None):
+            raise ModelError(f"{param}: layer {layer.name} does not fit {name} of {spec.key}")
+        state[f"{name}.weight"] = torch.from_numpy(weight.copy()).reshape(module.weight.shape)
+        if bias is not None:
+            state[f"{name}.bias"] = torch.from_numpy(bias.copy())
+    return state
+
+
+def _onnx(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+    """Initializers that kept their torch names, and MI-GAN's noise, which the exporter folded into nameless constants."""
+    graph = onnx_reader.read(paths[0])
+    named = {name: array for name, array in graph.initializers.items() if not name.startswith("onnx::")}
+    state = {name: torch.from_numpy(array.copy()) for name, array in named.items()}
+    for node in graph.nodes:
+        for name in node.inputs:
+            if node.kind == "Add" and name.startswith("onnx::") and name in graph.initializers:
+                # `/model/synthesis/b8/conv1/Add_output_0` belongs to `model.synthesis.b8.conv1`.
+                owner = ".".join(node.outputs[0].strip("/").split("/")[:-1])
+                state[f"{owner}.noise_const"] = torch.from_numpy(graph.initializers[name].copy())
+                state[f"{owner}.noise_strength"] = torch.ones(())
+    return spec.adapt(state) if spec.adapt else state
+
+
+def _lpips(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+    from imgfix.zoo.perceptual import lpips_from_layers
+
+    return lpips_from_layers(checkpoint.read_pickle(paths[0]))
+
+
+FORMATS: dict[str, Callable[[Sequence[Path], NetSpec, dict[str, Any]], State]] = {
+    "torch": _torch,
+    "safetensors": _safetensors,
+    "ncnn": _ncnn,
+    "onnx": _onnx,
+    "lpips": _lpips,
+}
+"""How a source's files may be stored. A new form is a function and a row here."""

@@ -1,0 +1,142 @@
+"""Architecture and hyper-parameters read from a checkpoint's tensor names and shapes.
+
+Each function takes a state dictionary (name -> tensor) and returns the hyper-parameters, or `None` when the checkpoint
+belongs to another architecture. The `adapt_...` functions rename what older programs named otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+State = Mapping[str, "Tensor"]
+
+
+def _indices(state: State, pattern: str) -> list[int]:
+    """Sorted numbers that the one group of `pattern` matches in the tensor names."""
+    found = {int(match.group(1)) for name in state if (match := re.fullmatch(pattern, name))}
+    return sorted(found)
+
+
+# --- RRDBNet ------------------------------------------------------------------------------------------------------------
+
+
+def adapt_rrdbnet(state: State) -> dict[str, Tensor]:
+    """The tensors under today's names (`body.0.rdb1.conv1.weight`), whichever of the three ESRGAN habits they follow."""
+    renamed: dict[str, Tensor] = {}
+    old = "model.0.weight" in state
+    stages = [index for index in _indices(state, r"model\.(\d+)\.weight") if index > 1] if old else []
+    for name, tensor in state.items():
+        if old:
+            renamed[_from_2018(name, stages)] = tensor
+        else:
+            renamed[_from_trunk(name)] = tensor
+    return renamed
+
+
+def _from_2018(name: str, stages: list[int]) -> str:
+    """`model.1.sub.0.RDB1.conv1.0.weight` -> `body.0.rdb1.conv1.weight`, the names of the first release."""
+    kind = name.rsplit(".", 1)[1]
+    if name.startswith("model.0."):
+        return f"conv_first.{kind}"
+    if match := re.fullmatch(r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.\w+", name):
+        return f"body.{match[1]}.rdb{match[2]}.conv{match[3]}.{kind}"
+    if re.fullmatch(r"model\.1\.sub\.\d+\.\w+", name):
+        return f"conv_body.{kind}"
+    if (match := re.fullmatch(r"model\.(\d+)\.\w+", name)) and int(match[1]) in stages:
+        place = stages.index(int(match[1]))
+        if place < len(stages) - 2:
+            return f"conv_up{place + 1}.{kind}"
+        return f"conv_hr.{kind}" if place == len(stages) - 2 else f"conv_last.{kind}"
+    return name
+
+
+def _from_trunk(name: str) -> str:
+    """`RRDB_trunk.0.RDB1.conv1.weight` -> `body.0.rdb1.conv1.weight`, the names of the second release."""
+    name = re.sub(r"^RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2.", name)
+    name = re.sub(r"^trunk_conv\.", "conv_body.", name)
+    name = re.sub(r"^upconv(\d)\.", r"conv_up\1.", name)
+    return re.sub(r"^HRconv\.", "conv_hr.", name)
+
+
+def rrdbnet(state: State) -> dict[str, Any] | None:
+    """RRDBNet under any of its three namings."""
+    if not any(name in state for name in ("model.0.weight", "conv_first.weight")):
+        return None
+    state = adapt_rrdbnet(state)
+    first, last, dense = (state.get(f"{name}.weight") for name in ("conv_first", "conv_last", "body.0.rdb1.conv1"))
+    blocks = _indices(state, r"body\.(\d+)\.rdb1\.conv1\.weight")
+    upsamples = len(_indices(state, r"conv_up(\d+)\.weight"))
+    if first is None or last is None or dense is None or upsamples == 0:
+        return None
+    out_channels = int(last.shape[0])
+    unshuffle = math.isqrt(int(first.shape[1]) // out_channels)
+    return {
+        "upsamples": upsamples,
+        "unshuffle": unshuffle,
+        "features": int(first.shape[0]),
+        "blocks": len(blocks),
+        "growth": int(dense.shape[0]),
+        "in_channels": int(first.shape[1]) // unshuffle**2,
+        "out_channels": out_channels,
+    }
+
+
+# --- SRVGG compact ------------------------------------------------------------------------------------------------------
+
+
+def srvgg(state: State) -> dict[str, Any] | None:
+    """SRVGG compact: nothing but `body.N`, the even ones convolutions, the odd ones PReLU slopes (if it has any)."""
+    if not all(re.fullmatch(r"body\.\d+\.(weight|bias)", name) for name in state) or "body.0.weight" not in state:
+        return None
+    numbers = _indices(state, r"body\.(\d+)\.weight")
+    first, last = state["body.0.weight"], state[f"body.{numbers[-1]}.weight"]
+    if first.ndim != 4 or last.ndim != 4 or first.shape[1] > 4:
+        return None
+    channels = int(first.shape[1])
+    scale = math.isqrt(int(last.shape[0]) // channels)
+    if scale**2 * channels != last.shape[0]:
+        return None
+    return {
+        "scale": scale,
+        "features": int(first.shape[0]),
+        "convs": numbers[-1] // 2 - 1,
+        # Slopes are stored, a plain ReLU is not; a leaky one cannot be told from it and is rarer.
+        "activation": "prelu" if "body.1.weight" in state else "relu",
+        "in_channels": channels,
+        "out_channels": channels,
+    }
+
+
+# --- MI-GAN -------------------------------------------------------------------------------------------------------------
+
+
+def migan(state: State) -> dict[str, Any] | None:
+    """MI-GAN: `encoder.bN` and `synthesis.bN`, with or without a `model.` in front."""
+    names = [name.removeprefix("model.").removeprefix("module.") for name in state]
+    sizes = sorted({int(match[1]) for name in names if (match := re.match(r"synthesis\.b(\d+)\.", name))})
+    if not sizes or sizes[0] != 4 or not any(name.startswith("encoder.b") for name in names):
+        return None
+    short = dict(zip(names, state.values(), strict=True))
+    resolution = sizes[-1]
+    top, bottom = short.get(f"encoder.b{resolution}.fromrgb.weight"), short.get("synthesis.b4.conv1.conv1.weight")
+    if top is None or bottom is None or top.shape[1] != 4 or bottom.shape[1] != 1:
+        return None
+    maximum = int(bottom.shape[0])
+    return {"resolution": resolution, "base": int(top.shape[0]) * resolution, "maximum": maximum}
+
+
+def adapt_migan(state: State) -> dict[str, Tensor]:
+    """The tensors without the prefix and without the fixed filters, which the network makes itself."""
+    kept: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        name = name.removeprefix("model.").removeprefix("module.")
+        if re.search(r"\.(filter\.weight|filter_const)$", name):
+            continue
+        kept[name] = tensor.reshape(()) if name.endswith("noise_strength") else tensor
+    return kept

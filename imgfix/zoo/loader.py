@@ -1,0 +1,133 @@
+"""From a name or a path to a `Model`: a descriptor with its network, ready to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgfix.errors import ModelError
+from imgfix.zoo import auto, catalog, checkpoint, files, store
+from imgfix.zoo.descriptor import Descriptor, Model
+from imgfix.zoo.nets import NETS, NetSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Progress = Callable[[int, int], None]
+
+FILE_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt"}
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    task: str | None = None,
+    scale: int | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Model:
+    """Load a model by catalog name, `auto`, or path of a weights file; the network is on the CPU, fp32, in eval mode.
+
+    A catalog model that is not on this machine is fetched, unless `offline`; `auto` (which needs `task`, and takes
+    `scale` into account) never fetches. `progress` is called with bytes done and bytes in all. Raises ModelError (unknown,
+    damaged, of another task) or DownloadError.
+    """
+    name = str(name_or_path)
+    path = Path(name).expanduser()
+    if path.suffix.lower() in FILE_SUFFIXES or path.is_file():
+        return _for_task(load_file(path), task)
+    if name == "auto":
+        if task is None:
+            raise ModelError("'auto' needs to know the task")
+        name, _ = auto.resolve(task, scale)
+    entry = catalog.find(name)
+    if task is not None and entry.task != task:
+        raise ModelError(f"{name} is a model for '{entry.task}', not for '{task}'", hint=_others(task))
+    if not store.installed(entry):
+        from imgfix.zoo.pull import pull
+
+        pull(entry, offline=offline, progress=progress)
+    return load_entry(entry)
+
+
+def load_entry(entry: catalog.Entry) -> Model:
+    """Verify and load an installed model of the catalog. Raises ModelError."""
+    digest = store.verify(entry)
+    path = store.path_of(entry)
+    spec = _spec(entry.net, path)
+    net = build(spec, entry.config, files.read_tensors(path), path, hint=store.remedy(entry))
+    facts: dict[str, Any] = {"licence": entry.licence, "degradation": entry.degradation, **entry.facts}
+    return Model(describe(spec, entry.config, name=entry.name, task=entry.task, sha256=digest, **facts), net)
+
+
+def load_file(path: Path) -> Model:
+    """Load a weights file: one of ours, a checkpoint whose architecture is recognised, or any other through spandrel.
+
+    Raises ModelError, or MissingExtraError when only the `community` packages could tell what it is.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such weights file", hint="See: imgfix weights list")
+    header = files.read_header(path) if path.suffix.lower() == ".safetensors" else {}
+    if "net" not in header:
+        return _load_foreign(path)
+    spec = _spec(header["net"], path)
+    config = header.get("config", {})
+    net = build(spec, config, files.read_tensors(path), path, hint="the file does not match its own header")
+    facts = {key: header[key] for key in ("licence", "degradation") if key in header} | header.get("facts", {})
+    task = header.get("task", spec.task)
+    name = header.get("name") or path.stem
+    return Model(describe(spec, config, name=name, task=task, sha256=store.sha256_of(path), **facts), net)
+
+
+def _load_foreign(path: Path) -> Model:
+    state = checkpoint.read(path)
+    found = checkpoint.recognise(state)
+    if found is None:
+        from imgfix.zoo.community import load_community
+
+        return load_community(path, state)
+    spec, config, state = found
+    net = build(spec, config, state, path, hint="its tensor names are known but its shapes do not fit")
+    return Model(describe(spec, config, name=path.stem, task=spec.task, sha256=store.sha256_of(path)), net)
+
+
+def build(
+    spec: NetSpec, config: Mapping[str, Any], state: Mapping[str, Tensor], path: Path, *, hint: str | None = None
+) -> nn.Module:
+    """A network with these weights: CPU, fp32, evaluation mode, no gradients. Raises ModelError when they do not fit."""
+    try:
+        net = spec.build(dict(config))
+        net.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    except (RuntimeError, TypeError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[:3]
+        raise ModelError(f"{path}: does not fit {spec.key} ({' '.join(reason)})", hint=hint) from error
+    return net.eval().requires_grad_(False)
+
+
+def describe(spec: NetSpec, config: Mapping[str, Any], **facts: Any) -> Descriptor:
+    """The descriptor of a network: what follows from its hyper-parameters, and over it what is known of the weights."""
+    known = {field.name for field in fields(Descriptor)}
+    values: dict[str, Any] = {"net": spec.key, **spec.describe(dict(config)), **facts, "config": dict(config)}
+    if "precisions" in values:
+        values["precisions"] = tuple(values["precisions"])
+    return Descriptor(**{key: value for key, value in values.items() if key in known})
+
+
+def _spec(key: str, path: Path) -> NetSpec:
+    if key not in NETS:
+        raise ModelError(f"{path}: its architecture '{key}' is unknown to this version", hint="upgrade imgfix")
+    return NETS[key]
+
+
+def _for_task(model: Model, task: str | None) -> Model:
+    found = model.descriptor.task
+    if task is not None and found != task:
+        raise ModelError(f"{model.descriptor.name} is a model for '{found}', not for '{task}'", hint=_others(task))
+    return model
+
+
+def _others(task: str) -> str:
+    names = [entry.name for entry in catalog.entries() if entry.task == task]
+    return f"models for '{task}': {', '.join(names)}" if names else "See: imgfix weights list"

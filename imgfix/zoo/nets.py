@@ -1,0 +1,116 @@
+"""The table of architectures: one row each, everything else looks here.
+
+A row knows how to build a network from its hyper-parameters, what to say of it in a descriptor, and how to recognise it
+in a foreign checkpoint. A new architecture is a module in `imgfix/nets` and a row in `NETS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imgfix.zoo import detect
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Config = dict[str, Any]
+State = Mapping[str, "Tensor"]
+
+
+@dataclass(frozen=True)
+class NetSpec:
+    """How one architecture is built, described and recognised."""
+
+    key: str
+    """Its name in the catalog, in file headers and in descriptors."""
+    build: Callable[[Config], nn.Module]
+    """Hyper-parameters -> network with random weights; raises TypeError or ValueError on ones it does not know."""
+    describe: Callable[[Config], dict[str, Any]]
+    """Hyper-parameters -> the fields of `Descriptor` that follow from them."""
+    detect: Callable[[State], Config | None] | None = None
+    """Tensor names and shapes of a checkpoint -> hyper-parameters, `None` when it is another architecture."""
+    adapt: Callable[[State], dict[str, Tensor]] | None = None
+    """Renames the tensors of a recognised foreign checkpoint to this network's own names; `None`: they are the same."""
+    task: str = "upscale"
+    """The job a foreign checkpoint of this architecture is taken to be for."""
+
+
+def _build_rrdbnet(config: Config) -> nn.Module:
+    from imgfix.nets.rrdbnet import RRDBNet
+
+    return RRDBNet(**config)
+
+
+def _describe_rrdbnet(config: Config) -> dict[str, Any]:
+    from imgfix.nets.rrdbnet import receptive_field
+
+    upsamples, unshuffle = config.get("upsamples", 2), config.get("unshuffle", 1)
+    return {
+        "scale": 2**upsamples // unshuffle,
+        "in_channels": config.get("in_channels", 3),
+        "out_channels": config.get("out_channels", 3),
+        "size_multiple": unshuffle,
+        "size_minimum": unshuffle,
+        "receptive_field": receptive_field(blocks=config.get("blocks", 23), upsamples=upsamples, unshuffle=unshuffle),
+    }
+
+
+def _build_srvgg(config: Config) -> nn.Module:
+    from imgfix.nets.srvgg import SRVGG
+
+    return SRVGG(**config)
+
+
+def _describe_srvgg(config: Config) -> dict[str, Any]:
+    from imgfix.nets.srvgg import receptive_field
+
+    scale = config.get("scale", 4)
+    return {
+        "scale": scale,
+        "in_channels": config.get("in_channels", 3),
+        "out_channels": config.get("out_channels", 3),
+        "receptive_field": receptive_field(convs=config.get("convs", 32), scale=scale, shuffle=config.get("shuffle")),
+    }
+
+
+def _build_migan(config: Config) -> nn.Module:
+    from imgfix.nets.migan import MIGAN
+
+    return MIGAN(**config)
+
+
+def _describe_migan(config: Config) -> dict[str, Any]:
+    resolution = config.get("resolution", 512)
+    return {
+        "scale": 1,
+        "in_channels": 4,
+        "out_channels": 3,
+        "size_multiple": resolution // 4,
+        "size_minimum": resolution // 4,
+        "receptive_field": None,
+        "tiling": False,
+        "native_size": resolution,
+        "gan_trained": True,
+    }
+
+
+def _build_lpips(config: Config) -> nn.Module:
+    from imgfix.nets.lpips import LPIPS
+
+    return LPIPS(**config)
+
+
+def _describe_lpips(config: Config) -> dict[str, Any]:
+    return {"size_minimum": 16 if config.get("trunk") == "vgg" else 31, "tiling": False, "precisions": ("fp32",)}
+
+
+NETS: dict[str, NetSpec] = {
+    "rrdbnet": NetSpec("rrdbnet", _build_rrdbnet, _describe_rrdbnet, detect=detect.rrdbnet, adapt=detect.adapt_rrdbnet),
+    "srvgg": NetSpec("srvgg", _build_srvgg, _describe_srvgg, detect=detect.srvgg),
+    "migan": NetSpec(
+        "migan", _build_migan, _describe_migan, detect=detect.migan, adapt=detect.adapt_migan, task="inpaint"
+    ),
+    "lpips": NetSpec("lpips", _build_lpips, _describe_lpips, task="metric"),
+}
