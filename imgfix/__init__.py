@@ -1,5 +1,51 @@
-"""imgfix: image restoration behind one calm command line and one small Python API."""
+"""imgfix: image restoration behind one calm command line and one small Python API.
+
+    import imgfix
+
+    large = imgfix.upscale("photo.jpg", scale=2)              # (H, W, C) numpy array
+    clean = imgfix.inpaint("photo.jpg", mask="mask.png")
+    model = imgfix.load("realesrgan-x4plus")                  # a descriptor and a torch module
+
+Nothing heavy is imported until one of these is used.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imgfix.tasks.inpaint import inpaint
+    from imgfix.tasks.upscale import upscale
+    from imgfix.zoo import load
+
 __version__ = "0.1.0"
+
+__all__ = ["__version__", "inpaint", "load", "upscale"]
+
+_HOMES = {
+    "upscale": "imgfix.tasks.upscale",
+    "inpaint": "imgfix.tasks.inpaint",
+    "restore": "imgfix.tasks.restore",
+    "generate": "imgfix.tasks.generate",
+    "load": "imgfix.zoo",
+}
+"""Where the public functions live; they are looked up on first use."""
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'imgfix' has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(home), name)
+    except ModuleNotFoundError as error:
+        if error.name != home:
+            raise
+        raise AttributeError(f"module 'imgfix' has no attribute {name!r}") from None
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

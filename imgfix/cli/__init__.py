@@ -1,0 +1,149 @@
+"""The `imgfix` command: parse, run one verb, and turn whatever happens into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from imgfix.errors import ExitCode, ImgfixError, MemoryExhaustedError
+
+if TYPE_CHECKING:
+    from imgfix.cli.console import Console
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line with these arguments; returns the exit code and never raises an ordinary exception."""
+    from imgfix.cli.console import Console
+
+    verbose = _asks_for_verbose(arguments)
+    console = Console(verbose=verbose)
+    with _termination_unwinds(), warnings.catch_warnings():
+        if not verbose and not sys.warnoptions:
+            # Libraries warn their own developers; what concerns a user is said by us.
+            warnings.simplefilter("ignore")
+        try:
+            code = _invoke(arguments, console)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            return _reader_left()
+        except KeyboardInterrupt:
+            console.error("interrupted")
+            return ExitCode.INTERRUPTED
+        except SystemExit as leaving:
+            return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        except BaseException as error:
+            return explain(error, console)
+    return code
+
+
+def explain(error: BaseException, console: Console, subject: str | None = None) -> ExitCode:
+    """Say what went wrong in one sentence and a hint; returns the exit code that goes with it.
+
+    subject: the file at hand, named when the message itself does not name it.
+    """
+    told = as_told(error, subject)
+    console.error(told.message, told.hint)
+    console.traceback(error)
+    return told.exit_code
+
+
+def as_told(error: BaseException, subject: str | None = None) -> ImgfixError:
+    """The error as it is told to the user: ours as it is, any other as a sentence with a remedy."""
+    if isinstance(error, ImgfixError):
+        if subject is None or subject in error.message:
+            return error
+        return _renamed(error, f"{subject}: {error.message}")
+    prefix = f"{subject}: " if subject else ""
+    if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemory", "OutOfMemoryError"):
+        return MemoryExhaustedError(f"{prefix}out of memory", hint="use a smaller --tile, or close other programs")
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else prefix
+        return ImgfixError(f"{where}{error.strerror.lower()}")
+    words = " ".join(str(error).split()) or "no further words"
+    return ImgfixError(
+        f"{prefix}unexpected {type(error).__name__}: {words[:300]}",
+        hint="this is a fault of imgfix; --verbose shows where it happened",
+    )
+
+
+def _renamed(error: ImgfixError, message: str) -> ImgfixError:
+    told = ImgfixError(message, error.hint)
+    told.exit_code = error.exit_code
+    return told
+
+
+def _invoke(arguments: Sequence[str], console: Console) -> int:
+    import typer
+
+    from imgfix.cli.app import command
+
+    # BadParameter -> UsageError -> ClickException: typer brings its own click in newer versions and shares one in
+    # older ones, so the classes are found through the one that it exports.
+    usage_error, click_exception = typer.BadParameter.__mro__[1:3]
+    try:
+        code = command().main(args=list(arguments), prog_name="imgfix", standalone_mode=False)
+    except usage_error as error:
+        return _explain_usage(error, console)
+    except click_exception as error:
+        console.error(error.format_message())
+        return ExitCode.SOME_FAILED
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return int(code or 0)
+
+
+def _explain_usage(error: BaseException, console: Console) -> int:
+    if type(error).__name__ != "NoArgsIsHelpError":  # that one has printed the help already
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "imgfix"
+        console.error(error.format_message(), f"see: {path} --help")  # type: ignore[attr-defined]
+    return ExitCode.USAGE
+
+
+def _asks_for_verbose(arguments: Sequence[str]) -> bool:
+    """Whether --verbose is among the arguments; known before parsing so that errors of parsing can honour it."""
+    own = list(arguments)
+    if "--" in own:
+        own = own[: own.index("--")]
+    return any(argument == "--verbose" or re.fullmatch(r"-[a-z]?v[a-z]?", argument) for argument in own)
+
+
+def _reader_left() -> int:
+    """The reader of our pipe has gone (`| head`): leave without a word, as other filters do."""
+    with contextlib.suppress(OSError, ValueError):
+        # Python flushes stdout once more at exit; that must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.SOME_FAILED
+
+
+@contextlib.contextmanager
+def _termination_unwinds() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack like Ctrl-C, so that temporary files are removed on the way out."""
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # ValueError: not in the main thread. An ignored signal (nohup) stays ignored.
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            with contextlib.suppress(ValueError):
+                before[number] = signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

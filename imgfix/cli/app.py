@@ -1,0 +1,60 @@
+"""The typer application: one explicit list of verbs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from functools import cache
+from typing import Annotated, Any
+
+import typer
+
+from imgfix import __version__
+
+VERBS = ("upscale", "inpaint", "restore", "generate", "train", "evaluate", "weights", "doctor")
+"""In the order of the help page. Each is a file of this folder with a `command` (function or typer app)."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"imgfix {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Restore pictures: upscale them, fill holes in them.
+
+    Pictures in, pictures out: format, bit depth, colour profile, metadata and transparency stay as they were.
+    """
+
+
+@cache
+def build() -> typer.Typer:
+    """The application with every verb whose file is there."""
+    app = typer.Typer(
+        name="imgfix",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,  # the funnel in imgfix.cli speaks for errors
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        epilog="Each verb explains itself: [bold]imgfix upscale --help[/]",
+    )
+    app.callback()(_root)
+    for verb in VERBS:
+        if importlib.util.find_spec(f"imgfix.cli.{verb}") is None:
+            continue
+        module = importlib.import_module(f"imgfix.cli.{verb}")
+        if isinstance(module.command, typer.Typer):
+            app.add_typer(module.command, name=verb)
+        else:
+            app.command(name=verb, epilog=getattr(module, "EPILOG", None))(module.command)
+    return app
+
+
+def command() -> Any:
+    """The click command behind the application."""
+    return typer.main.get_command(build())

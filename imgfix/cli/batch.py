@@ -1,0 +1,70 @@
+"""Runs the items of a command one after the other; one that fails does not stop the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from imgfix.cli import as_told
+from imgfix.cli.console import Console, Tick
+from imgfix.cli.report import Outcome, Report
+from imgfix.errors import ExitCode, ImgfixError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Item(Generic[T]):
+    """One thing to do, with the names it goes by in messages."""
+
+    source: str
+    target: str | None
+    job: T
+    problem: ImgfixError | None = None
+    """Known before any work: its output exists, its input is missing."""
+    skipped: str | None = None
+    """Why it is left out, when it is."""
+
+
+def run(
+    items: Sequence[Item[T]], work: Callable[[T, Tick], Outcome], console: Console, report: Report, unit: str = "tiles"
+) -> ExitCode:
+    """Do the work for each item and tell what became of it.
+
+    Returns 0 when all went well, 130 after Ctrl-C (what is finished stays), the exit code of the failures when nothing
+    else happened and they agree, else 1.
+    """
+    failures: list[ExitCode] = []
+    finished = 0
+    with console.progress(unit, files=len(items)) as progress:
+        for item in items:
+            try:
+                if item.problem is not None:
+                    raise item.problem
+                if item.skipped is not None:
+                    outcome = Outcome(line=item.skipped, status="skipped", facts={"reason": item.skipped})
+                else:
+                    with progress.file(item.source) as tick:
+                        outcome = work(item.job, tick)
+                report.tell(item.source, item.target, outcome)
+                finished += outcome.status == "done"
+            except KeyboardInterrupt:
+                report.tell_interrupted(item.source, item.target)
+                left = len(items) - finished - len(failures)
+                console.error(f"interrupted at {item.source}: {finished} done, {left} not")
+                return ExitCode.INTERRUPTED
+            except BrokenPipeError:
+                raise  # nobody reads the results any more
+            except Exception as error:
+                told = as_told(error, item.source)
+                report.tell_failure(item.source, item.target, told)
+                console.traceback(error)
+                failures.append(told.exit_code)
+    if not failures:
+        return ExitCode.OK
+    if len(items) > 1:
+        console.error(f"{len(failures)} of {len(items)} items failed")
+    if len(failures) == len(items) and len(set(failures)) == 1:
+        return failures[0]
+    return ExitCode.SOME_FAILED

@@ -1,0 +1,149 @@
+"""What the user reads: everything here goes to stderr, so that stdout stays free for data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+Tick = Callable[[int, int], None]
+"""Called with (done, total) while something runs."""
+
+_NAME_WIDTH = 32
+
+
+@dataclass(frozen=True)
+class Console:
+    """Messages and progress bars on stderr."""
+
+    quiet: bool = False
+    """Only warnings and errors."""
+    verbose: bool = False
+    """Tracebacks with errors, reasons with choices."""
+
+    @cached_property
+    def rich(self) -> RichConsole:
+        """The console that draws; made on first use because rich takes a while to import."""
+        from rich.console import Console as RichConsole
+
+        # soft_wrap: a path must survive being copied from a narrow terminal or grepped in a log.
+        return RichConsole(file=sys.stderr, highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        """One line of information; silent under --quiet."""
+        if not self.quiet:
+            self._line(text)
+
+    def detail(self, text: str) -> None:
+        """One line that only --verbose shows."""
+        if self.verbose and not self.quiet:
+            self._line(text, "dim")
+
+    def warn(self, text: str, hint: str | None = None) -> None:
+        """Something the user should know although the work goes on."""
+        self._marked("warning", "yellow", text, hint)
+
+    def error(self, text: str, hint: str | None = None) -> None:
+        """Something that failed, and the remedy."""
+        self._marked("error", "bold red", text, hint)
+
+    def traceback(self, error: BaseException) -> None:
+        """The traceback of an error; only --verbose shows it."""
+        if self.verbose:
+            import traceback
+
+            self._line("".join(traceback.format_exception(error)).rstrip(), "dim")
+
+    @property
+    def interactive(self) -> bool:
+        """Whether progress bars make sense: stderr is a terminal and silence was not asked for."""
+        return not self.quiet and self.rich.is_terminal
+
+    @contextmanager
+    def progress(self, unit: str = "tiles", files: int = 1) -> Iterator[Progress]:
+        """Bars for a number of files and for the steps inside one; nothing is drawn unless stderr is a terminal."""
+        if not self.interactive:
+            yield Progress()
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        bars = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}", markup=False),
+            TimeRemainingColumn(compact=True),
+            console=self.rich,
+            transient=True,
+        )
+        with bars:
+            yield Progress(bars, unit, bars.add_task("all files", total=files, unit="files") if files > 1 else None)
+
+    def _line(self, text: str, style: str | None = None) -> None:
+        self.rich.print(text, style=style, markup=False, emoji=False)
+
+    def _marked(self, word: str, style: str, text: str, hint: str | None) -> None:
+        from rich.text import Text
+
+        self.rich.print(Text.assemble((f"{word}: ", style), text), emoji=False)
+        if hint:
+            self.rich.print(Text(f"  {hint}", style="dim"), emoji=False)
+
+
+class Progress:
+    """The two bars of a batch: files, and steps (tiles, bytes) of the file at hand."""
+
+    def __init__(self, bars: RichProgress | None = None, unit: str = "tiles", files: TaskID | None = None) -> None:
+        self._bars = bars
+        self._unit = unit
+        self._files = files
+
+    @contextmanager
+    def file(self, name: str) -> Iterator[Tick]:
+        """The bar of one file; gives the function that moves it."""
+        if self._bars is None:
+            yield _no_tick
+            return
+        bars = self._bars
+        short = name if len(name) <= _NAME_WIDTH else "..." + name[3 - _NAME_WIDTH :]
+        task = bars.add_task(short, total=None, unit=self._unit)
+        try:
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+        finally:
+            bars.remove_task(task)
+            if self._files is not None:
+                bars.advance(self._files)
+
+
+def _no_tick(done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def size_in_words(count: float) -> str:
+    """A number of bytes as people read it: `17 MB`, `1.3 GB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def time_in_words(seconds: float) -> str:
+    """A duration as people read it: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

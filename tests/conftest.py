@@ -1,0 +1,52 @@
+"""What every test gets: a home folder of its own, no network, and a small thread pool."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("IMGFIX_TEST_NETWORK") == "1":
+        return
+    skip = pytest.mark.skip(reason="needs a package registry; IMGFIX_TEST_NETWORK=1 runs it")
+    for item in items:
+        if item.get_closest_marker("network"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """IMGFIX_HOME points into a folder of this test alone, so that weights on the machine change no result."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("IMGFIX_HOME", str(home))
+    yield home
+
+
+@pytest.fixture(autouse=True)
+def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that reaches out fails, unless it is marked `network`; this machine itself may be talked to."""
+    if request.node.get_closest_marker("network"):
+        return
+    connect = socket.socket.connect
+
+    def refuse(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test tried to connect to {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture
+def bench() -> Path:
+    """The folder of benchmark pictures (IMGFIX_BENCH); tests that want it are skipped where it is not."""
+    folder = Path(os.environ.get("IMGFIX_BENCH", ""))
+    if not os.environ.get("IMGFIX_BENCH") or not folder.is_dir():
+        pytest.skip("IMGFIX_BENCH names no folder of benchmark pictures")
+    return folder
