@@ -1,0 +1,231 @@
+"""Runs a model: on its device, in its precision, on sizes it can take, and watched."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgfix.errors import ModelError
+from imgfix.runtime import device as devices
+from imgfix.runtime import memory, precision
+from imgfix.zoo.descriptor import Descriptor, Model
+
+UNBOUNDED_OVERLAP = 16  # input pixels around a tile, for networks that look further than is worth computing
+EXACT_LIMIT = 48  # up to this receptive field tiles carry all of it, and tiled equals untiled
+LOWEST_PSNR = 38.0  # dB between low precision and fp32 on the probe; below it the model runs in fp32
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model takes on its device, per input pixel, as measured on a small probe."""
+
+    bytes_per_pixel: float
+    seconds_per_pixel: float
+
+
+class Engine:
+    """One model, ready to run.
+
+    Args:
+        model: descriptor and network, which stays as it is.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, `xpu`.
+        precision: `auto`, `fp32`, `bf16`, `fp16`.
+        note: told in one sentence when something turns out otherwise than planned.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: str = "auto",
+        precision: str = "auto",
+        note: Callable[[str], None] | None = None,
+    ) -> None:
+        self.model = model
+        self.placement = devices.select(device, precision, model.descriptor)
+        self.note = note or (lambda text: None)
+        self._net: nn.Module | None = None
+        self._autocast = False
+        self._flat_checked = False
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """What the model says of itself."""
+        return self.model.descriptor
+
+    @property
+    def scale(self) -> int:
+        """Output pixels per input pixel along one side."""
+        return self.descriptor.scale
+
+    @property
+    def exact_overlap(self) -> bool:
+        """Whether tiles can carry the whole receptive field, so that a tiled result equals an untiled one."""
+        field = self.descriptor.receptive_field
+        return field is not None and field <= EXACT_LIMIT
+
+    @property
+    def overlap(self) -> int:
+        """Input pixels of context that a tile needs on each side."""
+        field = self.descriptor.receptive_field
+        return field if field is not None and field <= EXACT_LIMIT else UNBOUNDED_OVERLAP
+
+    @property
+    def preferred_tile(self) -> int:
+        """Side of a window beyond which the device gains nothing."""
+        return 512 if self.placement.device.type == "cpu" else 1024
+
+    # -- running -------------------------------------------------------------------------------------------------------
+
+    def run(self, x: Tensor) -> Tensor:
+        """Run the network once.
+
+        Args:
+            x: (N, C, H, W) float32 in [0, 1], any size, on the CPU or the device.
+
+        Returns:
+            (N, C', H * scale, W * scale) float32, not clipped, where `x` was.
+
+        Raises:
+            OutOfMemory: it did not fit; nothing is left behind on the device.
+            ModelError: the result is not a number even in fp32.
+        """
+        self._prepare()
+        out = self._attempt(x)
+        if self._sound(x, out):
+            return out
+        if self.placement.precision != "fp32":
+            self._fall_back(f"{self.descriptor.name} gave no usable result in {self.placement.precision}")
+            out = self._attempt(x)
+            if self._sound(x, out):
+                return out
+        if not bool(torch.isfinite(out).all()):
+            raise ModelError(
+                f"{self.descriptor.name} returned values that are not numbers",
+                hint="its weights may be damaged: imgfix weights verify",
+            )
+        return out
+
+    def _attempt(self, x: Tensor) -> Tensor:
+        try:
+            return self._forward(x)
+        except (RuntimeError, MemoryError) as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            size = f"{x.shape[-1]}x{x.shape[-2]}"
+        # Outside the handler, so that the traceback no longer keeps the failed run's tensors.
+        memory.release(self.placement.device)
+        raise memory.OutOfMemory(
+            f"{self.descriptor.name} does not fit into the memory of {self.placement.device} at {size} pixels",
+            hint="close other programs, or use a smaller --tile or another --device",
+        )
+
+    def _forward(self, x: Tensor) -> Tensor:
+        net = self._net
+        assert net is not None
+        target = self.placement.device
+        height, width = x.shape[-2:]
+        with torch.inference_mode():
+            y = pad_to_rule(x.to(target), self.descriptor.size_multiple, self.descriptor.size_minimum)
+            if self.placement.channels_last:
+                y = y.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(target.type, self.placement.dtype, enabled=self._autocast):
+                y = net(y)
+            y = y[..., : height * self.scale, : width * self.scale]
+            return y.to(x.device).float()
+
+    def _sound(self, x: Tensor, out: Tensor) -> bool:
+        # One sum is enough to see a NaN or an infinity anywhere, and cheap enough for every tile.
+        if not math.isfinite(float(out.sum(dtype=torch.float64 if out.device.type == "cpu" else torch.float32))):
+            return False
+        if self._flat_checked:
+            return True
+        spread = float(x[:, : out.shape[1]].std())
+        if not spread > 0.01:
+            return True
+        self._flat_checked = True
+        return float(out.std()) > 1e-3 * spread
+
+    # -- preparing -----------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        if self._net is not None:
+            return
+        if self.placement.precision == "fp32":
+            self._net = self._place(copy.deepcopy(self.model.net).eval().requires_grad_(False))
+            return
+        probe = self._probe_picture()
+        try:
+            self._net = self._place(precision.converted(self.model.net, self.placement.dtype, probe))
+            self._forward(probe)
+        except (RuntimeError, TypeError) as error:
+            if memory.is_out_of_memory(error):
+                raise
+            # The network mixes formats in a way that cannot be converted layer by layer: torch casts as it goes.
+            self._net = self._place(copy.deepcopy(self.model.net).eval().requires_grad_(False))
+            self._autocast = True
+        with torch.inference_mode():
+            rule = pad_to_rule(probe, self.descriptor.size_multiple, self.descriptor.size_minimum)
+            truth = self.model.net(rule).float()[..., : probe.shape[-2] * self.scale, : probe.shape[-1] * self.scale]
+        error = float((self._forward(probe).clamp(0, 1) - truth.clamp(0, 1)).square().mean())
+        if not error < 10 ** (-LOWEST_PSNR / 10):
+            self._fall_back(f"{self.descriptor.name} loses too much in {self.placement.precision}")
+
+    def _place(self, net: nn.Module) -> nn.Module:
+        layout = torch.channels_last if self.placement.channels_last else torch.preserve_format
+        return net.to(self.placement.device, memory_format=layout)
+
+    def _fall_back(self, reason: str) -> None:
+        self.note(f"{reason}; the rest runs in fp32")
+        self.placement = replace(self.placement, precision="fp32", why=f"{reason}")
+        self._autocast = False
+        self._net = self._place(copy.deepcopy(self.model.net).eval().requires_grad_(False))
+        self.__dict__.pop("cost", None)
+
+    def _probe_picture(self, side: int = 32) -> Tensor:
+        """A small picture with edges, a slope and fine grain, the same every time; (1, C, side, side)."""
+        side = max(side, self.descriptor.size_minimum)
+        side += -side % self.descriptor.size_multiple
+        generator = torch.Generator().manual_seed(1)
+        slope = torch.linspace(0.1, 0.9, side)
+        picture = (slope[None, :] + slope[:, None]) / 2
+        picture = picture + 0.3 * ((torch.arange(side) // 8 % 2)[None, :] - 0.5)
+        grain = 0.05 * torch.randn(1, self.descriptor.in_channels, side, side, generator=generator)
+        return (picture + grain).clamp(0, 1)
+
+    # -- cost ----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Memory and time per input pixel, from a run on a small picture (a fraction of a second)."""
+        self._prepare()
+        probe = self._probe_picture(64).to(self.placement.device)
+        pixels = probe.shape[-1] * probe.shape[-2]
+        held = memory.peak_bytes(lambda: self._forward(probe), self.placement.device)
+        start = time.perf_counter()
+        self._forward(probe).cpu()
+        return Cost(held / pixels, (time.perf_counter() - start) / pixels)
+
+
+def pad_to_rule(x: Tensor, multiple: int, minimum: int) -> Tensor:
+    """Extend a picture at the right and the bottom to a size that the network takes; (N, C, H, W) -> (N, C, H', W').
+
+    Mirrored where the picture is large enough for it, else its border is repeated.
+    """
+    height, width = x.shape[-2:]
+    need_y = max(minimum, height) + -max(minimum, height) % multiple - height
+    need_x = max(minimum, width) + -max(minimum, width) % multiple - width
+    if need_y == 0 and need_x == 0:
+        return x
+    mode = "reflect" if need_y < height and need_x < width else "replicate"
+    return F.pad(x, (0, need_x, 0, need_y), mode=mode)

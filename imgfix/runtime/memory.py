@@ -1,0 +1,207 @@
+"""How much memory there is, how much a network takes, and what running out of it looks like."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import re
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from imgfix.errors import MemoryExhaustedError
+
+CPU_SHARE = 0.5  # of the free memory: the picture, the output and other programs need the rest
+GPU_SHARE = 0.8  # kernels ask for scratch space that no tensor shows
+
+
+class OutOfMemory(MemoryExhaustedError):
+    """One run of the network did not fit; the tiling answers with smaller tiles, others let it reach the user."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of any device or library means that memory ran out."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError, OutOfMemory)):
+        return True
+    if not isinstance(error, RuntimeError):
+        return False
+    text = str(error).lower()
+    return any(
+        phrase in text
+        for phrase in ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate", "bad_alloc")
+    ) or ("could not create a" in text and "memory" in text)
+
+
+def release(device: torch.device) -> None:
+    """Give cached blocks of a device back, so that smaller tiles find room."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "xpu":
+        torch.xpu.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
+
+
+def free_bytes(device: torch.device | str = "cpu") -> int:
+    """Memory that a process may still take on a device, in bytes: what is free, within the limits of its container."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # Blocks that torch keeps for itself are free to us, though not to others.
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type == "xpu":
+        free, _ = torch.xpu.mem_get_info(device)
+        return free + torch.xpu.memory_reserved(device) - torch.xpu.memory_allocated(device)
+    host = _host_free()
+    if device.type == "mps":
+        return max(0, min(host, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()))
+    return host
+
+
+def budget(device: torch.device | str = "cpu") -> int:
+    """Bytes that one run of a network may take on a device."""
+    device = torch.device(device)
+    return int(free_bytes(device) * (GPU_SHARE if device.type in ("cuda", "xpu") else CPU_SHARE))
+
+
+def _host_free() -> int:
+    if sys.platform == "linux":
+        return min(_meminfo(), _cgroup_free(), _rlimit_free())
+    if sys.platform == "darwin":
+        return _mac_free()
+    if sys.platform == "win32":
+        return _windows_free()
+    return 4 << 30
+
+
+def _meminfo() -> int:
+    text = Path("/proc/meminfo").read_text()
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE) or re.search(
+        r"^MemFree:\s+(\d+) kB", text, re.MULTILINE
+    )
+    return int(found[1]) * 1024 if found else 4 << 30
+
+
+def _cgroup_free(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int:
+    """Room left under the tightest memory limit of the control groups (version 2, then 1) that hold this process."""
+    room = sys.maxsize
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return room
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            base, names = root, ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            base, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        folder = base / path.strip("/")
+        # A container sees its own group as the root, whatever path it reads: both are tried, and all groups above.
+        for group in {base, folder, *(p for p in folder.parents if p.is_relative_to(base))}:
+            room = min(room, _group_room(group, *names))
+    return room
+
+
+def _group_room(group: Path, limit: str, usage: str, reclaimable: str) -> int:
+    try:
+        allowed = (group / limit).read_text().strip()
+        if allowed == "max":
+            return sys.maxsize
+        used = int((group / usage).read_text())
+        found = re.search(rf"^{reclaimable} (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
+    except (OSError, ValueError):
+        return sys.maxsize
+    cache = int(found[1]) if found else 0
+    return max(0, int(allowed) - max(0, used - cache))
+
+
+def _rlimit_free() -> int:
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return max(0, limit - pages * resource.getpagesize())
+
+
+def _mac_free() -> int:
+    try:
+        text = subprocess.run(["/usr/bin/vm_stat"], capture_output=True, text=True, check=True, timeout=5).stdout
+    except (OSError, subprocess.SubprocessError):
+        return 4 << 30
+    size = re.search(r"page size of (\d+) bytes", text)
+    kinds = ("free", "inactive", "speculative", "purgeable")
+    pages = sum(int(found[1]) for kind in kinds if (found := re.search(rf"^Pages {kind}:\s+(\d+)", text, re.MULTILINE)))
+    return pages * int(size[1]) if size else 4 << 30
+
+
+def _windows_free() -> int:
+    class Status(ctypes.Structure):
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *(
+                (name, ctypes.c_ulonglong)
+                for name in ("total", "free", "page", "pagefree", "virtual", "virtualfree", "x")
+            ),
+        )
+
+    status = Status()
+    status.length = ctypes.sizeof(Status)
+    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined]
+    return int(status.free) if kernel.GlobalMemoryStatusEx(ctypes.byref(status)) else 4 << 30
+
+
+class _Peak(TorchDispatchMode):
+    """Adds up the storages that operations create and lets go, and remembers the highest sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = 0
+        self.peak = 0
+        self._seen: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(out):
+            if isinstance(leaf, torch.Tensor) and not leaf.is_mkldnn:
+                self._add(leaf.untyped_storage())
+        return out
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self._seen:
+            return
+        self._seen[key] = storage.nbytes()
+        self.live += storage.nbytes()
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._drop, key)
+
+    def _drop(self, key: int) -> None:
+        self.live -= self._seen.pop(key, 0)
+
+
+def peak_bytes(call: Callable[[], Any], device: torch.device) -> int:
+    """Bytes of tensors that a call holds at its highest point, its result included."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device) - before
+    counter = _Peak()
+    with counter:
+        call()
+    return counter.peak
