@@ -106,11 +106,37 @@ def _describe_lpips(config: Config) -> dict[str, Any]:
     return {"size_minimum": 16 if config.get("trunk") == "vgg" else 31, "tiling": False, "precisions": ("fp32",)}
 
 
+def _build_repgate(config: Config) -> nn.Module:
+    from imgfix.nets.repgate import RepGate
+
+    return RepGate(**config)
+
+
+def _describe_repgate(config: Config) -> dict[str, Any]:
+    reach = config.get("blocks", 6) * config.get("convolutions", 3) + 3
+    return {"scale": config.get("scale", 4), "receptive_field": reach}
+
+
+def _build_gateunet(config: Config) -> nn.Module:
+    from imgfix.nets.gateunet import GateUNet
+
+    return GateUNet(**config)
+
+
+def _describe_gateunet(config: Config) -> dict[str, Any]:
+    from imgfix.nets.gateunet import receptive_field
+
+    reach = receptive_field(tuple(config.get("blocks", (2, 2, 3))))
+    return {"size_multiple": 8, "size_minimum": 8, "receptive_field": reach}
+
+
 NETS: dict[str, NetSpec] = {
     "rrdbnet": NetSpec("rrdbnet", _build_rrdbnet, _describe_rrdbnet, detect=detect.rrdbnet, adapt=detect.adapt_rrdbnet),
     "srvgg": NetSpec("srvgg", _build_srvgg, _describe_srvgg, detect=detect.srvgg),
     "migan": NetSpec(
         "migan", _build_migan, _describe_migan, detect=detect.migan, adapt=detect.adapt_migan, task="inpaint"
     ),
+    "repgate": NetSpec("repgate", _build_repgate, _describe_repgate),
+    "gateunet": NetSpec("gateunet", _build_gateunet, _describe_gateunet, task="restore"),
     "lpips": NetSpec("lpips", _build_lpips, _describe_lpips, task="metric"),
 }

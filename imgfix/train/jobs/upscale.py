@@ -1,0 +1,152 @@
+"""Training an upscaler: classic bicubic inputs, real-world damage, or the user's own pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from imgfix.errors import UsageError
+from imgfix.metrics.psnr import psnr
+from imgfix.train.degrade import LIGHT, Damage, damage
+from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.jobs.common import Judges, Metric, Terms, centre, mean_of, sheet_column, starting_net
+from imgfix.train.pool import Pool, load_pairs, load_photos
+from imgfix.train.recipe import Recipe
+from imgfix.train.resize import downscale, resize
+
+
+@dataclass(frozen=True)
+class Options(Terms):
+    """Settings of `imgfix train upscale`."""
+
+    scale: int = 4
+    """Output pixels per input pixel along a side."""
+    degradation: Literal["bicubic", "real", "light", "mixed"] = "bicubic"
+    """What happens to the photos: classic bicubic shrinking; Real-ESRGAN's second-order damage; a gentle form of it;
+    or `mixed`: per step one of real (60 %), light (30 %) and bicubic (10 %)."""
+    val_crop: int = 512
+    """Largest side of a validation picture."""
+
+
+DEFAULTS = {"crop": 192, "batch": 16, "lr": 5e-4}
+NET_DEFAULTS = {"rrdbnet": {"lr": 1e-4}}
+
+
+def build(recipe: Recipe, device: torch.device) -> UpscaleJob:
+    """Make the job; raises ImgfixError for unusable photos, pairs, models or sizes."""
+    return UpscaleJob(recipe, device)
+
+
+class UpscaleJob:
+    """See `imgfix.train.job.TrainJob`."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
+        options, scale = self.options, self.options.scale
+        if recipe.crop % scale:
+            raise UsageError(f"crop = {recipe.crop} is not a multiple of the scale {scale}")
+        self.net, self.key, self.config, self._facts = starting_net(recipe, device, "repgate", {"scale": scale})
+        self.judges = Judges(options, recipe, device)
+        self.metric = Metric(self.judges, device)
+        if "discriminator" in self.judges.players(10**9) and recipe.crop % 8:
+            raise UsageError(f"crop = {recipe.crop}: the discriminator needs a multiple of 8")
+        self.pairs: tuple[Pool, Pool] | None = None
+        if recipe.input and recipe.target:
+            low, high, low_val, high_val, skipped = load_pairs(
+                recipe.input, recipe.target, scale=scale, crop=recipe.crop, device=device, fraction=recipe.val_fraction
+            )
+            self.pairs, self.training = (low, high), high
+            self.validation = [
+                (low_val.picture(i), high_val.picture(i)) for i in range(min(len(low_val), recipe.val_limit))
+            ]
+        else:
+            photos = load_photos(
+                recipe.photos, crop=recipe.crop, device=device, held_out=recipe.val, fraction=recipe.val_fraction
+            )
+            self.training, skipped = photos.training, photos.skipped
+            self.validation = [
+                self._validation_pair(photos.held_out.picture(i), i)
+                for i in range(min(len(photos.held_out), recipe.val_limit))
+            ]
+        self._facts += [
+            f"{len(self.training)} pictures, {self.training.megapixels:.0f} megapixels; {len(self.validation)} held out",
+            *(f"skipped {line}" for line in skipped[:10]),
+            *([f"skipped {len(skipped) - 10} more"] if len(skipped) > 10 else []),
+        ]
+
+    def networks(self) -> dict[str, nn.Module]:
+        judge = self.judges.discriminator
+        return {"net": self.net} | ({"discriminator": judge} if judge is not None else {})
+
+    def players(self, step: int) -> tuple[str, ...]:
+        return self.judges.players(step)
+
+    def sample(self, draw: Draw) -> Batch:
+        crop, scale = self.recipe.crop, self.options.scale
+        if self.pairs is not None:
+            low, high = self.pairs
+            windows = low.windows(draw, crop // scale)
+            return {"input": low.take(windows, crop // scale), "target": high.take(windows, crop // scale, scale)}
+        target = self.training.take(self.training.windows(draw, crop), crop)
+        return {"input": self._damaged(target, draw.cpu_generator, draw.generator), "target": target}
+
+    def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
+        if player == "discriminator":
+            return self.judges.discriminator_terms(networks, batch, step)
+        return self.judges.net_terms(networks, batch, networks["net"](batch["input"]), step)
+
+    def validate(self, net: nn.Module) -> Validation:
+        rows, results = [], []
+        for low, high in self.validation:
+            result = net(low).float().clamp(0, 1)
+            border = min(self.options.scale, min(high.shape[-2:]) // 4)
+            row = {"psnr": float(psnr(result, high, y=True, border=border).clamp(max=100))}
+            rows.append(row | self.metric(result, high))
+            results.append(result)
+        metrics = mean_of(rows)
+        shown = self.recipe.sheet_rows
+        inputs = [
+            resize(low, (high.shape[-2], high.shape[-1]), "cubic") for low, high in self.validation[:shown]
+        ]
+        samples = {
+            "bicubic": sheet_column(inputs, 384),
+            "output": sheet_column(results[:shown], 384),
+            "target": sheet_column([high for _, high in self.validation[:shown]], 384),
+        }
+        return Validation(metrics, -metrics["lpips"] if "lpips" in metrics else metrics["psnr"], samples)
+
+    def preview(self, batch: Batch) -> dict[str, Tensor]:
+        return {"input": batch["input"], "target": batch["target"]}
+
+    def identity(self) -> NetIdentity:
+        scale = self.options.scale
+        facts = {
+            "task": "upscale",
+            "scale": scale,
+            "degradation": "bicubic" if self.options.degradation == "bicubic" else "real-world",
+            "facts": {"gan_trained": bool(self.options.adversarial)},
+        }
+        return NetIdentity(self.key, self.config, facts)
+
+    def facts(self) -> list[str]:
+        return list(self._facts)
+
+    def _damaged(self, target: Tensor, cpu: torch.Generator, device: torch.Generator) -> Tensor:
+        kind = self.options.degradation
+        if kind == "mixed":
+            choice = float(torch.rand((), generator=cpu))
+            kind = "real" if choice < 0.6 else "light" if choice < 0.9 else "bicubic"
+        if kind == "bicubic":
+            return downscale(target, self.options.scale)
+        return damage(target, self.options.scale, LIGHT if kind == "light" else Damage(), cpu, device)
+
+    def _validation_pair(self, picture: Tensor, number: int) -> tuple[Tensor, Tensor]:
+        """Damage a held-out picture, the same way in every run."""
+        target = centre(picture, self.options.val_crop, 8 * self.options.scale)
+        cpu = torch.Generator().manual_seed(number)
+        device = torch.Generator(device=target.device).manual_seed(number)
+        return self._damaged(target, cpu, device), target

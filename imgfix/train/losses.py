@@ -1,0 +1,84 @@
+"""Loss functions: pixel, frequency, perceptual and adversarial."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Adversary = Literal["nonsaturating", "hinge", "relativistic"]
+
+
+def charbonnier(result: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
+    """Mean of sqrt(difference^2 + epsilon^2): L1 with a soft tip (Charbonnier et al. 1994)."""
+    return ((result.float() - target.float()).square() + epsilon**2).sqrt().mean()
+
+
+def fourier(result: Tensor, target: Tensor) -> Tensor:
+    """L1 distance of the orthonormal 2-D spectra (as Cho et al. 2021, arXiv 2108.05054), mean over real and imaginary."""
+    spectra = torch.fft.rfft2(torch.stack((result.float(), target.float())), norm="ortho")
+    return torch.view_as_real(spectra[0] - spectra[1]).abs().mean()
+
+
+def fool(kind: Adversary, fake: Tensor, real: Tensor | None = None) -> Tensor:
+    """Adversarial loss of the net.
+
+    Args:
+        kind: `nonsaturating` (Goodfellow et al. 2014), `hinge` (Lim & Ye 2017), or `relativistic` (average relativistic,
+            Jolicoeur-Martineau 2018, arXiv 1807.00734), which needs `real`.
+        fake: logits of what the net made.
+        real: logits of true pictures, detached.
+    """
+    if kind == "hinge":
+        return -fake.float().mean()
+    if kind == "relativistic":
+        assert real is not None
+        fake, real = fake.float(), real.float()
+        return 0.5 * (F.softplus(-(fake - real.mean())).mean() + F.softplus(real - fake.mean()).mean())
+    return F.softplus(-fake.float()).mean()
+
+
+def judge(kind: Adversary, fake: Tensor, real: Tensor) -> Tensor:
+    """Adversarial loss of the discriminator; see `fool`."""
+    fake, real = fake.float(), real.float()
+    if kind == "hinge":
+        return F.relu(1 + fake).mean() + F.relu(1 - real).mean()
+    if kind == "relativistic":
+        return 0.5 * (F.softplus(-(real - fake.mean())).mean() + F.softplus(fake - real.mean()).mean())
+    return F.softplus(fake).mean() + F.softplus(-real).mean()
+
+
+def gradient_penalty(discriminator: nn.Module, pictures: Tensor) -> Tensor:
+    """Half the mean squared gradient of the logits at `pictures`: R1 at real ones, R2 at made ones.
+
+    Mescheder et al. 2018 (arXiv 1801.04406). In fp32: the gradients are small.
+    """
+    with torch.autocast(pictures.device.type, enabled=False):
+        pictures = pictures.detach().float().requires_grad_()
+        (gradient,) = torch.autograd.grad(discriminator(pictures).sum(), pictures, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean() / 2
+
+
+class Perceptual(nn.Module):
+    """LPIPS as a loss, frozen, with the target's features computed without gradients.
+
+    Args:
+        trunk: `vgg` (smoother gradients, the usual choice for a loss) or `alex` (the usual metric).
+
+    Raises:
+        ModelError, DownloadError: its weights are missing and cannot be fetched.
+    """
+
+    def __init__(self, trunk: Literal["vgg", "alex"], device: torch.device) -> None:
+        super().__init__()
+        import copy
+
+        from imgfix.metrics.lpips import load
+
+        self.net = copy.deepcopy(load(trunk)).to(device).eval().requires_grad_(False)
+
+    def forward(self, result: Tensor, target: Tensor) -> Tensor:
+        """Mean distance of two batches (N, 3, H, W) in [0, 1]."""
+        return self.net(result, target).mean()
