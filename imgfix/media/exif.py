@@ -8,7 +8,6 @@ An EXIF block is a small TIFF file: a header, then directories of 12-byte entrie
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 ORIENTATION = 0x0112
@@ -55,50 +54,59 @@ def with_prefix(exif: bytes) -> bytes:
 
 
 class Block:
-    """A classic TIFF structure in memory that can be read and patched.
+    """A TIFF structure in memory: an EXIF block, which can be patched, or a whole TIFF or BigTIFF file to look into.
 
     Raises `BrokenExifError` when a directory points outside the block.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self.data = bytearray(strip_prefix(data))
-        if len(self.data) < 8 or self.data[:2] not in (b"II", b"MM"):
+    def __init__(self, data: bytes | memoryview, *, patch: bool = True) -> None:
+        self.data: bytearray | memoryview = bytearray(strip_prefix(bytes(data))) if patch else memoryview(data)
+        if len(self.data) < 8 or bytes(self.data[:2]) not in (b"II", b"MM"):
             raise BrokenExifError("no TIFF header")
-        self.order = "<" if self.data[:2] == b"II" else ">"
+        self.order = "<" if self.data[0] == ord("I") else ">"
         magic, self.first = struct.unpack_from(self.order + "HI", self.data, 2)
-        if magic != 42:
+        self._big = magic == 43 and not patch and len(self.data) >= 16
+        if self._big:
+            (self.first,) = struct.unpack_from(self.order + "Q", self.data, 8)
+        elif magic != 42:
             raise BrokenExifError("no TIFF magic number")
 
     def directory(self, offset: int) -> Directory:
         """Read the directory at an offset; entries whose value lies outside are left out."""
-        if offset < 8 or offset + 2 > len(self.data):
+        counter, entry_code, pointer = ("Q", "HHQ", "Q") if self._big else ("H", "HHI", "I")
+        head, room = struct.calcsize("<" + counter), struct.calcsize("<" + pointer)
+        entry_bytes = struct.calcsize("<" + entry_code) + room
+        if offset < 8 or offset + head > len(self.data):
             raise BrokenExifError(f"directory at {offset} is outside the block")
-        (count,) = struct.unpack_from(self.order + "H", self.data, offset)
-        end = offset + 2 + 12 * count
+        (count,) = struct.unpack_from(self.order + counter, self.data, offset)
+        end = offset + head + entry_bytes * count
         if end > len(self.data):
             raise BrokenExifError(f"directory at {offset} is cut off")
         entries: dict[int, Entry] = {}
-        for position in range(offset + 2, end, 12):
-            tag, kind, number = struct.unpack_from(self.order + "HHI", self.data, position)
+        for position in range(offset + head, end, entry_bytes):
+            tag, kind, number = struct.unpack_from(self.order + entry_code, self.data, position)
             size = _SIZES.get(kind, 0) * number
-            at = position + 8
-            if size > 4:
-                (at,) = struct.unpack_from(self.order + "I", self.data, position + 8)
+            at = position + entry_bytes - room
+            if size > room:
+                (at,) = struct.unpack_from(self.order + pointer, self.data, at)
             if size == 0 or at + size > len(self.data):
                 continue
             entries.setdefault(tag, Entry(tag, kind, number, bytes(self.data[at : at + size]), position, at))
-        following = struct.unpack_from(self.order + "I", self.data, end)[0] if end + 4 <= len(self.data) else 0
+        following = 0
+        if end + room <= len(self.data):
+            (following,) = struct.unpack_from(self.order + pointer, self.data, end)
         return Directory(entries, end, following)
 
     def number(self, entry: Entry) -> int:
         """Read an entry of whole numbers as its first value."""
-        code = {1: "B", 3: "H", 4: "I", 13: "I"}.get(entry.type)
+        code = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(entry.type)
         if code is None:
             raise BrokenExifError(f"tag {entry.tag} is not a whole number")
         return int(struct.unpack_from(self.order + code, entry.value)[0])
 
     def set_number(self, entry: Entry, value: int) -> None:
-        """Replace an entry by one whole number; it always fits into the entry itself."""
+        """Replace an entry of a classic block by one whole number; it always fits into the entry itself."""
+        assert isinstance(self.data, bytearray)
         if value < 65536:
             struct.pack_into(self.order + "HHIHH", self.data, entry.position, entry.tag, 3, 1, value, 0)
         else:
@@ -171,16 +179,91 @@ def minimal(orientation_value: int) -> bytes:
     return b"II*\x00" + struct.pack("<IHHHIHHI", 8, 1, ORIENTATION, 3, 1, orientation_value, 0, 0)
 
 
-def walk(exif: bytes) -> Iterator[tuple[str, Entry, str]]:
-    """Go through all tags as (folder 'main' | 'exif' | 'gps' | 'interop', entry, byte order '<' | '>')."""
-    block = Block(exif)
+Tag = tuple[int, int, int, bytes]  # tag, TIFF type, count, value bytes in little-endian order
+Folders = dict[str, list[Tag]]  # 'main', 'exif', 'gps', 'interop'
+
+
+def folders(data: bytes | memoryview) -> Folders:
+    """Read all tags of an EXIF block or of the first directory of a TIFF file, values in little-endian order.
+
+    Pointers to the folders are left out. Raises `BrokenExifError`.
+    """
+    block = Block(data if not bytes(data[:6]) == _PREFIX else data[6:], patch=False)
     main = block.directory(block.first)
-    folders = {"main": main, "gps": block.subdirectory(main, GPS_FOLDER)}
-    folders["exif"] = camera = block.subdirectory(main, EXIF_FOLDER)
-    folders["interop"] = block.subdirectory(camera, INTEROP_FOLDER) if camera else None
-    for name, folder in folders.items():
-        for entry in folder.entries.values() if folder else ():
-            yield name, entry, block.order
+    camera = block.subdirectory(main, EXIF_FOLDER)
+    found = {
+        "main": main,
+        "exif": camera,
+        "gps": block.subdirectory(main, GPS_FOLDER),
+        "interop": block.subdirectory(camera, INTEROP_FOLDER) if camera else None,
+    }
+    return {
+        name: [
+            (entry.tag, entry.type, entry.count, _little_endian(entry, block.order))
+            for entry in folder.entries.values()
+            if entry.tag not in (EXIF_FOLDER, GPS_FOLDER, INTEROP_FOLDER)
+        ]
+        for name, folder in found.items()
+        if folder is not None
+    }
+
+
+def build(tags: Folders) -> bytes:
+    """Build an EXIF block (little-endian) from tags."""
+    return b"II*\x00\x08\x00\x00\x00" + place_folders(tags, 8)
+
+
+def place_folders(tags: Folders, offset: int) -> bytes:
+    """Lay out the main directory and those below it for a classic TIFF structure, to stand at an offset."""
+    camera = sorted(tags.get("exif", []))
+    interop, gps = sorted(tags.get("interop", [])), sorted(tags.get("gps", []))
+    main = sorted(tags.get("main", []))
+    pointers = [
+        (tag, 4, 1, b"\0\0\0\0") for tag, wanted in ((EXIF_FOLDER, camera or interop), (GPS_FOLDER, gps)) if wanted
+    ]
+    # Sizes do not depend on the offsets, so the folders can be placed one after another.
+    main_size = directory_size([*main, *pointers])
+    camera_full = sorted([*camera, (INTEROP_FOLDER, 4, 1, b"\0\0\0\0")]) if interop else camera
+    camera_at = offset + main_size
+    interop_at = camera_at + (directory_size(camera_full) if camera_full else 0)
+    gps_at = interop_at + (directory_size(interop) if interop else 0)
+    places = {EXIF_FOLDER: camera_at, GPS_FOLDER: gps_at, INTEROP_FOLDER: interop_at}
+    out = place_directory(sorted([*main, *pointers]), offset, places)
+    if camera_full:
+        out += place_directory(camera_full, camera_at, places)
+    if interop:
+        out += place_directory(interop, interop_at)
+    if gps:
+        out += place_directory(gps, gps_at)
+    return out
+
+
+def directory_size(tags: list[Tag]) -> int:
+    """Count the bytes of a classic directory with its values."""
+    return 2 + 12 * len(tags) + 4 + sum(len(value) + len(value) % 2 for *_, value in tags if len(value) > 4)
+
+
+def place_directory(tags: list[Tag], offset: int, pointers: dict[int, int] | None = None) -> bytes:
+    """Lay out one classic little-endian directory and its values, to stand at an even offset."""
+    entries, values = [struct.pack("<H", len(tags))], b""
+    values_at = offset + 2 + 12 * len(tags) + 4
+    for tag, kind, count, value in tags:
+        if pointers and tag in pointers:
+            value = struct.pack("<I", pointers[tag])
+        if len(value) <= 4:
+            entries.append(struct.pack("<HHI", tag, kind, count) + value.ljust(4, b"\0"))
+        else:
+            entries.append(struct.pack("<HHII", tag, kind, count, values_at + len(values)))
+            values += value + b"\0" * (len(value) % 2)
+    return b"".join(entries) + b"\0\0\0\0" + values
+
+
+def _little_endian(entry: Entry, order: str) -> bytes:
+    if order == "<":
+        return entry.value
+    step = {3: 2, 8: 2, 4: 4, 5: 4, 9: 4, 10: 4, 11: 4, 13: 4, 12: 8, 16: 8, 17: 8, 18: 8}.get(entry.type, 1)
+    value = entry.value
+    return b"".join(value[at : at + step][::-1] for at in range(0, len(value), step)) if step > 1 else value
 
 
 def _fraction(block: Block, entry: Entry) -> float:
@@ -194,6 +277,7 @@ def _remove_thumbnail(block: Block, main: Directory) -> None:
     if not main.next_offset:
         return
     offset = main.next_offset
+    assert isinstance(block.data, bytearray)
     struct.pack_into(block.order + "I", block.data, main.next_position, 0)
     try:
         second = block.directory(offset)

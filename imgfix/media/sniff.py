@@ -1,0 +1,60 @@
+"""What a file is, by its first bytes; never by its name."""
+
+from __future__ import annotations
+
+_OTHER = (
+    (b"%PDF", "it looks like a PDF"),
+    (b"<!DOCTYPE", "it looks like a web page; perhaps a download went wrong"),
+    (b"<!doctype", "it looks like a web page; perhaps a download went wrong"),
+    (b"<html", "it looks like a web page; perhaps a download went wrong"),
+    (b"<svg", "it looks like an SVG drawing, which has no pixels"),
+    (b"<?xml", "it looks like XML"),
+    (b"version https://git-lfs", "it is a Git LFS pointer; run `git lfs pull`"),
+    (b"PK\x03\x04", "it looks like a ZIP archive"),
+    (b"\x1f\x8b", "it looks like a gzip archive"),
+    (b"8BPS", "it looks like a Photoshop document; save it as TIFF or PNG"),
+    (b"\x1aE\xdf\xa3", "it looks like a video"),
+    (b"\x00\x00\x00\x0cjP  ", "it looks like JPEG 2000; convert it to PNG or TIFF"),
+    (b"\xff\x4f\xff\x51", "it looks like JPEG 2000; convert it to PNG or TIFF"),
+    (b"v/1\x01", "it looks like OpenEXR; convert it to 16-bit TIFF or PNG"),
+    (b"\x89PNG", "its PNG signature is damaged, as by a transfer in text mode"),
+)
+
+
+def sniff(start: bytes) -> str | None:
+    """Return 'PNG', 'JPEG', 'WEBP', 'TIFF', 'BMP', 'AVIF', 'GIF', 'HEIF' or 'JXL' from the first 64 bytes, or None."""
+    if start.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if start.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
+        return "TIFF"
+    if start[:6] in (b"GIF87a", b"GIF89a"):
+        return "GIF"
+    if start[:2] == b"BM":
+        return "BMP"
+    if start[:2] == b"\xff\x0a" or start.startswith(b"\x00\x00\x00\x0cJXL \r\n\x87\n"):
+        return "JXL"
+    if start[4:8] == b"ftyp":
+        size = min(int.from_bytes(start[:4], "big"), len(start))
+        brands = {start[8:12], *(start[at : at + 4] for at in range(16, size - 3, 4))}
+        if brands & {b"avif", b"avis"}:
+            return "AVIF"
+        if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
+            return "HEIF"
+    return None
+
+
+def what_else(start: bytes) -> str:
+    """Say what a file that is no picture looks like."""
+    head = start[:64].lstrip()
+    for magic, words in _OTHER:
+        if head.startswith(magic) or start.startswith(magic):
+            return words
+    if start[4:8] == b"ftyp" or start[:4] == b"RIFF":
+        return "it looks like a video or sound file"
+    if start and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in start[:512]):
+        return "it looks like text"
+    return "its first bytes belong to no format that imgfix knows"

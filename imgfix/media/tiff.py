@@ -1,0 +1,367 @@
+"""TIFF: strips written as the rows come, and the pixels that Pillow cannot read (TIFF 6.0, Adobe 1992; BigTIFF 2007)."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+
+from imgfix.media import exif as exif_block
+from imgfix.media.exif import Folders, Tag
+
+COMPRESSIONS = {
+    1: "none",
+    2: "ccitt",
+    3: "group3",
+    4: "group4",
+    5: "lzw",
+    6: "old-jpeg",
+    7: "jpeg",
+    8: "deflate",
+    32946: "deflate",
+    32773: "packbits",
+    34925: "lzma",
+    50000: "zstd",
+    50001: "webp",
+}
+_CODES = {"none": 1, "lzw": 5, "deflate": 8, "packbits": 32773, "lzma": 34925, "zstd": 50000}
+_PILLOW_NAMES = {"lzw": "tiff_lzw", "packbits": "packbits", "lzma": "lzma", "zstd": "zstd"}
+# Tags that describe how these very pixels are stored; everything else in the first directory is about the picture.
+_STRUCTURE = frozenset(
+    (*range(254, 260), 262, 263, 264, 265, 266, *range(273, 285), 290, 291, 292, 293, 296, 297, 301, 317, 318, 319, 320)
+    + (*range(321, 331), *range(332, 348), *range(512, 522), 529, 530, 531, 532, 700, 33421, 33422, 33723, 34377, 34675)
+    + (32995, 32996, 32997, 32998, 37724)
+)
+_STRIP_BYTES = 1 << 20
+
+
+class UnsupportedTiffError(ValueError):
+    """A TIFF whose pixels we do not read; the message says why."""
+
+
+def description(data: bytes | memoryview) -> tuple[bytes | None, dict[int, Tag]]:
+    """Return what the first directory says: an EXIF block of its descriptive tags (or None), and all tags by number."""
+    found = exif_block.folders(data)
+    tags = {tag[0]: tag for tag in found["main"]}
+    kept: Folders = {name: list(folder) for name, folder in found.items() if name != "main"}
+    kept["main"] = [tag for tag in found["main"] if tag[0] not in _STRUCTURE]
+    if not any(kept.values()):
+        return None, tags
+    kept["main"] += [tags[number] for number in (282, 283, 296) if number in tags]
+    return exif_block.build(kept), tags
+
+
+def without_orientation(data: bytes) -> bytes:
+    """Copy a TIFF file with its orientation tag set to 1 and its XMP packet hidden, for decoders that turn pictures."""
+    block = exif_block.Block(data, patch=False)
+    entries = block.directory(block.first).entries
+    turned, packet = entries.get(exif_block.ORIENTATION), entries.get(700)
+    if turned is None and packet is None:
+        return data
+    copy = bytearray(data)
+    if turned is not None and turned.type == 3:
+        struct.pack_into(block.order + "H", copy, turned.value_position, 1)
+    if packet is not None:
+        struct.pack_into(block.order + "H", copy, packet.position, 701)  # a number that means nothing
+    return bytes(copy)
+
+
+def number(tags: dict[int, Tag], tag: int, default: int) -> int:
+    """Read the first whole number of a tag."""
+    if tag not in tags:
+        return default
+    _, kind, _, value = tags[tag]
+    code = {1: "<B", 3: "<H", 4: "<I", 16: "<Q"}.get(kind)
+    return int(struct.unpack_from(code, value)[0]) if code else default
+
+
+def read_pixels(data: bytes) -> tuple[np.ndarray, np.ndarray | None, int, tuple[str, ...]]:
+    """Decode the first page of a TIFF that has 16 bits or an unusual layout.
+
+    Returns (pixels (H, W, C), alpha (H, W) or None, photometric code, notes), not yet turned upright.
+    Raises `UnsupportedTiffError`.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        kind = (page.sampleformat, page.bitspersample)
+        if kind not in ((1, 8), (1, 16)):
+            names = {1: "unsigned", 2: "signed", 3: "floating-point"}
+            raise UnsupportedTiffError(f"it has {kind[1]}-bit {names.get(kind[0], 'unusual')} samples")
+        if page.photometric not in (0, 1, 2, 5, 8, 9):
+            raise UnsupportedTiffError(f"its pixels are {page.photometric.name}")
+        try:
+            pixels = page.asarray()
+        except ValueError as error:  # a compression that tifffile needs more packages for
+            pixels = _by_opencv(data, error)
+        if page.planarconfig == 2 and pixels.ndim == 3:
+            pixels = np.moveaxis(pixels, 0, -1)
+        pixels = pixels.reshape(page.imagelength, page.imagewidth, -1)
+        colours = {0: 1, 1: 1, 5: 4}.get(int(page.photometric), 3)
+        extras = tuple(int(extra) for extra in page.extrasamples)
+        photometric = int(page.photometric)
+    colour, alpha = _split(pixels, colours, extras, photometric)
+    notes = () if len(extras) <= 1 else (f"{len(extras) - 1} extra channels of the TIFF are not kept",)
+    return colour, alpha, photometric, notes
+
+
+def _split(
+    pixels: np.ndarray, colours: int, extras: tuple[int, ...], photometric: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    if pixels.shape[2] < colours:
+        raise UnsupportedTiffError(f"it has {pixels.shape[2]} samples a pixel, not {colours}")
+    colour = pixels[..., :colours]
+    # 0 is 'unspecified', which many programs write for plain transparency.
+    place = next((at for at, extra in enumerate(extras) if extra in (1, 2)), 0 if extras == (0,) else None)
+    if photometric == 0:
+        colour = np.iinfo(pixels.dtype).max - colour
+    if place is None or colours + place >= pixels.shape[2]:
+        return np.ascontiguousarray(colour), None
+    alpha = np.ascontiguousarray(pixels[..., colours + place])
+    if extras[place] == 1:
+        colour = unmultiplied(colour, alpha)
+    return np.ascontiguousarray(colour), alpha
+
+
+def unmultiplied(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Divide premultiplied colour by its alpha; both of one unsigned type."""
+    most = np.iinfo(colour.dtype).max
+    scale = np.float32(most) / np.maximum(alpha, 1).astype(np.float32)
+    return np.minimum(colour * scale[..., None] + 0.5, most).astype(colour.dtype)
+
+
+def _by_opencv(data: bytes, error: Exception) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise UnsupportedTiffError(f"its compression cannot be unpacked ({error})")
+    if pixels.ndim == 3:
+        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    return pixels
+
+
+class TiffWriter:
+    """Write a TIFF strip by strip to a seekable binary stream.
+
+    rows: (h, W, S) uint8 or uint16; S = colours (1, 3, 4 = CMYK) plus one if there is alpha (not premultiplied).
+    Compression runs in a few threads; the bytes do not depend on their number nor on how the rows arrive.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        width: int,
+        height: int,
+        colours: int,
+        alpha: bool,
+        bits: int,
+        compression: str = "deflate",
+        tags: Folders | None = None,
+    ) -> None:
+        self._stream, self._width, self._height = stream, width, height
+        self._colours, self._alpha, self._bits = colours, alpha, bits
+        self._samples = colours + alpha
+        self._compression = compression if compression in _CODES else "deflate"
+        self._tags: Folders = tags or {}
+        self._type = np.dtype("<u2") if bits == 16 else np.dtype("u1")
+        row_bytes = width * self._samples * bits // 8
+        self._strip_rows = max(1, min(height, _STRIP_BYTES // row_bytes))
+        self._strip = np.empty((self._strip_rows, width, self._samples), self._type)
+        self._filled = 0
+        # Offsets have 32 bits in a classic TIFF; a strip that does not compress grows a little.
+        self._big = row_bytes * height * 1.02 + (64 << 20) > 2**32
+        self._offsets: list[int] = []
+        self._counts: list[int] = []
+        self._workers = max(1, min(8, os.cpu_count() or 1))
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="tiff")
+        self._pending: deque[Future[bytes]] = deque()
+        self._start = stream.tell()
+        header = b"II+\x00\x08\x00\x00\x00" + bytes(8) if self._big else b"II*\x00" + bytes(4)
+        stream.write(header)
+        self._at = len(header)
+
+    def write(self, rows: np.ndarray) -> None:
+        """Take the next rows."""
+        at = 0
+        while at < len(rows):
+            count = min(len(rows) - at, self._strip_rows - self._filled)
+            self._strip[self._filled : self._filled + count] = rows[at : at + count]
+            self._filled += count
+            at += count
+            if self._filled == self._strip_rows:
+                self._submit()
+
+    def finish(self) -> None:
+        """Write what is pending, then the directory."""
+        if self._filled:
+            self._submit()
+        while self._pending:
+            self._drain()
+        self._pool.shutdown()
+        if self._at % 2:
+            self._put(b"\0")
+        directory = self._at
+        self._put(self._big_directory() if self._big else exif_block.place_folders(self._folders(), directory))
+        self._stream.seek(self._start + (8 if self._big else 4))
+        self._stream.write(struct.pack("<Q" if self._big else "<I", directory))
+        self._stream.seek(0, os.SEEK_END)
+
+    def abort(self) -> None:
+        """Let go of the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _submit(self) -> None:
+        self._pending.append(self._pool.submit(_pack, self._strip[: self._filled], self._compression))
+        self._strip = np.empty_like(self._strip)
+        self._filled = 0
+        if len(self._pending) > self._workers + 1:
+            self._drain()
+
+    def _drain(self) -> None:
+        packed = self._pending.popleft().result()
+        self._offsets.append(self._at)
+        self._counts.append(len(packed))
+        self._put(packed)
+
+    def _put(self, data: bytes) -> None:
+        self._stream.write(data)
+        self._at += len(data)
+
+    def _folders(self) -> Folders:
+        photometric = {1: 1, 3: 2, 4: 5}[self._colours]
+        wide = 16 if self._big else 4
+        own: list[Tag] = [
+            _longs(256, [self._width]),
+            _longs(257, [self._height]),
+            _shorts(258, [self._bits] * self._samples),
+            _shorts(259, [_CODES[self._compression]]),
+            _shorts(262, [photometric]),
+            _longs(273, self._offsets, wide),
+            _shorts(277, [self._samples]),
+            _longs(278, [self._strip_rows]),
+            _longs(279, self._counts, wide),
+            _shorts(284, [1]),
+        ]
+        if _has_predictor(self._compression):
+            own.append(_shorts(317, [2]))
+        if self._alpha:
+            own.append(_shorts(338, [2]))
+        taken = {tag[0] for tag in own}
+        folders = dict(self._tags)
+        folders["main"] = own + [tag for tag in self._tags.get("main", []) if tag[0] not in taken]
+        return folders
+
+    def _big_directory(self) -> bytes:
+        """Lay out the same directories for BigTIFF: 64-bit counts and offsets."""
+        folders = self._folders()
+        out = b""
+        pointers: list[Tag] = []
+        start = self._at
+        for name, pointer in (("exif", exif_block.EXIF_FOLDER), ("gps", exif_block.GPS_FOLDER)):
+            if folders.get(name):
+                pointers.append((pointer, 13, 1, struct.pack("<I", 0)))
+        main = sorted([*folders["main"], *pointers])
+        below = start + _big_size(main)
+        for name, pointer in (("exif", exif_block.EXIF_FOLDER), ("gps", exif_block.GPS_FOLDER)):
+            if folders.get(name):
+                piece = _big_place(sorted(folders[name]), below + len(out))
+                main = [
+                    (t, 16, 1, struct.pack("<Q", below + len(out))) if t == pointer else (t, k, c, v)
+                    for t, k, c, v in main
+                ]
+                out += piece
+        return _big_place(main, start) + out
+
+
+def _big_size(tags: list[Tag]) -> int:
+    return 8 + 20 * len(tags) + 8 + sum(len(value) + len(value) % 2 for *_, value in tags if len(value) > 8)
+
+
+def _big_place(tags: list[Tag], offset: int) -> bytes:
+    entries, values = [struct.pack("<Q", len(tags))], b""
+    values_at = offset + 8 + 20 * len(tags) + 8
+    for tag, kind, count, value in tags:
+        entries.append(struct.pack("<HHQ", tag, kind, count))
+        if len(value) <= 8:
+            entries.append(value.ljust(8, b"\0"))
+        else:
+            entries.append(struct.pack("<Q", values_at + len(values)))
+            values += value + b"\0" * (len(value) % 2)
+    return b"".join(entries) + bytes(8) + values
+
+
+def _shorts(tag: int, values: list[int]) -> Tag:
+    return tag, 3, len(values), struct.pack(f"<{len(values)}H", *values)
+
+
+def _longs(tag: int, values: list[int], kind: int = 4) -> Tag:
+    return tag, kind, len(values), struct.pack(f"<{len(values)}{'Q' if kind == 16 else 'I'}", *values)
+
+
+def ascii_tag(tag: int, text: str) -> Tag:
+    """Make a text tag."""
+    value = text.encode("utf-8") + b"\0"
+    return tag, 2, len(value), value
+
+
+def bytes_tag(tag: int, value: bytes, kind: int = 7) -> Tag:
+    """Make a tag of raw bytes (7 undefined, 1 byte)."""
+    return tag, kind, len(value), value
+
+
+def rational_tag(tag: int, value: float) -> Tag:
+    """Make a tag of one positive fraction."""
+    bottom = 1 if value == int(value) else 10000
+    return tag, 5, 1, struct.pack("<II", round(value * bottom), bottom)
+
+
+def short_tag(tag: int, value: int) -> Tag:
+    """Make a tag of one short number."""
+    return _shorts(tag, [value])
+
+
+def descriptive(exif: bytes | None) -> Folders:
+    """Take from an EXIF block what a TIFF file keeps in its own directories; empty when it cannot be parsed."""
+    if not exif:
+        return {}
+    try:
+        found = exif_block.folders(exif)
+    except (exif_block.BrokenExifError, struct.error):
+        return {}
+    found["main"] = [tag for tag in found["main"] if tag[0] not in _STRUCTURE]
+    return found
+
+
+def _has_predictor(compression: str) -> bool:
+    return compression in ("lzw", "deflate", "zstd", "lzma")
+
+
+def _pack(strip: np.ndarray, compression: str) -> bytes:
+    if _has_predictor(compression):
+        strip = strip.copy()
+        strip[:, 1:] -= strip[:, :-1].copy()
+    if compression == "none":
+        return strip.tobytes()
+    if compression == "deflate":
+        return zlib.compress(strip, 4)
+    return _packed_by_libtiff(strip.reshape(len(strip), -1).view(np.uint8), compression)
+
+
+def _packed_by_libtiff(raw: np.ndarray, compression: str) -> bytes:
+    """Pack a strip (rows, bytes) by letting Pillow write it as a grey one-strip TIFF and taking the strip out again."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(raw).save(file, "TIFF", compression=_PILLOW_NAMES[compression], strip_size=2**31 - 1)
+    view = file.getbuffer()
+    tags = {tag[0]: tag for tag in exif_block.folders(view)["main"]}
+    start, length = number(tags, 273, 0), number(tags, 279, 0)
+    assert tags[273][2] == 1
+    return bytes(view[start : start + length])
