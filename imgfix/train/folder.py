@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,9 @@ class RunFolder:
         self.samples = path / "samples"
         self.model = path / "model.safetensors"
         self.log: RunLog
+        self._lock_path = path / ".lock"
         self._lock: Any = None
+        self._made = False
         self._saved_at = time.monotonic()
         self._saved_step = -1
 
@@ -66,16 +69,25 @@ class RunFolder:
             )
         return state
 
-    def open(self, recipe: Recipe, step: int) -> None:
-        """Make the folder, take its lock, write the recipe and set the log to `step` (0 starts over).
+    def claim(self) -> None:
+        """Make the folder and take its lock, before anything takes long.
 
         Raises:
             OutputError: the folder cannot be written.
             UsageError: another process is training in it.
         """
         with output_errors(self.recipe):
+            self._made = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.path / ".lock")
+            self._lock = _locked(self._lock_path)
+
+    def open(self, recipe: Recipe, step: int) -> None:
+        """Write the recipe and set the log to `step`; 0 starts over and removes what an earlier run left.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        self._made = False
         self.log = RunLog(self.path, tensorboard=recipe.tensorboard)
         if step:
             self.log.rewind(step)
@@ -122,11 +134,17 @@ class RunFolder:
         zoo.save(self.model, identity.net, identity.config, weights, **identity.metadata, trained=trained)
 
     def close(self) -> None:
-        """Release the log and the lock."""
+        """Release the log and the lock; a folder that was made for nothing is removed."""
         if hasattr(self, "log"):
             self.log.close()
         if self._lock is not None:
+            with suppress(OSError):
+                self._lock_path.unlink()
             self._lock.close()
+            self._lock = None
+            if self._made:
+                with suppress(OSError):
+                    self.path.rmdir()
 
 
 def _locked(path: Path) -> Any:

@@ -97,7 +97,7 @@ class NetIdentity:
     config: dict[str, object]
     """Hyper-parameters that build the network that `TrainJob.exported` has the weights of."""
     metadata: dict[str, object] = field(default_factory=dict)
-    """More for the file's header, as in `imgfix.zoo.save`: task, name, licence, degradation, facts (plain JSON values)."""
+    """More for the file's header, as in `imgfix.zoo.save`: task, name, licence, degradation, facts (plain values)."""
 
 
 @runtime_checkable
@@ -153,7 +153,7 @@ class TrainJob(Protocol):
         ...
 
     def exported(self, net: nn.Module) -> dict[str, Tensor]:
-        """Weights of the (averaged) net as the other verbs load them: its state, folded where it was trained unfolded."""
+        """Give the (averaged) net's weights as other verbs load them: its state, folded if it was trained unfolded."""
         ...
 
     def facts(self) -> list[str]:

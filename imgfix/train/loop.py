@@ -38,6 +38,8 @@ class Outcome:
     """How often the guard stepped in."""
     seconds: float = 0.0
     """Wall-clock time, over all interruptions."""
+    leads: bool = True
+    """Whether this process is the one that speaks for the team."""
 
 
 def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Display) -> Outcome:
@@ -47,7 +49,7 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
         ImgfixError: the losses stopped being numbers too often.
         OutputError: the results cannot be written at the end.
     """
-    recipe, outcome = learner.recipe, Outcome()
+    recipe, outcome = learner.recipe, Outcome(leads=team.leads)
     limit = 60 * recipe.minutes if recipe.minutes else float("inf")
     patience = 1 if learner.placement.device.type == "cpu" else PATIENCE
     begun = time.monotonic() - learner.seconds
@@ -104,7 +106,7 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
 def take_step(job: TrainJob, learner: Learner, team: Team) -> dict[str, Tensor]:
     """Take one optimizer step with every player of this step; returns losses and gradient norms, on the device."""
     recipe, place, step = learner.recipe, learner.placement, learner.step
-    torch.manual_seed(Draw(recipe.seed, step, team.rank, team.world, recipe.batch).seed("global"))  # dropout and such
+    torch.manual_seed(Draw(recipe.seed, step, team.rank, team.world, recipe.batch).seed_for("global"))  # dropout and such
     players = job.players(step)
     values: dict[str, Tensor] = {}
     for turn in range(recipe.accumulate):
@@ -158,7 +160,7 @@ def look(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Disp
 
 
 def try_to_save(job: TrainJob, learner: Learner, run: RunFolder, show: Display) -> None:
-    """Write a checkpoint; where that fails, say so and go on: the one from before is whole, and a minute later we retry."""
+    """Write a checkpoint; where that fails, say so and go on: the old one is whole, and we retry in a minute."""
     try:
         run.save(job, learner)
     except OutputError as error:

@@ -1,4 +1,4 @@
-"""A whole run, from a recipe to a finished folder: puts the parts together in the order in which errors are cheapest."""
+"""A whole run, from a recipe to a finished folder: errors come in the order in which they are cheapest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from imgfix.errors import ImgfixError, MemoryExhaustedError, UsageError
+from imgfix.errors import MemoryExhaustedError, UsageError
 from imgfix.train import distributed
 from imgfix.train.folder import RunFolder
 from imgfix.train.job import TrainJob
@@ -42,7 +42,7 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
         run = RunFolder(out)
         state = run.previous(recipe, resume)
         if team.leads:
-            run.open(recipe, state["step"] if state else 0)
+            run.claim()
         show = Display(recipe, console if team.leads else None)
         try:
             if state and state["step"] >= recipe.steps:
@@ -52,15 +52,14 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
                 job, learner = prepare(recipe, where, show)
                 if state:
                     learner.restore(state, str(run.checkpoint))
+                if team.leads:
+                    run.open(recipe, learner.step)
+                if state:
                     show.line(f"going on at step {learner.step} of {recipe.steps} ({run.checkpoint})")
                 team.share([*learner.raw.values(), learner.average.module])
                 with show:
                     outcome = train(job, learner, run, team, show)
             return outcome
-        except ImgfixError as error:
-            if team.leads:
-                run.log.write("event", 0, text=error.message)
-            raise
         finally:
             run.close()
 
@@ -135,7 +134,7 @@ def memory_errors(recipe: Recipe) -> Iterator[None]:
         half = max(1, recipe.batch // 2)
         raise MemoryExhaustedError(
             f"not enough memory for batches of {recipe.batch} crops of {recipe.crop} pixels",
-            hint=f"--batch {half} --set accumulate={recipe.accumulate * 2} does the same in smaller bites; or a smaller --crop",
+            hint=f"--batch {half} --set accumulate={recipe.accumulate * 2} does the same in smaller bites, --crop less",
         ) from None
     except RuntimeError as error:
         if "can't allocate memory" in str(error) or "out of memory" in str(error):

@@ -1,0 +1,219 @@
+"""`imgfix train`: train or fine-tune a model on a folder of the user's own files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from imgfix.cli import options
+from imgfix.cli.console import Console, size_in_words, time_in_words
+from imgfix.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from imgfix.train.recipe import Recipe
+
+EPILOG = (
+    "[bold]imgfix train upscale photos/ --model photo-x4 -o runs/mine --minutes 10[/] fine-tunes a model; "
+    "[bold]imgfix upscale x.jpg --model runs/mine/model.safetensors[/] uses it. "
+    "The same command again goes on where it stopped. On several devices: torchrun -m imgfix train ..."
+)
+
+_START = "What to start from"
+_DATA = "Pictures"
+_LENGTH = "How long and how"
+_MACHINE = "Machine"
+_REPORT = "Report"
+
+
+def _option(kind: Any, *names: str, panel: str, help: str, metavar: str | None = None) -> Any:
+    return Annotated[kind, typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, show_default=False)]
+
+
+def command(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore, video or generate.")],
+    photos: Annotated[
+        list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with all below) or files to train on.")
+    ] = None,
+    output: _option(
+        Path | None, "--output", "-o", panel=_REPORT, metavar="FOLDER", help="The run's folder (default: runs/KIND)."
+    ) = None,
+    model: _option(
+        str | None, "--model", panel=_START, metavar="NAME", help="Fine-tune this catalog model or .safetensors file."
+    ) = None,
+    net: _option(str | None, "--net", panel=_START, metavar="NAME", help="Start a fresh network of this kind.") = None,
+    teacher: _option(
+        str | None,
+        "--teacher",
+        panel=_START,
+        metavar="NAME",
+        help="Learn to match this model's outputs (distillation).",
+    ) = None,
+    recipe: _option(
+        Path | None, "--recipe", panel=_START, metavar="FILE", help="TOML file with settings, like a run's recipe.toml."
+    ) = None,
+    settings: _option(
+        list[str] | None,
+        "--set",
+        panel=_START,
+        metavar="KEY=VALUE",
+        help="Any setting of the recipe, as often as needed; [bold]--set help[/] lists them all.",
+    ) = None,
+    input_folder: _option(
+        str | None, "--input", panel=_DATA, metavar="FOLDER", help="Damaged pictures that pair by name with --target."
+    ) = None,
+    target_folder: _option(
+        str | None, "--target", panel=_DATA, metavar="FOLDER", help="Good pictures that pair by name with --input."
+    ) = None,
+    val: _option(
+        str | None, "--val", panel=_DATA, metavar="FOLDER", help="Pictures to validate on, instead of a part of PHOTOS."
+    ) = None,
+    val_fraction: _option(
+        float | None, "--val-fraction", panel=_DATA, metavar="0..1", help="Part of PHOTOS held out for validation."
+    ) = None,
+    crop: _option(int | None, "--crop", panel=_DATA, metavar="PIXELS", help="Side of the training crops.") = None,
+    preview: _option(
+        int | None, "--preview", panel=_DATA, metavar="N", help="Write N training samples as a PNG sheet, and leave."
+    ) = None,
+    steps: _option(int | None, "--steps", panel=_LENGTH, metavar="N", help="Optimizer steps in all.") = None,
+    minutes: _option(float | None, "--minutes", panel=_LENGTH, metavar="N", help="Stop after this much time.") = None,
+    batch: _option(int | None, "--batch", panel=_LENGTH, metavar="N", help="Samples a step and process.") = None,
+    rate: _option(float | None, "--lr", panel=_LENGTH, metavar="RATE", help="Learning rate at its highest.") = None,
+    seed: _option(
+        int | None, "--seed", panel=_LENGTH, metavar="N", help="First weights, crops and degradations."
+    ) = None,
+    resume: _option(
+        bool | None,
+        "--resume/--no-resume",
+        panel=_LENGTH,
+        help="Demand a checkpoint to go on from, or start over; by default goes on if there is one.",
+    ) = None,
+    device: _option(
+        str | None, "--device", panel=_MACHINE, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
+    ) = None,
+    precision: _option(
+        Literal["auto", "fp32", "bf16", "fp16"] | None, "--precision", panel=_MACHINE, help="Of the forward pass."
+    ) = None,
+    compile: _option(
+        bool | None, "--compile/--no-compile", panel=_MACHINE, help="Compile the networks first (accelerators)."
+    ) = None,
+    dry_run: _option(
+        bool, "--dry-run", panel=_REPORT, help="Take a few real steps; print time, memory and parameters; save nothing."
+    ) = False,
+    json_output: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Train or fine-tune a model on a folder of your own pictures.
+
+    The run's folder gets recipe.toml, log.jsonl, sample sheets, a checkpoint every few minutes, and model.safetensors,
+    which every other verb takes with --model.
+    """
+    from imgfix.train.kinds import find_kind
+
+    find_kind(kind)
+    if settings and "help" in settings:
+        _print_settings(kind)
+        return ExitCode.OK
+    if preview is not None and preview < 1:
+        raise UsageError(f"--preview {preview}: must be at least 1")
+    given = {
+        "photos": tuple(photos) if photos else None,
+        "input": input_folder,
+        "target": target_folder,
+        **{"val": val, "val_fraction": val_fraction, "model": model, "net": net, "teacher": teacher},
+        **{"steps": steps, "minutes": minutes, "batch": batch, "crop": crop, "lr": rate, "seed": seed},
+        **{"device": device, "precision": precision, "compile": compile},
+    }
+    out = output or Path("runs") / kind
+    wanted = _recipe(kind, out, recipe, settings or [], {k: v for k, v in given.items() if v is not None}, resume)
+    console = Console(quiet=quiet, verbose=verbose)
+    if preview is not None:
+        return _preview(wanted, preview, out, console)
+    if dry_run:
+        return _dry_run(wanted, console, json_output)
+    return _train(wanted, out, resume, console, json_output)
+
+
+def _recipe(
+    kind: str, out: Path, file: Path | None, settings: list[str], given: dict[str, Any], resume: bool | None
+) -> Recipe:
+    """Join, from weakest to strongest: the run's own recipe where no data is named, --recipe, --set, options."""
+    from imgfix.train.recipe import build_recipe, parse_assignment, read_toml
+    from imgfix.train.run import with_absolute_paths
+
+    layers: list[dict[str, Any]] = []
+    saved = out / "recipe.toml"
+    if "photos" not in given and "input" not in given and file is None and resume is not False and saved.exists():
+        layers.append(read_toml(saved))
+    if file is not None:
+        layers.append(read_toml(file))
+    layers += [dict([parse_assignment(text)]) for text in settings]
+    return with_absolute_paths(build_recipe(kind, [*layers, given]))
+
+
+def _train(recipe: Recipe, out: Path, resume: bool | None, console: Console, as_json: bool) -> int:
+    from imgfix.train.run import run_training
+
+    outcome = run_training(recipe, out, resume=resume, console=None if console.quiet else console.rich)
+    model = out / "model.safetensors"
+    if outcome.leads:
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in outcome.metrics.items())
+        console.say(f"{outcome.reason} at step {outcome.step}" + (f": {numbers}" if numbers else ""))
+        if outcome.reason == "interrupted":
+            console.say(f"the same command goes on from {out / 'checkpoint.pt'}")
+        elif model.exists():
+            console.say(f"use it: imgfix {recipe.kind} INPUT --model {model}")
+        if as_json:
+            record = {
+                "status": outcome.reason,
+                "folder": str(out),
+                "model": str(model) if model.exists() else None,
+                "step": outcome.step,
+                "seconds": round(outcome.seconds, 1),
+                "metrics": outcome.metrics,
+                "best": outcome.best,
+                "incidents": outcome.incidents,
+            }
+            typer.echo(json.dumps(record))
+    return ExitCode.INTERRUPTED if outcome.reason == "interrupted" else ExitCode.OK
+
+
+def _dry_run(recipe: Recipe, console: Console, as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from imgfix.train.run import dry_run
+
+    found, where = dry_run(recipe, console=None if console.quiet else console.rich)
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "device": str(where.device), "precision": where.precision}))
+        return ExitCode.OK
+    rows = [
+        ("parameters", ", ".join(f"{name} {count:,}" for name, count in found.parameters.items())),
+        ("losses of the first step", ", ".join(f"{name} {value:.4g}" for name, value in found.losses.items())),
+        ("first step", f"{found.first_seconds:.2f} s"),
+        ("each step", f"{found.step_seconds:.3f} s, of which making the batch {found.sample_seconds:.3f} s"),
+        ("peak memory", size_in_words(found.peak_bytes)),
+        (f"{recipe.steps} steps", f"{time_in_words(found.run_seconds)}, without validations"),
+    ]
+    for name, value in rows:
+        typer.echo(f"{name:<26}{value}")
+    return ExitCode.OK
+
+
+def _preview(recipe: Recipe, count: int, out: Path, console: Console) -> int:
+    from imgfix.train.run import write_preview
+
+    target = out if out.suffix.lower() == ".png" else out / "preview.png"
+    write_preview(recipe, count, target, console=None if console.quiet else console.rich)
+    console.say(f"{count} samples: {target}")
+    return ExitCode.OK
+
+
+def _print_settings(kind: str) -> None:
+    """List every setting with its default and its sentence, as TOML that can be saved and edited."""
+    from imgfix.train.recipe import build_recipe, to_toml
+
+    typer.echo(to_toml(build_recipe(kind, [])), nl=False)
