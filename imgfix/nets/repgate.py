@@ -96,7 +96,7 @@ class RepGate(nn.Module):
         self.tail = RepConv3(channels, 3 * scale * scale, merged=merged)
         for block in self.body:
             _shrink(block.convolutions[-1], 0.1)
-        _shrink(self.tail, 0.1)
+        _shrink(self.tail, 0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         first = self.head(x)
@@ -116,6 +116,20 @@ def merge(net: nn.Module) -> nn.Module:
         if isinstance(module, RepConv3):
             module.merge()
     return net
+
+
+def silence(net: nn.Module, loaded: set[str]) -> None:
+    """Zero the branches of convolutions that were given a merged kernel, so that they start as exactly that kernel.
+
+    Args:
+        net: any network, changed in place.
+        loaded: names of the tensors that were loaded into it.
+    """
+    for name, module in net.named_modules():
+        if isinstance(module, RepConv3) and f"{name}.weight" in loaded and f"{name}.squeeze" not in loaded:
+            if not module.merged:
+                nn.init.zeros_(module.point)
+                nn.init.zeros_(module.squeeze)
 
 
 def _shrink(convolution: RepConv3, factor: float) -> None:

@@ -62,22 +62,21 @@ def gradient_penalty(discriminator: nn.Module, pictures: Tensor) -> Tensor:
 
 
 class Perceptual(nn.Module):
-    """LPIPS as a loss, frozen, with the target's features computed without gradients.
+    """LPIPS as a loss: frozen, and without gradients through the target's features.
 
     Args:
-        trunk: `vgg` (smoother gradients, the usual choice for a loss) or `alex` (the usual metric).
+        model: catalog name or file of an LPIPS network.
+        device: where it computes.
 
     Raises:
-        ModelError, DownloadError: its weights are missing and cannot be fetched.
+        ModelError, DownloadError: the weights are missing and cannot be fetched, or are of another network.
     """
 
-    def __init__(self, trunk: Literal["vgg", "alex"], device: torch.device) -> None:
+    def __init__(self, model: str, device: torch.device) -> None:
         super().__init__()
-        import copy
+        from imgfix import zoo
 
-        from imgfix.metrics.lpips import load
-
-        self.net = copy.deepcopy(load(trunk)).to(device).eval().requires_grad_(False)
+        self.net = zoo.load(model, task="metric").net.to(device).eval().requires_grad_(False)
 
     def forward(self, result: Tensor, target: Tensor) -> Tensor:
         """Mean distance of two batches (N, 3, H, W) in [0, 1]."""

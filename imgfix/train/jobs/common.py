@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from imgfix.errors import ImgfixError, UsageError
-from imgfix.nets import discriminator
+from imgfix.nets import discriminator, repgate
 from imgfix.train import losses
 from imgfix.train.job import Batch
 from imgfix.train.recipe import Recipe
+from imgfix.train.start import Start
+from imgfix.train.start import starting_net as start_from
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,8 @@ class Terms:
     """Weight of the L1 distance of spectra, which favours crisp texture at no loss of PSNR."""
     perceptual: float = 0.0
     """Weight of LPIPS."""
-    perceptual_trunk: Literal["vgg", "alex"] = "vgg"
-    """Network that LPIPS as a loss looks through; it is measured with `alex`."""
+    perceptual_model: str = "lpips-alex"
+    """Catalog name or file of the LPIPS network used as the loss; it is always measured with `lpips-alex`."""
     distil: float = 0.0
     """Weight of the pixel distance to the teacher's output."""
     distil_until: int = 1_000_000_000
@@ -62,7 +65,7 @@ class Judges:
             if terms.adversarial
             else None
         )
-        self.perceptual = losses.Perceptual(terms.perceptual_trunk, device) if terms.perceptual else None
+        self.perceptual = losses.Perceptual(terms.perceptual_model, device) if terms.perceptual else None
         self.teacher: nn.Module | None = None
         if recipe.teacher:
             from imgfix import zoo
@@ -136,7 +139,7 @@ class Metric:
         self.net: nn.Module | None = None
         if judges.perceptual is not None:
             try:
-                self.net = losses.Perceptual("alex", device)
+                self.net = losses.Perceptual("lpips-alex", device)
             except ImgfixError:
                 self.net = judges.perceptual
 
@@ -145,44 +148,45 @@ class Metric:
 
 
 def starting_net(
-    recipe: Recipe, device: torch.device, key: str, config: dict[str, Any]
-) -> tuple[nn.Module, str, dict[str, Any], list[str]]:
-    """Make the network: fresh, or from `recipe.model`.
+    recipe: Recipe, device: torch.device, *, task: str, key: str, config: dict[str, Any], check: dict[str, Any]
+) -> tuple[Start, list[str]]:
+    """Make the network: fresh, from `recipe.model`, or fresh with what fits of the model's tensors.
 
-    With a model and no architecture of its own, training goes on with exactly that network. With both, a fresh network
-    is built and takes over every tensor whose name and shape fit: so does an x2 network start from an x4 one.
+    With a model and no architecture, training goes on with exactly that network (see `imgfix.train.start`). With both,
+    a fresh network takes over every tensor whose name and shape fit: so does an x2 network start from an x4 one.
 
     Returns:
-        network on the device, its key in NETS, its hyper-parameters, facts to print.
+        the start, its network on the device, and facts to print.
 
     Raises:
-        ModelError: an unknown model.
-        UsageError: an unknown architecture, or nothing of the model fits.
+        ModelError: an unknown model, or one that does not fit.
+        UsageError: an unknown architecture, or nothing of the model fits it.
     """
-    from imgfix import zoo
-
-    torch.manual_seed(recipe.seed)
-    loaded = zoo.load(recipe.model) if recipe.model else None
-    if loaded is not None and recipe.net is None and not recipe.net_config:
-        net = loaded.net.train().requires_grad_(True)
-        return net.to(device), loaded.descriptor.net, dict(loaded.descriptor.config), [f"goes on from {recipe.model}"]
-    key = recipe.net or key
-    if key not in zoo.NETS:
-        raise UsageError(f"'{key}' is not an architecture", hint=f"there are: {', '.join(zoo.NETS)}")
-    config = (config if recipe.net in (None, key) else {}) | recipe.net_config
-    try:
-        net = zoo.NETS[key].build(config)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{key} cannot be built with {config}: {error}") from None
+    model = recipe.model if recipe.net or recipe.net_config else None
+    start = start_from(replace(recipe, model=None) if model else recipe, task=task, key=key, config=config, check=check)
     facts = []
-    if loaded is not None:
-        own = net.state_dict()
-        fitting = {n: t for n, t in loaded.net.state_dict().items() if n in own and own[n].shape == t.shape}
+    if model:
+        from imgfix import zoo
+
+        own = start.net.state_dict()
+        fitting = {n: t for n, t in zoo.load(model).net.state_dict().items() if n in own and own[n].shape == t.shape}
         if not fitting:
-            raise UsageError(f"nothing of {recipe.model} fits a {key} of {config}")
-        net.load_state_dict(fitting, strict=False)
-        facts.append(f"takes {len(fitting)} of {len(own)} tensors from {recipe.model}")
-    return net.train().to(device), key, config, facts
+            raise UsageError(f"nothing of {model} fits a {start.key} of {start.config}")
+        start.net.load_state_dict(fitting, strict=False)
+        repgate.silence(start.net, set(fitting))
+        facts.append(f"takes {len(fitting)} of {len(own)} tensors from {model}")
+    start.net.to(device).train()
+    return start, facts
+
+
+def folded(net: nn.Module) -> dict[str, Tensor]:
+    """The weights as they are exported: on the CPU, re-parameterised convolutions merged; the net stays as it is."""
+    return repgate.merge(copy.deepcopy(net).cpu()).state_dict()
+
+
+def folded_config(key: str, config: dict[str, Any]) -> dict[str, object]:
+    """The hyper-parameters that fit `folded`."""
+    return config | ({"merged": True} if key in ("repgate", "gateunet") else {})
 
 
 def centre(picture: Tensor, side: int, multiple: int) -> Tensor:

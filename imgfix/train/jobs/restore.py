@@ -12,7 +12,17 @@ from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
 from imgfix.train.degrade import jpeg
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import Judges, Metric, Terms, centre, mean_of, sheet_column, starting_net
+from imgfix.train.jobs.common import (
+    Judges,
+    Metric,
+    Terms,
+    centre,
+    folded,
+    folded_config,
+    mean_of,
+    sheet_column,
+    starting_net,
+)
 from imgfix.train.pool import Pool, load_pairs, load_photos
 from imgfix.train.recipe import Recipe
 from imgfix.train.resize import round_to_bytes
@@ -51,7 +61,10 @@ class RestoreJob:
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
-        self.net, self.key, self.config, self._facts = starting_net(recipe, device, "gateunet", {})
+        start, self._facts = starting_net(
+            recipe, device, task="restore", key="gateunet", config={}, check={"scale": 1}
+        )
+        self.net, self.key, self.config = start.net, start.key, start.config
         if recipe.crop % 16:
             raise UsageError(f"crop = {recipe.crop}: must be a multiple of 16")
         self.judges = Judges(self.options, recipe, device)
@@ -138,7 +151,10 @@ class RestoreJob:
         return {"input": batch["input"], "target": batch["target"]}
 
     def identity(self) -> NetIdentity:
-        return NetIdentity(self.key, self.config, {"task": "restore", "degradation": "noise, JPEG"})
+        return NetIdentity(self.key, folded_config(self.key, self.config), {"task": "restore", "degradation": "noise, JPEG"})
+
+    def exported(self, net: nn.Module) -> dict[str, Tensor]:
+        return folded(net)
 
     def facts(self) -> list[str]:
         return list(self._facts)

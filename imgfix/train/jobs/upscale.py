@@ -13,7 +13,17 @@ from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
 from imgfix.train.degrade import LIGHT, Damage, damage
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import Judges, Metric, Terms, centre, mean_of, sheet_column, starting_net
+from imgfix.train.jobs.common import (
+    Judges,
+    Metric,
+    Terms,
+    centre,
+    folded,
+    folded_config,
+    mean_of,
+    sheet_column,
+    starting_net,
+)
 from imgfix.train.pool import Pool, load_pairs, load_photos
 from imgfix.train.recipe import Recipe
 from imgfix.train.resize import downscale, resize
@@ -49,7 +59,10 @@ class UpscaleJob:
         options, scale = self.options, self.options.scale
         if recipe.crop % scale:
             raise UsageError(f"crop = {recipe.crop} is not a multiple of the scale {scale}")
-        self.net, self.key, self.config, self._facts = starting_net(recipe, device, "repgate", {"scale": scale})
+        start, self._facts = starting_net(
+            recipe, device, task="upscale", key="repgate", config={"scale": scale}, check={"scale": scale}
+        )
+        self.net, self.key, self.config = start.net, start.key, start.config
         self.judges = Judges(options, recipe, device)
         self.metric = Metric(self.judges, device)
         if "discriminator" in self.judges.players(10**9) and recipe.crop % 8:
@@ -130,7 +143,10 @@ class UpscaleJob:
             "degradation": "bicubic" if self.options.degradation == "bicubic" else "real-world",
             "facts": {"gan_trained": bool(self.options.adversarial)},
         }
-        return NetIdentity(self.key, self.config, facts)
+        return NetIdentity(self.key, folded_config(self.key, self.config), facts)
+
+    def exported(self, net: nn.Module) -> dict[str, Tensor]:
+        return folded(net)
 
     def facts(self) -> list[str]:
         return list(self._facts)
