@@ -117,11 +117,11 @@ class MIGAN(nn.Module):
     """Generator of MI-GAN: a convolutional encoder and a decoder with a picture at every level.
 
     Input (N, 4, H, W) in [0, 1]: channel 0 is the mask (1 = fill, 0 = keep), channels 1 to 3 the RGB picture, whose
-    masked part is ignored. Output (N, 3, H, W): the whole picture in [0, 1] (clipped only in evaluation mode), of which a
-    caller takes the masked part. H and W must be multiples of `resolution` / 4; the network works well near `resolution`.
+    masked part is ignored. Output (N, 3, H, W): the whole picture in [0, 1] (clipped only in evaluation mode), of which
+    a caller takes the masked part. H and W must be multiples of `resolution` / 4; it works well near `resolution`.
 
     Source: Sargsyan et al., "MI-GAN: A Simple Baseline for Image Inpainting on Mobile Devices", ICCV 2023 (code and
-    weights MIT). 7.0 M parameters at 512. Receptive field: more than the native size on each side.
+    weights MIT). 5.9 M parameters at 512. Receptive field: the whole picture at its native size.
     """
 
     def __init__(self, *, resolution: int = 512, base: int = 32768, maximum: int = 512) -> None:

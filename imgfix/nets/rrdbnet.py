@@ -47,12 +47,13 @@ class RRDB(nn.Module):
 class RRDBNet(nn.Module):
     """Residual-in-residual dense network for super-resolution.
 
-    Input (N, C, H, W) in [0, 1], output (N, C', s*H, s*W), about [0, 1] but not clipped; s = 2 ** upsamples / unshuffle.
-    With `unshuffle` u > 1 the picture is first folded into u*u times as many channels, so H and W must be multiples of u
-    and the body works at 1/u of the resolution: that is how the x2 and x1 models of Real-ESRGAN are made.
+    Input (N, C, H, W) in [0, 1], output (N, C', s*H, s*W), about [0, 1], not clipped; s = 2 ** upsamples / unshuffle.
+    With `unshuffle` u > 1 the picture is first folded into u*u times as many channels, so H and W must be multiples of
+    u and the body works at 1/u of the resolution: that is how the x2 and x1 models of Real-ESRGAN are made.
 
     Sources: Wang et al., "ESRGAN", 2018, arXiv 1809.00219; "Real-ESRGAN", 2021, arXiv 2107.10833 (code and weights
-    BSD-3-Clause). 16.7 M parameters with 23 blocks, 4.5 M with 6. Receptive field: see `receptive_field`.
+    BSD-3-Clause). 16.7 M parameters with 23 blocks, 4.5 M with 6. Receptive field: 349 pixels on each side at x4 with
+    23 blocks, 94 with 6 (what is left of it beyond 32 is far below a grey level).
     """
 
     def __init__(
@@ -87,19 +88,3 @@ class RRDBNet(nn.Module):
             x = F.leaky_relu(self.get_submodule(f"conv_up{stage}")(x), SLOPE, inplace=True)
         x = F.leaky_relu(self.conv_hr(x), SLOPE, inplace=True)
         return self.conv_last(x)
-
-
-def receptive_field(*, blocks: int, upsamples: int, unshuffle: int) -> int:
-    """Input pixels on each side of a pixel that can reach the output pixels made from it.
-
-    Fifteen convolutions a block plus the first and the last of the body work at the body's resolution; the others work
-    above it, where each counts for less. Followed from the output back, the further of the two sides is taken.
-    """
-    side = 2**upsamples  # output pixels of one body pixel
-    low, high = -2, side - 1 + 2  # conv_last and conv_hr
-    for _ in range(upsamples):
-        low, high = low - 1, high + 1  # conv_up
-        low, high = low // 2, high // 2
-    reach = max(-low, high) + 15 * blocks + 2
-    # One pixel of the body is `unshuffle` input pixels; the furthest is seen from the other end of its own group.
-    return reach * unshuffle + (unshuffle - 1)

@@ -72,7 +72,7 @@ class Entry:
     config: dict[str, Any] = field(default_factory=dict)
     """Hyper-parameters of the network."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """Fields of the descriptor that do not follow from the architecture (`gan_trained`, `precisions`, `overlap` ...)."""
+    """Fields of the descriptor that do not follow from the architecture (`gan_trained`, `overlap` ...)."""
     summary: str = ""
     """One sentence for a list."""
     licence: str = "unknown"
@@ -107,7 +107,10 @@ class Entry:
         """Output pixels per input pixel along one side."""
         from imgfix.zoo.nets import NETS
 
-        return int(self.facts.get("scale") or NETS[self.net].describe(self.config).get("scale", 1))
+        known = self.facts.get("scale") or self.config.get("scale")
+        if known is None and self.task == "upscale" and self.net in NETS:
+            known = NETS[self.net].describe(self.config).get("scale")
+        return int(known or 1)
 
 
 _FORMATS = {".pth": "torch", ".pt": "torch", ".ckpt": "torch", ".safetensors": "safetensors", ".onnx": "onnx"}

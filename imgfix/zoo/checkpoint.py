@@ -21,8 +21,8 @@ NESTS = ("params_ema", "ema", "params", "state_dict", "model_state_dict", "G_ema
 def read(path: Path) -> dict[str, Tensor]:
     """The state dictionary of a `.pth` (`.pt`, `.ckpt`) or safetensors file; `params_ema` is preferred where nested.
 
-    A pickle is read with torch's restricted reader, which knows tensors and plain containers only. Raises ModelError for
-    a file that holds anything else or cannot be read.
+    A pickle is read with torch's restricted reader, which knows tensors and plain containers only. Raises ModelError
+    for a file that holds anything else or cannot be read.
     """
     if path.suffix.lower() == ".safetensors":
         return files.read_tensors(path)

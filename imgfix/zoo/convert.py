@@ -1,4 +1,4 @@
-"""From the files that a source gives to the tensors of one of our networks; the same files always give the same bytes."""
+"""From the files that a source gives to the tensors of one of our networks; the same files give the same bytes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _ncnn(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State
 
 
 def _onnx(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
-    """Initializers that kept their torch names, and MI-GAN's noise, which the exporter folded into nameless constants."""
+    """Initializers that kept their torch names, and MI-GAN's noise, folded by the exporter into nameless constants."""
     graph = onnx_reader.read(paths[0])
     named = {name: array for name, array in graph.initializers.items() if not name.startswith("onnx::")}
     state = {name: torch.from_numpy(array.copy()) for name, array in named.items()}
@@ -75,10 +75,29 @@ def _onnx(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State
     return spec.adapt(state) if spec.adapt else state
 
 
-def _lpips(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+def _lpips_layers(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
     from imgfix.zoo.perceptual import lpips_from_layers
 
     return lpips_from_layers(checkpoint.read_pickle(paths[0]))
+
+
+def _lpips_flax(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+    from imgfix.zoo.perceptual import lpips_from_flax, read_pickled_arrays
+
+    return lpips_from_flax(read_pickled_arrays(paths[0]))
+
+
+def _inception(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+    from imgfix.zoo import torchscript
+    from imgfix.zoo.perceptual import inception_from_graph
+
+    return inception_from_graph(torchscript.read_tensors(paths[0]))
+
+
+def _niqe(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+    from imgfix.zoo.perceptual import niqe_from_arrays
+
+    return niqe_from_arrays(paths[0])
 
 
 FORMATS: dict[str, Callable[[Sequence[Path], NetSpec, dict[str, Any]], State]] = {
@@ -86,6 +105,9 @@ FORMATS: dict[str, Callable[[Sequence[Path], NetSpec, dict[str, Any]], State]] =
     "safetensors": _safetensors,
     "ncnn": _ncnn,
     "onnx": _onnx,
-    "lpips": _lpips,
+    "lpips-layers": _lpips_layers,
+    "lpips-flax": _lpips_flax,
+    "inception-torchscript": _inception,
+    "niqe-npz": _niqe,
 }
 """How a source's files may be stored. A new form is a function and a row here."""

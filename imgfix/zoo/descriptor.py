@@ -33,7 +33,7 @@ class Descriptor:
     size_minimum: int = 1
     """Neither side of the input may be shorter than this; the runtime pads and crops."""
     receptive_field: int | None = None
-    """Input pixels on each side of a pixel that can change its output; `None` when it has no bound (global operations)."""
+    """Input pixels on each side of a pixel that can change its output; `None`: no bound (global operations)."""
     overlap: int | None = None
     """Overlap of tiles at which the joined result was measured to stay within 1/255 of the untiled one; else `None`."""
     tiling: bool = True

@@ -23,11 +23,11 @@ def _indices(state: State, pattern: str) -> list[int]:
     return sorted(found)
 
 
-# --- RRDBNet ------------------------------------------------------------------------------------------------------------
+# --- RRDBNet --------------------------------------------------------------------------------------
 
 
 def adapt_rrdbnet(state: State) -> dict[str, Tensor]:
-    """The tensors under today's names (`body.0.rdb1.conv1.weight`), whichever of the three ESRGAN habits they follow."""
+    """The tensors under today's names (`body.0.rdb1.conv1.weight`), whichever of the three habits they follow."""
     renamed: dict[str, Tensor] = {}
     old = "model.0.weight" in state
     stages = [index for index in _indices(state, r"model\.(\d+)\.weight") if index > 1] if old else []
@@ -87,7 +87,7 @@ def rrdbnet(state: State) -> dict[str, Any] | None:
     }
 
 
-# --- SRVGG compact ------------------------------------------------------------------------------------------------------
+# --- SRVGG compact --------------------------------------------------------------------------------
 
 
 def srvgg(state: State) -> dict[str, Any] | None:
@@ -113,7 +113,7 @@ def srvgg(state: State) -> dict[str, Any] | None:
     }
 
 
-# --- MI-GAN -------------------------------------------------------------------------------------------------------------
+# --- MI-GAN ---------------------------------------------------------------------------------------
 
 
 def migan(state: State) -> dict[str, Any] | None:

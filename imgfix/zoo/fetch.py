@@ -6,12 +6,17 @@ import contextlib
 import hashlib
 import http.client
 import os
+import re
+import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
+from imgfix import __version__
 from imgfix.errors import DownloadError
 from imgfix.media.files import output_errors
 
@@ -19,16 +24,18 @@ Progress = Callable[[int, int], None]
 
 CHUNK = 1 << 18
 TRIES = 4
-TIMEOUT = 30.0
+"""Attempts in a row that bring nothing new; one that brings bytes starts the count again."""
+TIMEOUT = 20.0
+"""Seconds without an answer or a byte."""
 PATIENCE = 1.0
 """Seconds before the second try; doubled after each."""
 
-# Not worth another try: the answer will be the same.
-_FINAL = {400, 401, 403, 404, 405, 410, 451}
+_HOPELESS = {400, 401, 403, 404, 405, 410, 451}
+"""Answers that will be the same next time."""
 
 
 def mirrored(url: str) -> str:
-    """The address on the mirror named by `$IMGFIX_MIRROR`, if there is one: its URL, then host and path of the original."""
+    """The address on the mirror that `$IMGFIX_MIRROR` names, if it does: mirror URL / original host / original path."""
     mirror = os.environ.get("IMGFIX_MIRROR", "").rstrip("/")
     return f"{mirror}/{url.split('://', 1)[-1]}" if mirror else url
 
@@ -36,85 +43,99 @@ def mirrored(url: str) -> str:
 def download(url: str, target: Path, sha256: str, *, size: int = 0, progress: Progress | None = None) -> None:
     """Fetch `url` into `target`, whose SHA-256 must be `sha256`.
 
-    What arrives goes to `target` + `.part`, which a later call takes up again (a `Range` request) if this one breaks off.
-    A complete file with another hash is deleted. Proxies come from the usual environment variables. `size` (bytes, 0:
-    unknown) is for the progress bar and for noticing too much data early. Raises DownloadError or OutputError (full disk).
+    What arrives goes to `target` + `.part`, which a later call takes up again with a `Range` request if this one
+    breaks off. A complete file with another hash is deleted. Proxies come from the usual environment variables.
+    `size` (bytes, 0: unknown) is for the progress and for noticing early that too much is sent.
+
+    Raises DownloadError, or OutputError when it cannot be written (a full disk).
     """
     url = mirrored(url)
     part = target.with_name(target.name + ".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    resumed = part.exists()
-    problem: Exception | None = None
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(PATIENCE * 2 ** (attempt - 1))
+    with output_errors(target):
+        part.parent.mkdir(parents=True, exist_ok=True)
+    if part.exists() and part.stat().st_size == size and _hash(part) == sha256:
+        part.replace(target)
+        return
+    # The left-over of an earlier run may itself be what is damaged; then it is dropped and fetched from the start.
+    fresh = not part.exists()
+    while True:
+        _receive(url, part, size, progress)
+        if _hash(part) == sha256:
+            part.replace(target)
+            return
+        part.unlink()
+        if fresh:
+            raise DownloadError(
+                f"{url}: what was downloaded does not have the promised SHA-256 ({sha256[:12]}...) and was deleted",
+                hint="it was changed at its address or damaged on the way; try again later",
+            )
+        fresh = True
+
+
+def _receive(url: str, part: Path, size: int, progress: Progress | None) -> None:
+    """Bring the part to its full length, over as many connections as it takes. Raises DownloadError."""
+    failures = 0
+    while True:
+        before = part.stat().st_size if part.exists() else 0
         try:
             _transfer(url, part, size, progress)
-        except _Restart:
+            return
+        except _CannotResume:
             part.unlink(missing_ok=True)
-            resumed = False
-            problem = DownloadError(f"{url}: the server could not resume the download")
-            continue
+            problem: Exception = ConnectionError("the server could not resume the download")
         except urllib.error.HTTPError as error:
             problem = error
-            if error.code in _FINAL:
-                break
-            continue
-        except (OSError, http.client.HTTPException) as error:
-            if isinstance(error, OSError) and not isinstance(error, urllib.error.URLError):
-                with output_errors(target):  # a full disk is not the network's fault
-                    if not isinstance(error, ConnectionError | TimeoutError):
-                        raise
+        except (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException) as error:
             problem = error
-            continue
-        if _hash(part) == sha256:
-            os.replace(part, target)
-            return
-        part.unlink(missing_ok=True)
-        if not resumed:
-            raise DownloadError(
-                f"{url}: what was downloaded does not have the promised SHA-256 ({sha256[:12]}...); it was deleted",
-                hint="the file was changed or damaged on the way; try again later",
-            )
-        resumed = False  # the part left by an earlier run may have been the bad one: once more, from the start
-        problem = DownloadError(f"{url}: the resumed file has a wrong SHA-256")
-    raise DownloadError(f"{url}: {_reason(problem)}", hint="check the network connection and try again") from problem
+        after = part.stat().st_size if part.exists() else 0
+        failures = 1 if after > before else failures + 1
+        if failures >= TRIES or _is_hopeless(problem):
+            raise DownloadError(f"{url}: {_reason(problem)}", hint="check the network connection") from problem
+        time.sleep(PATIENCE * 2 ** (failures - 1))
 
 
-class _Restart(Exception):
-    """The partial file cannot be continued."""
+class _CannotResume(Exception):
+    """The part and what the server has do not go together."""
 
 
 def _transfer(url: str, part: Path, size: int, progress: Progress | None) -> None:
     have = part.stat().st_size if part.exists() else 0
     if size and have > size:
-        raise _Restart
-    request = urllib.request.Request(url, headers={"User-Agent": "imgfix", "Accept-Encoding": "identity"})
+        raise _CannotResume
+    headers = {"User-Agent": f"imgfix/{__version__}", "Accept-Encoding": "identity"}
     if have:
-        request.add_header("Range", f"bytes={have}-")
+        headers["Range"] = f"bytes={have}-"
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT)
+        answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing left to send (all there), or the part is of another file
-            if size and have == size:
-                return
-            raise _Restart from error
+        if error.code == 416:  # nothing lies beyond the part: it is complete, or of another file
+            raise _CannotResume from error
         raise
     with answer:
-        if have and answer.status != 206:
+        if answer.status == 206:
+            start = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+            if start is None or int(start[1]) != have:
+                raise _CannotResume
+        else:
             have = 0  # the server knows no ranges and sends everything
-        announced = answer.headers.get("Content-Length")
-        total = have + int(announced) if announced and announced.isdigit() else size
-        with part.open("ab" if have else "wb") as sink:
-            while data := answer.read(CHUNK):
-                sink.write(data)
-                have += len(data)
-                if size and have > size:
-                    break  # more than promised: the hash will say so
-                if progress:
-                    progress(have, max(total, have))
-        if total and have < total:
-            raise ConnectionError(f"the connection broke off after {have} of {total} bytes")
+        announced = answer.headers.get("Content-Length") or ""
+        total = have + int(announced) if announced.isdigit() else size
+        with output_errors(part), part.open("r+b" if have else "wb") as sink:
+            sink.seek(have)
+            have = _copy(answer, sink, have, total, size, progress)
+    if total and have < total:
+        raise ConnectionError(f"the connection broke off after {have} of {total} bytes")
+
+
+def _copy(source: IO[bytes], sink: IO[bytes], have: int, total: int, size: int, progress: Progress | None) -> int:
+    while data := source.read(CHUNK):
+        sink.write(data)
+        have += len(data)
+        if progress:
+            progress(have, max(total, have))
+        if size and have > size:
+            break  # more than promised: the hash will say so
+    return have
 
 
 def _hash(path: Path) -> str:
@@ -122,11 +143,25 @@ def _hash(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _reason(problem: Exception | None) -> str:
+def _is_hopeless(problem: Exception) -> bool:
+    """Whether another try would only fail in the same way: a refusal, no such host, no network at all."""
+    if isinstance(problem, urllib.error.HTTPError):
+        return problem.code in _HOPELESS
+    if isinstance(problem, urllib.error.URLError):
+        reason = problem.reason
+        return isinstance(reason, str | socket.gaierror | ConnectionRefusedError | ssl.SSLCertVerificationError) or (
+            isinstance(reason, OSError) and not isinstance(reason, ConnectionError | TimeoutError | ssl.SSLError)
+        )
+    return False
+
+
+def _reason(problem: Exception) -> str:
     if isinstance(problem, urllib.error.HTTPError):
         with contextlib.suppress(Exception):
             problem.close()
         return f"the server answers {problem.code} {problem.reason}"
     if isinstance(problem, urllib.error.URLError):
-        return f"cannot be reached ({problem.reason})"
+        inner = problem.reason
+        words = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
+        return f"cannot be reached ({words})"
     return str(problem) or type(problem).__name__

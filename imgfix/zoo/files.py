@@ -30,16 +30,17 @@ def save(
 ) -> Path:
     """Write a weights file that `imgfix.zoo.load` reads; the same input gives the same bytes.
 
-    `metadata` may hold `name`, `task`, `licence`, `degradation`, `summary`, `facts` (a dict of descriptor fields such as
-    `gan_trained`) and anything else that JSON can hold. Raises OutputError when the file cannot be written.
+    `metadata` may hold `name`, `task`, `licence`, `degradation`, `summary`, `facts` (a dict of descriptor fields such
+    as `gan_trained`) and anything else that JSON can hold. Raises OutputError when the file cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialise
 
     header = {"net": net, "config": dict(config), **metadata}
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(state.items())}
     path = Path(path)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"imgfix": json.dumps(header, sort_keys=True)})
+        # Not through save_file, which makes a file that only its owner can read.
+        temporary.write_bytes(serialise(tensors, metadata={"imgfix": json.dumps(header, sort_keys=True)}))
     return path
 
 

@@ -31,8 +31,8 @@ def load(
     """Load a model by catalog name, `auto`, or path of a weights file; the network is on the CPU, fp32, in eval mode.
 
     A catalog model that is not on this machine is fetched, unless `offline`; `auto` (which needs `task`, and takes
-    `scale` into account) never fetches. `progress` is called with bytes done and bytes in all. Raises ModelError (unknown,
-    damaged, of another task) or DownloadError.
+    `scale` into account) never fetches. `progress` is called with bytes done and bytes in all. Raises ModelError
+    (unknown, damaged, of another task) or DownloadError.
     """
     name = str(name_or_path)
     path = Path(name).expanduser()
@@ -96,7 +96,7 @@ def _load_foreign(path: Path) -> Model:
 def build(
     spec: NetSpec, config: Mapping[str, Any], state: Mapping[str, Tensor], path: Path, *, hint: str | None = None
 ) -> nn.Module:
-    """A network with these weights: CPU, fp32, evaluation mode, no gradients. Raises ModelError when they do not fit."""
+    """A network with these weights: CPU, fp32, evaluation mode, no gradients. Raises ModelError if they do not fit."""
     try:
         net = spec.build(dict(config))
         net.load_state_dict({name: tensor.float() for name, tensor in state.items()})

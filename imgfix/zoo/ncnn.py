@@ -1,8 +1,8 @@
 """Reader of ncnn models: a text file with the layers (`.param`) and a binary file with their weights (`.bin`).
 
-Format: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure. Only the layers that the networks here are
-made of carry weights in what is read: convolutions, inner products and PReLU. The weights follow each other in the order
-of the layers, without names; a convolution's begin with a tag that says how they are stored.
+Format: https://github.com/Tencent/ncnn/wiki/param-and-model-file-structure. Weights are read for the layers that the
+networks here are made of: convolutions, inner products and PReLU. They follow each other in the order of the layers,
+without names; a convolution's begin with a tag that says how they are stored.
 """
 
 from __future__ import annotations

@@ -44,8 +44,6 @@ def _build_rrdbnet(config: Config) -> nn.Module:
 
 
 def _describe_rrdbnet(config: Config) -> dict[str, Any]:
-    from imgfix.nets.rrdbnet import receptive_field
-
     upsamples, unshuffle = config.get("upsamples", 2), config.get("unshuffle", 1)
     return {
         "scale": 2**upsamples // unshuffle,
@@ -53,8 +51,19 @@ def _describe_rrdbnet(config: Config) -> dict[str, Any]:
         "out_channels": config.get("out_channels", 3),
         "size_multiple": unshuffle,
         "size_minimum": unshuffle,
-        "receptive_field": receptive_field(blocks=config.get("blocks", 23), upsamples=upsamples, unshuffle=unshuffle),
+        "receptive_field": _rrdbnet_field(config.get("blocks", 23), upsamples, unshuffle),
     }
+
+
+def _rrdbnet_field(blocks: int, upsamples: int, unshuffle: int) -> int:
+    """Fifteen convolutions a block and the body's first and last reach one pixel of the body each, the others less."""
+    # From the output pixels of one body pixel back to the body; the further of the two sides is taken.
+    low, high = -2, 2**upsamples - 1 + 2  # conv_last and conv_hr
+    for _ in range(upsamples):
+        low, high = (low - 1) // 2, (high + 1) // 2  # conv_up, then the pixel that was doubled
+    reach = max(-low, high) + 15 * blocks + 2
+    # A body pixel is a group of `unshuffle` input pixels, whose furthest is seen from the other end of its own group.
+    return reach * unshuffle + (unshuffle - 1)
 
 
 def _build_srvgg(config: Config) -> nn.Module:
@@ -64,14 +73,13 @@ def _build_srvgg(config: Config) -> nn.Module:
 
 
 def _describe_srvgg(config: Config) -> dict[str, Any]:
-    from imgfix.nets.srvgg import receptive_field
-
     scale = config.get("scale", 4)
     return {
         "scale": scale,
         "in_channels": config.get("in_channels", 3),
         "out_channels": config.get("out_channels", 3),
-        "receptive_field": receptive_field(convs=config.get("convs", 32), scale=scale, shuffle=config.get("shuffle")),
+        # Of the four bicubic taps around an output pixel, some may lie in what the next input pixel made.
+        "receptive_field": config.get("convs", 32) + 2 + (config.get("shuffle", scale) != scale),
     }
 
 
@@ -104,6 +112,26 @@ def _build_lpips(config: Config) -> nn.Module:
 
 def _describe_lpips(config: Config) -> dict[str, Any]:
     return {"size_minimum": 16 if config.get("trunk") == "vgg" else 31, "tiling": False, "precisions": ("fp32",)}
+
+
+def _build_inception(config: Config) -> nn.Module:
+    from imgfix.nets.inception import InceptionFeatures
+
+    return InceptionFeatures(**config)
+
+
+def _describe_inception(config: Config) -> dict[str, Any]:
+    return {"out_channels": 2048, "size_minimum": 299, "tiling": False, "native_size": 299, "precisions": ("fp32",)}
+
+
+def _build_niqe(config: Config) -> nn.Module:
+    from imgfix.nets.niqe import PristineModel
+
+    return PristineModel(**config)
+
+
+def _describe_niqe(config: Config) -> dict[str, Any]:
+    return {"tiling": False, "precisions": ("fp32",)}
 
 
 def _build_repgate(config: Config) -> nn.Module:
@@ -139,4 +167,6 @@ NETS: dict[str, NetSpec] = {
     "repgate": NetSpec("repgate", _build_repgate, _describe_repgate),
     "gateunet": NetSpec("gateunet", _build_gateunet, _describe_gateunet, task="restore"),
     "lpips": NetSpec("lpips", _build_lpips, _describe_lpips, task="metric"),
+    "inception": NetSpec("inception", _build_inception, _describe_inception, task="metric"),
+    "niqe": NetSpec("niqe", _build_niqe, _describe_niqe, task="metric"),
 }

