@@ -57,4 +57,15 @@ def build() -> typer.Typer:
 
 def command() -> Any:
     """The click command behind the application."""
-    return typer.main.get_command(build())
+    root = typer.main.get_command(build())
+    _hide_flag_types(root)
+    return root
+
+
+def _hide_flag_types(command: Any) -> None:
+    """Keep `<bool>` out of the help pages: a flag takes no value."""
+    for parameter in command.params:
+        if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+            parameter.metavar = ""
+    for child in getattr(command, "commands", {}).values():
+        _hide_flag_types(child)

@@ -73,14 +73,18 @@ class Console:
         if not self.interactive:
             yield Progress()
             return
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
+        counts = (
+            (DownloadColumn(),)
+            if unit == "bytes"
+            else (MofNCompleteColumn(), TextColumn("{task.fields[unit]}", markup=False))
+        )
         bars = RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}", markup=False),
+            *counts,
             TimeRemainingColumn(compact=True),
             console=self.rich,
             transient=True,

@@ -18,7 +18,7 @@ _REPORT = "Report"
 Inputs = Annotated[
     list[str],
     typer.Argument(
-        metavar="INPUT...",
+        metavar="INPUT",
         help="Files, folders, globs in quotes, @list.txt with one path a line, or - for stdin.",
         show_default=False,
     ),
@@ -63,7 +63,7 @@ Quality = Annotated[
         "--quality",
         min=1,
         max=100,
-        metavar="1-100",
+        metavar="N",
         help="For lossy formats. Without it: like the input.",
         rich_help_panel=_OUTPUT,
         show_default=False,

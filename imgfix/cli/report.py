@@ -18,7 +18,7 @@ class Outcome:
     """What one item gave."""
 
     line: str
-    """For people, after the item's name."""
+    """For people, behind the names of the item."""
     facts: dict[str, Any] = field(default_factory=dict)
     """For programs: sizes, model, seconds ..."""
     status: Status = "done"
@@ -40,8 +40,10 @@ class Report:
         if self.json:
             warned = {"warnings": list(outcome.warnings)} if outcome.warnings else {}
             self._object(source=source, target=target, status=outcome.status, error=None, **outcome.facts, **warned)
+        elif outcome.status == "skipped":
+            self.console.say(f"{source}: left out, {outcome.line}")
         else:
-            self.console.say(f"{source}: {outcome.line}")
+            self.console.say(f"{source} -> {target}  {outcome.line}" if target else f"{source}  {outcome.line}")
 
     def tell_failure(self, source: str, target: str | None, error: ImgfixError) -> None:
         """An item that failed; the message goes to stderr in both forms."""

@@ -1,0 +1,142 @@
+"""What every verb does with a picture file: find the jobs, read, open the target, note how it was made."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import typer
+
+from imgfix import __version__
+from imgfix.cli.batch import Item
+from imgfix.cli.options import Shared
+from imgfix.errors import UsageError
+
+if TYPE_CHECKING:
+    from imgfix.media.image import Header, Picture
+    from imgfix.media.jobs import Job, Stdin, Stdout
+    from imgfix.zoo.descriptor import Descriptor
+
+_STREAM = "-"
+
+# What does not change the result is left out of the recorded command.
+_UNRECORDED = {
+    *("inputs", "output", "model", "recursive", "overwrite", "skip_existing", "record", "no_record", "json"),
+    *("dry_run", "quiet", "verbose", "offline", "max_pixels"),
+}
+
+
+def find_jobs(shared: Shared, suffix: str, variables: Mapping[str, object]) -> list[Item[Job]]:
+    """The items of a command; all clashes are found here, before any work.
+
+    Raises UsageError.
+    """
+    from imgfix.media import formats, jobs
+
+    if shared.format is not None:
+        formats.find(shared.format)
+    if _STREAM in shared.inputs and sys.stdin.isatty():
+        raise UsageError("'-' reads a picture from stdin, but nothing is piped in", hint="imgfix ... - < photo.jpg")
+    found = jobs.plan(
+        shared.inputs,
+        shared.output,
+        recursive=shared.recursive,
+        suffix=suffix,
+        target_format=shared.format,
+        overwrite=shared.overwrite,
+        skip_existing=shared.skip_existing,
+        variables=variables,
+    )
+    items = [
+        Item(
+            source=_name(job.source),
+            target=_name(job.target),
+            job=job,
+            problem=job.error,
+            skipped=job.skip,
+        )
+        for job in found
+    ]
+    if any(item.target == _STREAM for item in items) and not shared.dry_run:
+        if shared.json:
+            raise UsageError("--json and a picture on stdout do not mix", hint="write the picture to a file with -o")
+        if sys.stdout.isatty():
+            raise UsageError("a picture would be written to the terminal", hint="name a file with -o, or pipe it on")
+    return items
+
+
+def _name(place: Path | Stdin | Stdout) -> str:
+    return str(place) if isinstance(place, Path) else _STREAM
+
+
+def read(job: Job, shared: Shared) -> Picture:
+    """The picture of a job.
+
+    Raises InputError.
+    """
+    from imgfix.media import image
+
+    limit = image.DEFAULT_MAX_PIXELS if shared.max_pixels is None else shared.max_pixels or None
+    source = job.source if isinstance(job.source, Path) else sys.stdin.buffer.read()
+    return image.read(source, max_pixels=limit)
+
+
+def inspect(job: Job, shared: Shared) -> Header:
+    """The header of a job's picture, with the same limit on its size as `read`.
+
+    Raises InputError.
+    """
+    from imgfix.media import image
+
+    source = job.source if isinstance(job.source, Path) else sys.stdin.buffer.read()
+    header = image.inspect(source)
+    limit = image.DEFAULT_MAX_PIXELS if shared.max_pixels is None else shared.max_pixels or None
+    image.check_pixels(_name(job.source), header.width, header.height, limit)
+    return header
+
+
+def sink(job: Job) -> Path | BinaryIO:
+    """Where the result of a job goes."""
+    return job.target if isinstance(job.target, Path) else sys.stdout.buffer
+
+
+def bytes_written(job: Job) -> int | None:
+    """Size of the result; None for a stream."""
+    return job.target.stat().st_size if isinstance(job.target, Path) and job.target.is_file() else None
+
+
+def record(
+    context: typer.Context, shared: Shared, source: str, descriptor: Descriptor | None, model: str
+) -> dict[str, Any] | None:
+    """How a file was made: the command that makes it again, the model and its hash; None under --no-record."""
+    if not shared.record:
+        return None
+    made: dict[str, Any] = {"command": command_line(context, source, model), "model": model, "version": __version__}
+    if descriptor is not None:
+        made["sha256"] = descriptor.sha256
+    return made
+
+
+def command_line(context: typer.Context, source: str, model: str) -> str:
+    """The command that makes this one result again: its source, its model by name, and the options that were given."""
+    words: list[str] = ["imgfix", str(context.info_name), source, "--model", model]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name)
+        if name in _UNRECORDED or given is None or given.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        if isinstance(value, bool):
+            words.append(parameter.opts[0] if value else (parameter.secondary_opts or parameter.opts)[0])
+            continue
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [max(parameter.opts, key=len), str(one)]
+    return shlex.join(words)
+
+
+def unique(*groups: Sequence[str]) -> tuple[str, ...]:
+    """The notes of several stages, each said once."""
+    return tuple(dict.fromkeys(note for group in groups for note in group))
