@@ -43,8 +43,10 @@ def downscale(x: Tensor, factor: int) -> Tensor:
     Shapes: (N, C, H, W) in [0, 1] to (N, C, ceil(H / factor), ceil(W / factor)) in [0, 1].
     """
     size = math.ceil(x.shape[-2] / factor), math.ceil(x.shape[-1] / factor)
-    shorter = round_to_bytes(resize(x, (size[0], x.shape[-1]), scale=(1 / factor, 1.0)))
-    return round_to_bytes(resize(shorter, size, scale=(1.0, 1 / factor)))
+    # In float64: accelerators multiply float32 matrices at 11 bits where they are allowed to, and 8-bit levels move.
+    exact = round_to_bytes(x.double())
+    shorter = round_to_bytes(resize(exact, (size[0], x.shape[-1]), scale=(1 / factor, 1.0)))
+    return round_to_bytes(resize(shorter, size, scale=(1.0, 1 / factor))).to(x.dtype)
 
 
 def round_to_bytes(x: Tensor) -> Tensor:

@@ -155,7 +155,7 @@ def _describe_gateunet(config: Config) -> dict[str, Any]:
     from imgfix.nets.gateunet import receptive_field
 
     reach = receptive_field(tuple(config.get("blocks", (2, 2, 3))))
-    return {"size_multiple": 8, "size_minimum": 8, "receptive_field": reach}
+    return {"scale": 1, "size_multiple": 8, "size_minimum": 8, "receptive_field": reach}
 
 
 NETS: dict[str, NetSpec] = {
