@@ -49,8 +49,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{path}: not a checkpoint of imgfix train, or damaged: {str(error).splitlines()[0]}",
+            f"{path}: not a checkpoint of imgfix train, or damaged: {reason}",
             hint="start over with --no-resume, or give another folder with -o",
         ) from None
     if not isinstance(state, dict) or state.get("format") != FORMAT or "step" not in state:

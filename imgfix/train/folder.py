@@ -37,7 +37,7 @@ class RunFolder:
         self.log: RunLog
         self._lock_path = path / ".lock"
         self._lock: Any = None
-        self._made = False
+        self._made: list[Path] = []
         self._saved_at = time.monotonic()
         self._saved_step = -1
 
@@ -77,9 +77,11 @@ class RunFolder:
             UsageError: another process is training in it.
         """
         with output_errors(self.recipe):
-            self._made = not self.path.exists()
+            self._made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = _locked(self._lock_path)
+        for litter in (*self.path.glob(".imgfix-*.part*"), *self.samples.glob(".imgfix-*.part*")):
+            litter.unlink(missing_ok=True)  # left by a run that was killed while it wrote
 
     def open(self, recipe: Recipe, step: int) -> None:
         """Write the recipe and set the log to `step`; 0 starts over and removes what an earlier run left.
@@ -87,7 +89,7 @@ class RunFolder:
         Raises:
             OutputError: the folder cannot be written.
         """
-        self._made = False
+        self._made = []
         self.log = RunLog(self.path, tensorboard=recipe.tensorboard)
         if step:
             self.log.rewind(step)
@@ -142,9 +144,9 @@ class RunFolder:
                 self._lock_path.unlink()
             self._lock.close()
             self._lock = None
-            if self._made:
-                with suppress(OSError):
-                    self.path.rmdir()
+            with suppress(OSError):
+                for folder in self._made:
+                    folder.rmdir()
 
 
 def _locked(path: Path) -> Any:

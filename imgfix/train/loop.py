@@ -10,7 +10,7 @@ from torch import Tensor
 
 from imgfix.errors import OutputError
 from imgfix.train.distributed import Team
-from imgfix.train.folder import RunFolder
+from imgfix.train.folder import RETRY_SECONDS, RunFolder
 from imgfix.train.guard import Guard, Interruption
 from imgfix.train.job import Draw, TrainJob
 from imgfix.train.learner import Learner
@@ -20,6 +20,9 @@ from imgfix.train.sheet import write_sheet
 
 PATIENCE = 20
 """Steps an accelerator may run ahead before the loop waits for it and looks whether all is well; 1 on the CPU."""
+
+END_RETRIES = 20
+"""How often writing the last checkpoint is tried again."""
 
 
 @dataclass
@@ -98,7 +101,7 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
     outcome.step, outcome.best, outcome.seconds = learner.step, learner.best, learner.seconds
     outcome.incidents = len(learner.skipped)
     if team.leads:
-        run.save(job, learner)
+        insist_on_saving(job, learner, run, show, patient=outcome.reason != "interrupted")
     team.wait()
     return outcome
 
@@ -106,7 +109,9 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
 def take_step(job: TrainJob, learner: Learner, team: Team) -> dict[str, Tensor]:
     """Take one optimizer step with every player of this step; returns losses and gradient norms, on the device."""
     recipe, place, step = learner.recipe, learner.placement, learner.step
-    torch.manual_seed(Draw(recipe.seed, step, team.rank, team.world, recipe.batch).seed_for("global"))  # dropout and such
+    torch.manual_seed(
+        Draw(recipe.seed, step, team.rank, team.world, recipe.batch).seed_for("global")
+    )  # dropout and such
     players = job.players(step)
     values: dict[str, Tensor] = {}
     for turn in range(recipe.accumulate):
@@ -166,3 +171,15 @@ def try_to_save(job: TrainJob, learner: Learner, run: RunFolder, show: Display) 
     except OutputError as error:
         run.log.write("event", learner.step, text=error.message)
         show.warn(f"{error.message}; the checkpoint from before is whole, trying again in a minute")
+
+
+def insist_on_saving(job: TrainJob, learner: Learner, run: RunFolder, show: Display, *, patient: bool) -> None:
+    """Write the last checkpoint; a full disk at the very end is worth waiting for somebody to free some space."""
+    for left in range(END_RETRIES if patient else 0, -1, -1):
+        try:
+            return run.save(job, learner)
+        except OutputError as error:
+            if not left:
+                raise
+            show.warn(f"{error.message}; the training is done, trying again in {RETRY_SECONDS:.0f} s")
+            time.sleep(RETRY_SECONDS)

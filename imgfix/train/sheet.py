@@ -12,7 +12,7 @@ from torch import Tensor
 
 from imgfix.media.files import write_atomic
 
-_GAP, _HEAD = 4, 18
+_GAP, _HEAD, _NARROWEST = 4, 18, 96
 
 
 def draw_sheet(columns: Mapping[str, Tensor], rows: int = 6) -> Image.Image:
@@ -28,6 +28,8 @@ def draw_sheet(columns: Mapping[str, Tensor], rows: int = 6) -> Image.Image:
     shown = {name: columns[name][:rows].detach().float().cpu() for name in names}
     height = max(t.shape[-2] for t in shown.values())
     width = max(t.shape[-1] for t in shown.values())
+    enlarge = -(-_NARROWEST // width)  # tiny crops would be unreadable, and narrower than their titles
+    height, width = height * enlarge, width * enlarge
     count = max(t.shape[0] for t in shown.values())
     size = (_GAP + len(names) * (width + _GAP), _HEAD + count * (height + _GAP))
     sheet = Image.new("RGB", size, (24, 24, 24))

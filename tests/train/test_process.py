@@ -35,26 +35,25 @@ def _wait_for(folder: Path, lines: int, process: subprocess.Popen[str]) -> None:
 def test_killed_at_random_moments_the_loss_curve_is_that_of_an_uninterrupted_run(
     command: Start, photos: Path, tmp_path: Path
 ) -> None:
-    settings = ["--steps", "1500", "--set", "validate_every=400", "--set", "adversarial=0.05", "--set", "dropout=0.1"]
+    settings = ["--steps", "400", "--set", "validate_every=100", "--set", "adversarial=0.05", "--set", "dropout=0.1"]
     whole = command(photos, "-o", tmp_path / "whole", *settings)
     parts = tmp_path / "parts"
     moments, kills = random.Random(0), 0
     for _ in range(3):
         # checkpoint_minutes=0: one after every step, so that a kill often hits the middle of writing one
         process = command(photos, "-o", parts, *settings, "--set", "checkpoint_minutes=0")
-        _wait_for(parts, _logged(parts) + moments.randrange(20, 200), process)
+        _wait_for(parts, _logged(parts) + moments.randrange(20, 100), process)
         process.kill()
         kills += process.wait() == -signal.SIGKILL
         process.communicate()
-    assert kills == 3 and 0 < load_checkpoint(parts / "checkpoint.pt")["step"] < 1500
+    assert kills == 3 and 0 < load_checkpoint(parts / "checkpoint.pt")["step"] < 400
     last = command(photos, "-o", parts, *settings)
     _, said = last.communicate(timeout=120)
     assert last.returncode == 0 and "going on at step" in said
     assert whole.wait(timeout=120) == 0
     whole.communicate()
-    assert len(curve(parts)) > 1500
+    assert len(curve(parts)) > 400 and not list(parts.glob(".*"))
     assert curve(parts) == curve(tmp_path / "whole")
-    assert [p.name for p in parts.iterdir() if p.name.startswith(".imgfix")] != [] or True
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -68,7 +67,7 @@ def test_an_interruption_saves_and_the_same_command_goes_on(
     out, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "goes on from" in said
     record = json.loads(out)
-    assert record["status"] == "interrupted" and record["step"] >= 30
+    assert record["status"] == "interrupted" and record["step"] >= 20
     assert load_checkpoint(run / "checkpoint.pt")["step"] == record["step"]
     assert not (run / ".lock").exists()
 

@@ -51,9 +51,9 @@ class TinyJob:
         self.net = self.start.net.to(device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed + 1)
-            self.discriminator = nn.Sequential(
-                nn.Conv2d(3, 8, 3, stride=2), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 3)
-            ).to(device)
+            self.discriminator = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.LeakyReLU(0.2), nn.Conv2d(8, 1, 3)).to(
+                device
+            )
 
     def networks(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"net": self.net}
