@@ -23,6 +23,7 @@ _SRGB_TO_XYZ = np.array(
 _D50 = np.array([0.9642, 1.0, 0.8249])
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as image tools turn RGB into grey
 _NODES = 8192
+_PIECE = 1 << 15  # pixels converted at a time
 
 Curve = Callable[[np.ndarray], np.ndarray]  # encoded [0, 1] -> linear [0, 1], float64
 
@@ -40,6 +41,9 @@ class ColourTransform:
 
     def to_srgb(self, pixels: np.ndarray) -> np.ndarray:
         """Convert (h, w, C) uint8 or uint16 to (h, w, 3) float32 in [0, 1], sRGB-encoded; out-of-gamut is clipped."""
+        return _in_pieces(self._to_clipped, pixels, 3, np.dtype(np.float32))
+
+    def _to_clipped(self, pixels: np.ndarray) -> np.ndarray:
         rgb = self._forward(pixels)
         return np.clip(rgb, 0, 1, out=rgb)
 
@@ -48,10 +52,14 @@ class ColourTransform:
 
         lost: (h, w, C) float32 as `lost` gives it, resampled to this size, added before rounding.
         """
-        values = self._backward(np.clip(rgb, 0, 1, dtype=np.float32))
+
+        def back(piece: np.ndarray, rest: np.ndarray | None = None) -> np.ndarray:
+            values = self._backward(np.clip(piece, 0, 1, dtype=np.float32))
+            return quantised(values if rest is None else values + rest, dtype)
+
         if lost is not None:
-            values = values + lost
-        return quantised(values, dtype)
+            return back(rgb, lost)
+        return _in_pieces(back, rgb, self.channels, np.dtype(dtype))
 
     def lost(self, pixels: np.ndarray) -> np.ndarray | None:
         """Say what a round trip through clipped sRGB loses, (h, w, C) float32 in units of the full range, or None.
@@ -74,10 +82,17 @@ def transform(metadata: Metadata, channels: int) -> ColourTransform:
     return _transform(metadata.icc, channels)
 
 
+def profile_channels(icc: bytes | None) -> int | None:
+    """Return how many channels a profile is for (1, 3 or 4), or None when it is for something else or no profile."""
+    if not icc or icc[36:40] != b"acsp":
+        return None
+    return {b"GRAY": 1, b"RGB ": 3, b"CMYK": 4}.get(icc[16:20])
+
+
 @lru_cache(maxsize=16)
 def _transform(icc: bytes | None, channels: int) -> ColourTransform:
     plain = {1: _Grey, 3: ColourTransform, 4: _PlainCmyk}[channels]()
-    if not icc or icc[16:20] != {1: b"GRAY", 3: b"RGB ", 4: b"CMYK"}[channels]:
+    if icc is None or profile_channels(icc) != channels:
         return plain
     try:
         profile = _Profile(icc)
@@ -102,6 +117,21 @@ def _looks_like(found: ColourTransform, plain: ColourTransform) -> bool:
     else:
         grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     return bool(np.abs(found._forward(grid) - plain._forward(grid)).max() < 1.0 / 255)
+
+
+def _in_pieces(
+    step: Callable[[np.ndarray], np.ndarray], source: np.ndarray, channels: int, dtype: np.dtype
+) -> np.ndarray:
+    """Apply a pointwise step to rows in pieces small enough for the processor's cache."""
+    height, width = source.shape[:2]
+    rows = max(1, _PIECE // max(1, width))
+    if height <= rows:
+        return step(source)
+    out = np.empty((height, width, channels), dtype)
+
+    for top in range(0, height, rows):
+        out[top : top + rows] = step(source[top : top + rows])
+    return out
 
 
 def unit(pixels: np.ndarray) -> np.ndarray:
@@ -224,10 +254,12 @@ class _Matrix(ColourTransform):
     def lost(self, pixels: np.ndarray) -> np.ndarray | None:
         linear = np.stack([decoder.integers(pixels[..., at]) for at, decoder in enumerate(self._decoders)], axis=-1)
         srgb = linear @ self._matrix
-        outside = ((srgb < -1e-4) | (srgb > 1 + 1e-4)).any(axis=-1)
+        outside = ((srgb < 0) | (srgb > 1)).any(axis=-1)
+        difference = unit(pixels) - self._backward(self.to_srgb(pixels))
+        # Half a level is what rounding takes anyway; white and the like overshoot by the last bit of a float.
+        outside &= np.abs(difference).max(axis=-1) > 0.25 / np.iinfo(pixels.dtype).max
         if not outside.any():
             return None
-        difference = unit(pixels) - self._backward(self.to_srgb(pixels))
         difference[~outside] = 0
         return difference
 
@@ -358,11 +390,11 @@ def lab_to_srgb(pixels: np.ndarray, *, signed: bool) -> np.ndarray:
     deep = pixels.dtype == np.uint16
     for top in range(0, len(pixels), 256):  # floats of a few rows at a time
         band = pixels[top : top + 256]
-        light = band[..., 0] * (100.0 / (65535 if signed or not deep else 65280) if deep else 100.0 / 255)
+        top_light = 255 if not deep else 65535 if signed else 65280
+        light = band[..., 0] * (100.0 / top_light)
         if signed:
-            ab = band[..., 1:].view(np.int16 if deep else np.int8) / (256.0 if deep else 1.0)
-        else:
-            ab = band[..., 1:] / (256.0 if deep else 1.0) - 128.0
+            band = band.astype(np.int16 if deep else np.int8)
+        ab = band[..., 1:] * (1 / 256 if deep else 1.0) - (0 if signed else 128)
         fy = (light + 16) / 116
         f = np.stack([fy + ab[..., 0] / 500, fy, fy - ab[..., 1] / 200], axis=-1)
         xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * (108 / 841)) * _D50

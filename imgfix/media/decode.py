@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import mmap
 import struct
 import threading
 import warnings
@@ -21,6 +22,7 @@ from imgfix.media import colour, jpeg, png, tiff, xmp
 from imgfix.media import exif as exif_block
 from imgfix.media.picture import Header, JpegSettings, Metadata, Picture
 from imgfix.media.sniff import sniff, what_else
+from imgfix.media.tiff_pixels import UnsupportedTiffError, number, read_pixels
 
 DEFAULT_MAX_PIXELS = 500_000_000
 _BAND = 512  # rows moved from Pillow to numpy at a time, so that there is no second full copy
@@ -78,10 +80,10 @@ def inspect(source: Path | str | bytes, *, name: str | None = None) -> Header:
         with _open_errors(path, name), path.open("rb") as stream:
             start = stream.read(64)
             kind = sniff(start)
-            if kind in ("JPEG", "GIF", "BMP"):  # their headers stand in front; the others are looked up all over
-                with _input_errors(name):
+            if kind is not None:
+                with _input_errors(name), mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
                     stream.seek(0)
-                    return _header(stream, start, kind)
+                    return _header(stream, view, kind)
     data, name = load(source, name)
     kind = sniff(data)
     if kind is None:
@@ -147,7 +149,7 @@ def _input_errors(name: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise MemoryExhaustedError(f"{name} does not fit into memory", hint="close other programs") from error
-    except tiff.UnsupportedTiffError as error:
+    except UnsupportedTiffError as error:
         raise InputError(
             f"{name} cannot be read: {error}", hint="convert it to an 8 or 16-bit RGB, grey or CMYK TIFF or PNG first"
         ) from error
@@ -193,6 +195,9 @@ def _finish(found: _Found) -> Picture:
     if exif is not None:
         exif = exif_block.strip_prefix(exif)
     dpi = found.dpi or exif_block.resolution(exif)
+    if found.icc and colour.profile_channels(found.icc) != pixels.shape[2]:
+        found.icc = None
+        found.notes.append("the colour profile is broken or of another kind of picture and was left out")
     if found.orientation != 1:
         exif = exif_block.updated(exif, width, height) if exif else None
         packet = xmp.updated(packet, width, height, turned=True) if packet else None
@@ -235,7 +240,7 @@ def upright(array: np.ndarray, orientation: int) -> np.ndarray:
 # ---- headers
 
 
-def _header(stream: Any, data: bytes, kind: str) -> Header:
+def _header(stream: Any, data: Any, kind: str) -> Header:
     if kind == "PNG":
         return _png_header(data)
     if kind == "TIFF":
@@ -248,7 +253,7 @@ def _header(stream: Any, data: bytes, kind: str) -> Header:
         return Header(width, height, channels, alpha, bits, kind, frames)
 
 
-def _png_header(data: bytes) -> Header:
+def _png_header(data: Any) -> Header:
     shape: tuple[int, ...] | None = None
     alpha, frames, exif = False, 1, None
     for kind, body, _ in png.chunks(data):
@@ -262,29 +267,35 @@ def _png_header(data: bytes) -> Header:
             exif = bytes(body)
     if shape is None or 0 in shape[:2]:
         raise png.DamagedPngError("it has no size")
-    width, height, bits, colour = shape
+    width, height, bits, colour_type = shape
     if exif_block.orientation(exif) >= 5:
         width, height = height, width
     return Header(
-        width, height, 1 if colour in (0, 4) else 3, alpha or colour in (4, 6), 16 if bits == 16 else 8, "PNG", frames
+        width,
+        height,
+        1 if colour_type in (0, 4) else 3,
+        alpha or colour_type in (4, 6),
+        16 if bits == 16 else 8,
+        "PNG",
+        frames,
     )
 
 
-def _tiff_header(data: bytes) -> Header:
+def _tiff_header(data: Any) -> Header:
     _, tags = tiff.description(data)
-    width, height = tiff.number(tags, 256, 0), tiff.number(tags, 257, 0)
+    width, height = number(tags, 256, 0), number(tags, 257, 0)
     if not (width > 0 and height > 0):
         raise ValueError("it has no size")
-    if 5 <= tiff.number(tags, exif_block.ORIENTATION, 1) <= 8:
+    if 5 <= number(tags, exif_block.ORIENTATION, 1) <= 8:
         width, height = height, width
-    photometric = tiff.number(tags, 262, 1)
-    samples, bits = tiff.number(tags, 277, 1), tiff.number(tags, 258, 1)
+    photometric = number(tags, 262, 1)
+    samples, bits = number(tags, 277, 1), number(tags, 258, 1)
     channels = {0: 1, 1: 1, 4: 1, 5: 4}.get(photometric, 3)
     stored = 1 if photometric == 3 else channels
     return Header(width, height, channels, samples > stored, 16 if bits == 16 else 8, "TIFF", _tiff_pages(data))
 
 
-def _tiff_pages(data: bytes) -> int:
+def _tiff_pages(data: Any) -> int:
     """Count the full pages; reduced copies and masks (NewSubfileType) are not pages of their own."""
     block = exif_block.Block(data, patch=False)
     offset, pages, seen = block.first, 0, set[int]()
@@ -357,7 +368,7 @@ def _plain(image: Image.Image) -> Image.Image:
         return image.convert(wanted)
     if mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
         return image
-    raise tiff.UnsupportedTiffError(f"it has pixels of the kind '{mode}'")
+    raise UnsupportedTiffError(f"it has pixels of the kind '{mode}'")
 
 
 def _common(image: Image.Image, kind: str) -> _Found:
@@ -403,14 +414,7 @@ def _read_jpeg(data: bytes) -> _Found:
         comment = image.info.get("comment")
         if comment:
             found.text["Comment"] = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment)
-        if found.icc is not None and _icc_space(found.icc) not in (None, found.pixels.shape[2]):
-            found.icc = None
-            found.notes.append("the colour profile belongs to another kind of picture and was left out")
     return found
-
-
-def _icc_space(icc: bytes) -> int | None:
-    return {b"GRAY": 1, b"RGB ": 3, b"CMYK": 4}.get(icc[16:20])
 
 
 def _read_png(data: bytes) -> _Found:
@@ -437,20 +441,20 @@ def _read_png(data: bytes) -> _Found:
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
             _png_text(found, png.read_text(kind, bytes(body)))
     found.chunks = tuple(colour_chunks)
-    width, height, bits, colour, *_ = header
-    if colour == 3:
+    bits, colour_type = header[2:4]
+    if colour_type == 3:
         with Image.open(io.BytesIO(png.lean(data, (b"PLTE", b"tRNS"))), formats=["PNG"]) as image:
             image.load()
             found.pixels, found.alpha = _unpacked(image)
     elif bits == 16:
-        found.pixels, found.alpha = _png_16(data, colour)
+        found.pixels, found.alpha = _png_16(data, colour_type)
     else:
         with Image.open(io.BytesIO(png.lean(data, ())), formats=["PNG"]) as image:
             image.load()
             found.pixels, found.alpha = _unpacked(image)
-    if clear is not None and colour in (0, 2):
+    if clear is not None and colour_type in (0, 2):
         found.alpha = _alpha_of_colour(found.pixels, clear, bits)
-    found.mode = {0: "L" if bits > 1 else "1", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}[colour] + (
+    found.mode = {0: "L" if bits > 1 else "1", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}[colour_type] + (
         ";16" if bits == 16 else ""
     )
     found.orientation = exif_block.orientation(found.exif)
@@ -459,7 +463,7 @@ def _read_png(data: bytes) -> _Found:
     return found
 
 
-def _png_16(data: bytes, colour: int) -> tuple[np.ndarray, np.ndarray | None]:
+def _png_16(data: bytes, colour_type: int) -> tuple[np.ndarray, np.ndarray | None]:
     import cv2
 
     pixels = cv2.imdecode(np.frombuffer(png.lean(data, ()), np.uint8), cv2.IMREAD_UNCHANGED)
@@ -467,7 +471,7 @@ def _png_16(data: bytes, colour: int) -> tuple[np.ndarray, np.ndarray | None]:
         raise png.DamagedPngError("its 16-bit data cannot be unpacked")
     if pixels.ndim == 2:
         return pixels[..., None], None
-    if colour == 4:  # OpenCV repeats the grey value three times
+    if colour_type == 4:  # OpenCV repeats the grey value three times
         return np.ascontiguousarray(pixels[..., :1]), np.ascontiguousarray(pixels[..., -1])
     alpha = np.ascontiguousarray(pixels[..., 3]) if pixels.shape[2] == 4 else None
     return np.ascontiguousarray(pixels[..., 2::-1]), alpha
@@ -511,13 +515,13 @@ def _png_text(found: _Found, entry: tuple[str, str] | None) -> None:
 
 def _read_tiff(data: bytes) -> _Found:
     exif, tags = tiff.description(data)
-    bits, kind = tiff.number(tags, 258, 1), tiff.number(tags, 339, 1)
-    photometric, orientation = tiff.number(tags, 262, 1), tiff.number(tags, exif_block.ORIENTATION, 1)
+    bits, kind = number(tags, 258, 1), number(tags, 339, 1)
+    photometric, orientation = number(tags, 262, 1), number(tags, exif_block.ORIENTATION, 1)
     notes: tuple[str, ...] = ()
     found = _Found("TIFF", np.empty(0))
     if photometric in (32803, 34892):
-        raise tiff.UnsupportedTiffError("it is a raw camera file; develop it with a raw converter first")
-    deep = bits > 8 or kind != 1 or tiff.number(tags, 284, 1) == 2 or photometric in (8, 9)
+        raise UnsupportedTiffError("it is a raw camera file; develop it with a raw converter first")
+    deep = bits > 8 or kind != 1 or number(tags, 284, 1) == 2 or photometric in (8, 9)
     if not deep:
         try:
             # Pillow would turn the picture itself, on the word of EXIF or XMP; one place is enough for that.
@@ -528,7 +532,7 @@ def _read_tiff(data: bytes) -> _Found:
         except Image.UnidentifiedImageError:
             deep = True
     if deep:
-        found.pixels, found.alpha, photometric, notes = tiff.read_pixels(data)
+        found.pixels, found.alpha, notes = read_pixels(data, tags)
         found.mode = {1: "L", 3: "RGB", 4: "CMYK"}[found.pixels.shape[2]] + (";16" if bits == 16 else "")
         if photometric in (8, 9):
             found.mode, found.pixels = "LAB", colour.lab_to_srgb(found.pixels, signed=photometric == 8)
@@ -538,7 +542,10 @@ def _read_tiff(data: bytes) -> _Found:
     found.icc = tags[34675][3] if 34675 in tags and photometric not in (8, 9) else None
     found.iptc = tags[33723][3] if 33723 in tags else None
     found.dpi = exif_block.resolution(exif_block.build({"main": list(tags.values())}))
-    found.compression = tiff.COMPRESSIONS.get(tiff.number(tags, 259, 1), "other")
+    found.compression = tiff.COMPRESSIONS.get(number(tags, 259, 1), "other")
+    if found.compression == "jpeg":
+        quality, sampling = tiff.jpeg_settings(tags)
+        found.jpeg = JpegSettings(quality, subsampling=sampling)
     found.frames = _tiff_pages(data)
     if found.frames > 1:
         notes += (f"TIFF with {found.frames} pages: only the first is used",)
@@ -621,8 +628,30 @@ def _read_jxl(data: bytes) -> _Found:
     with _pillow(io.BytesIO(data), "JXL") as image:
         image.load()
         found = _common(image, "JXL")
-    found.orientation = 1  # so does the JPEG XL library
+        if not getattr(image, "jpeg", False):  # a repacked JPEG comes as it was; otherwise the library turns it
+            found.orientation = 1
+    found.xmp = _jxl_box(data, b"xml ")
+    plain = colour.transform(Metadata(icc=found.icc), found.pixels.shape[2]).is_identity
+    if found.icc and found.icc[4:8] == b"jxl " and plain:  # the library writes a profile where the file has none
+        found.icc = None
     return found
+
+
+def _jxl_box(data: bytes, wanted: bytes) -> bytes | None:
+    """Find a box of a JPEG XL container (ISO/IEC 18181-2)."""
+    at = 0
+    while at + 8 <= len(data) and data[:4] == b"\0\0\0\x0c":
+        size, kind = struct.unpack_from(">I4s", data, at)
+        head = 8
+        if size == 1 and at + 16 <= len(data):
+            (size,), head = struct.unpack_from(">Q", data, at + 8), 16
+        end = at + size if size else len(data)
+        if kind == wanted:
+            return bytes(data[at + head : end])
+        if end <= at:
+            break
+        at = end
+    return None
 
 
 _DECODERS = {

@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 from PIL import Image
 
 from imgfix.errors import ImgfixError, MissingExtraError, OutputError
-from imgfix.media import colour, exif, files, formats, jpeg, png, tiff, xmp
+from imgfix.media import bmp, colour, exif, files, formats, jpeg, png, tiff, xmp
 from imgfix.media.formats import Format
 from imgfix.media.picture import Metadata, Picture
 
@@ -74,7 +74,7 @@ class RowWriter:
                 stream: BinaryIO = stack.enter_context(files.atomic_stream(self._target))
             else:
                 stream = self._target
-                if self.format == "TIFF" and not _seekable(stream):  # the directory's place is known only at the end
+                if self.format in ("TIFF", "BMP") and not _seekable(stream):  # they go back to places written before
                     stream = stack.enter_context(_spooled(stream))
             with files.output_errors(self._name):
                 self._sink = self._make_sink(stream)
@@ -117,7 +117,10 @@ class RowWriter:
                     sink.finish()
             except BaseException as problem:
                 sink.abort()
-                raise _clear(problem, self._name, self.format) from problem
+                clear = _clear(problem, self._name, self.format)
+                if clear is problem:
+                    raise
+                raise clear from problem
 
     def _make_sink(self, stream: BinaryIO) -> _Sink:
         fit = self._fit
@@ -125,7 +128,14 @@ class RowWriter:
             return png.PngWriter(
                 stream, self.width, self.height, fit.channels + fit.alpha, fit.bits, self._payload.png_chunks()
             )
+        if self.format == "BMP":
+            return bmp.BmpWriter(stream, self.width, self.height, fit.channels + fit.alpha, fit.metadata.dpi)
         if self.format == "TIFF":
+            source = fit.metadata.jpeg
+            jpeg_tiff = (
+                self._quality or (source.quality if source else 90),
+                (source and source.subsampling) or "4:2:0",
+            )
             return tiff.TiffWriter(
                 stream,
                 self.width,
@@ -135,6 +145,7 @@ class RowWriter:
                 fit.bits,
                 fit.metadata.compression or "deflate",
                 self._payload.tiff_tags(),
+                jpeg_tiff,
             )
         options = self._payload.options(self._form, self._quality)
         return _PillowSink(stream, self.width, self.height, fit.channels, fit.alpha, self._form, options)
@@ -227,7 +238,7 @@ class _Fitting:
         self.channels, self.alpha, self.bits = channels, alpha, 8 * dtype.itemsize
         self.metadata = metadata
         self._steps: list[Callable[[np.ndarray], np.ndarray]] = []
-        if _profile_channels(metadata.icc) not in (None, channels):
+        if colour.profile_channels(metadata.icc) != channels:
             self._drop_profile()
         if alpha and not form.alpha:
             self.alpha = False
@@ -236,13 +247,15 @@ class _Fitting:
         if channels == 4 and not form.cmyk:
             self._to_srgb(form, "CMYK")
         elif channels == 1 and not form.grey:
-            if metadata.icc is not None:
+            if self.metadata.icc is not None:
                 self._to_srgb(form, None)
             else:
                 self._steps.append(lambda rows: np.concatenate([rows[..., :1]] * 3 + [rows[..., 1:]], axis=2))
                 self.channels = 3
-        elif channels == 3 and not form.icc and metadata.icc is not None:
-            self._to_srgb(form, None)
+        elif not form.icc and self.metadata.icc is not None:
+            if not colour.transform(self.metadata, channels).is_identity:
+                self._to_srgb(form, None)
+            self._drop_profile()
         if self.bits == 16 and form.bits < 16:
             self._steps.append(_to_8_bits)
             self.bits = 8
@@ -270,10 +283,6 @@ class _Fitting:
 
     def _drop_profile(self) -> None:
         self.metadata = replace(self.metadata, icc=None)
-
-
-def _profile_channels(icc: bytes | None) -> int | None:
-    return {b"GRAY": 1, b"RGB ": 3, b"CMYK": 4}.get(icc[16:20], 0) if icc else None
 
 
 def _to_8_bits(rows: np.ndarray) -> np.ndarray:
@@ -311,7 +320,7 @@ class _Payload:
         self.record = record
         self.exif = exif.updated(metadata.exif, width, height) if metadata.exif else None
         packet = xmp.updated(metadata.xmp, width, height, turned=metadata.orientation != 1) if metadata.xmp else None
-        if record is not None and form.name not in ("PNG", "GIF", "BMP"):
+        if record is not None and form.name != "PNG" and form.tags:
             merged = xmp.with_record(packet, record)
             if merged is None:
                 notes.append("the XMP packet cannot be extended, so the record of this run was not stored")
@@ -360,12 +369,15 @@ class _Payload:
     def options(self, form: Format, quality: int | None) -> dict[str, Any]:
         """Make the options of Pillow's encoders."""
         meta, options = self.metadata, dict[str, Any]()
-        if form.icc:
-            options = {
-                "icc_profile": meta.icc,
-                "exif": (exif.with_prefix(self.exif) if form.name == "JPEG" else self.exif) if self.exif else None,
-                "xmp": self.xmp,
-            }
+        if form.tags:
+            block = self.exif
+            if block is None and meta.dpi and form.name != "JPEG":  # EXIF is the only place for it
+                block = exif.of_resolution(meta.dpi)
+            if block and form.name == "JPEG":
+                block = exif.with_prefix(block)
+            elif block and form.name == "AVIF":  # Pillow would take it out itself, and rewrite the block on the way
+                block = exif.without_orientation(block)
+            options = {"icc_profile": meta.icc, "exif": block, "xmp": self.xmp}
         if form.name == "JPEG":
             self._jpeg_options(options, quality)
         elif form.name == "WEBP":
@@ -377,10 +389,11 @@ class _Payload:
         elif form.name == "AVIF":
             kept = meta.subsampling if meta.format == "AVIF" else None
             options |= {"quality": quality or DEFAULT_QUALITY["AVIF"], "subsampling": kept or "4:4:4"}
-        elif form.name in ("HEIF", "JXL"):
-            options |= {"quality": quality or DEFAULT_QUALITY[form.name]}
-        elif form.name == "BMP":
-            options["dpi"] = meta.dpi
+        elif form.name == "HEIF":
+            options |= {"quality": quality or DEFAULT_QUALITY["HEIF"]}
+        elif form.name == "JXL":
+            # The box structure is what holds EXIF and XMP.
+            options |= {"quality": quality or DEFAULT_QUALITY["JXL"], "use_container": True}
         elif form.name == "GIF":
             options["comment"] = meta.text.get("Comment")
         return {name: value for name, value in options.items() if value is not None}
@@ -435,10 +448,8 @@ class _PillowSink:
         image = self._image
         if self._form.name == "GIF":
             image = _with_palette(image)
-        elif self._form.name == "BMP" and image.mode == "LA":
-            image = image.convert("RGBA")
         _load_extra(self._form)
-        image.save(_Plain(self._stream), self._form.name, **self._options)
+        image.save(cast(BinaryIO, _Plain(self._stream)), self._form.name, **self._options)
 
     def abort(self) -> None:
         del self._image

@@ -107,7 +107,7 @@ class Block:
     def set_number(self, entry: Entry, value: int) -> None:
         """Replace an entry of a classic block by one whole number; it always fits into the entry itself."""
         assert isinstance(self.data, bytearray)
-        if value < 65536:
+        if value < 65536 and entry.type != 4:
             struct.pack_into(self.order + "HHIHH", self.data, entry.position, entry.tag, 3, 1, value, 0)
         else:
             struct.pack_into(self.order + "HHII", self.data, entry.position, entry.tag, 4, 1, value)
@@ -174,9 +174,27 @@ def updated(exif: bytes, width: int, height: int) -> bytes:
     return bytes(block.data)
 
 
-def minimal(orientation_value: int) -> bytes:
-    """Build an EXIF block that holds nothing but an orientation."""
-    return b"II*\x00" + struct.pack("<IHHHIHHI", 8, 1, ORIENTATION, 3, 1, orientation_value, 0, 0)
+def without_orientation(exif: bytes) -> bytes:
+    """Take the orientation entry out; everything that offsets point to stays where it is."""
+    try:
+        block = Block(exif)
+        main = block.directory(block.first)
+    except (BrokenExifError, struct.error):
+        return strip_prefix(exif)
+    if ORIENTATION not in main.entries:
+        return bytes(block.data)
+    assert isinstance(block.data, bytearray)
+    (count,) = struct.unpack_from(block.order + "H", block.data, block.first)
+    at, end = main.entries[ORIENTATION].position, main.next_position + 4
+    block.data[at:end] = block.data[at + 12 : end] + bytes(12)
+    struct.pack_into(block.order + "H", block.data, block.first, count - 1)
+    return bytes(block.data)
+
+
+def of_resolution(dpi: tuple[float, float]) -> bytes:
+    """Build an EXIF block that holds nothing but a resolution in dots per inch."""
+    x, y = (struct.pack("<II", round(value * 1000), 1000) for value in dpi)
+    return build({"main": [(0x011A, 5, 1, x), (0x011B, 5, 1, y), (0x0128, 3, 1, b"\2\0")]})
 
 
 Tag = tuple[int, int, int, bytes]  # tag, TIFF type, count, value bytes in little-endian order
@@ -188,7 +206,7 @@ def folders(data: bytes | memoryview) -> Folders:
 
     Pointers to the folders are left out. Raises `BrokenExifError`.
     """
-    block = Block(data if not bytes(data[:6]) == _PREFIX else data[6:], patch=False)
+    block = Block(data if bytes(data[:6]) != _PREFIX else data[6:], patch=False)
     main = block.directory(block.first)
     camera = block.subdirectory(main, EXIF_FOLDER)
     found = {

@@ -46,7 +46,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
             _create(temporary, final if kind == "file" else None)
             yield temporary
             _flush_to_disk(temporary)
-            os.replace(temporary, final)
+            temporary.replace(final)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()

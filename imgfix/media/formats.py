@@ -21,6 +21,7 @@ class Format:
     grey: bool = True
     cmyk: bool = False
     icc: bool = True
+    tags: bool = True  # EXIF and XMP
     lossy: bool = False  # has a quality setting
     extra: str | None = None  # the optional dependency that brings it
 
@@ -31,12 +32,12 @@ FORMATS: tuple[Format, ...] = (
     Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), bits=8, max_side=65500, alpha=False, cmyk=True, lossy=True),
     Format("WEBP", (".webp",), bits=8, max_side=16383, grey=False, lossy=True),
     Format("TIFF", (".tif", ".tiff"), bits=16, max_side=2**31 - 1, cmyk=True),
-    Format("BMP", (".bmp", ".dib"), bits=8, max_side=2**31 - 1, max_pixels=2**30, icc=False),
+    Format("BMP", (".bmp", ".dib"), bits=8, max_side=2**31 - 1, max_pixels=10**9, icc=False, tags=False),
     # The sizes that libavif agrees to read back by default.
     Format("AVIF", (".avif",), bits=8, max_side=32768, max_pixels=16384 * 16384, grey=False, lossy=True),
-    Format("GIF", (".gif",), bits=8, max_side=65535, icc=False),
+    Format("GIF", (".gif",), bits=8, max_side=65535, icc=False, tags=False),
     Format("HEIF", (".heic", ".heif", ".hif"), bits=8, max_side=16384, grey=False, lossy=True, extra="heif"),
-    Format("JXL", (".jxl",), bits=8, max_side=2**30, lossy=True, extra="jxl"),
+    Format("JXL", (".jxl",), bits=8, max_side=2**30, icc=False, lossy=True, extra="jxl"),
 )
 _BY_NAME = {form.name: form for form in FORMATS}
 _BY_EXTENSION = {extension: form for form in FORMATS for extension in form.extensions}
@@ -74,7 +75,9 @@ def for_target(target: Path | str | None, source_format: str, wanted: str | None
     form = by_extension(target)
     if form is None:
         known = " ".join(extension.extensions[0] for extension in FORMATS)
-        raise UsageError(f"{target}: '{suffix}' is not a picture format that can be written", hint=f"use one of {known}")
+        raise UsageError(
+            f"{target}: '{suffix}' is not a picture format that can be written", hint=f"use one of {known}"
+        )
     return form
 
 

@@ -1,7 +1,7 @@
 """Which files a command reads and where each result goes, decided before any work is done.
 
-Inputs are files, folders, globs (quoted, so that the shell leaves them to us; `**` goes through all folders), `@list.txt`
-(one path a line, `-` inside it is not special) and `-` for standard input. The output is a file, a folder, a template
+Inputs are files, folders, globs (quoted, so that the shell leaves them to us; `**` goes through all folders),
+`@list.txt` (one path a line) and `-` for standard input. The output is a file, a folder, a template
 such as `out/{parent}/{stem}_{scale}x{ext}`, or `-` for standard output.
 """
 
@@ -20,7 +20,10 @@ from imgfix.errors import InputError, OutputError, UsageError
 from imgfix.media import formats
 
 VIDEO_EXTENSIONS = frozenset(
-    [".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".wmv", ".flv", ".3gp", ".ogv", ".y4m", ".vob", ".mxf"]
+    (
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".wmv", ".flv"),
+        *(".3gp", ".ogv", ".y4m", ".vob", ".mxf"),
+    )
 )
 IMAGE, VIDEO = "image", "video"
 VARIABLES = ("stem", "ext", "name", "parent", "scale", "model", "n")
@@ -123,7 +126,7 @@ def find_sources(inputs: Iterable[str | Path], *, recursive: bool = False, kinds
     seen: set[object] = set()
     unique = []
     for source in found.sources:
-        key = source.path if isinstance(source.path, Stdin) else os.path.normcase(os.path.abspath(source.path))
+        key = source.path if isinstance(source.path, Stdin) else os.path.normcase(os.path.abspath(source.path))  # noqa: PTH100 (keeps links)
         if key not in seen:
             seen.add(key)
             unique.append(source)
@@ -206,7 +209,7 @@ def _files_in(folder: Path, recursive: bool, extensions: frozenset[str]) -> Iter
 def _globbed(pattern: str, recursive: bool, extensions: frozenset[str]) -> list[_Source]:
     root = _fixed_part(pattern)
     sources = []
-    matches = (Path(match) for match in glob.glob(pattern, recursive=True))
+    matches = (Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute too)
     for path in sorted(matches, key=natural_key):
         if path.is_dir():
             if recursive:

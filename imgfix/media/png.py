@@ -191,14 +191,14 @@ class PngWriter:
 def _pack(block: np.ndarray, pixel_bytes: int, level: int) -> tuple[bytes, int, int]:
     filtered = filter_rows(block, pixel_bytes)
     packer = zlib.compressobj(level, zlib.DEFLATED, -15, 9, zlib.Z_FILTERED)
-    packed = packer.compress(filtered) + packer.flush(zlib.Z_SYNC_FLUSH)
-    return packed, zlib.adler32(filtered), filtered.size
+    packed = packer.compress(filtered.data) + packer.flush(zlib.Z_SYNC_FLUSH)
+    return packed, zlib.adler32(filtered.data), filtered.size
 
 
 def filter_rows(block: np.ndarray, pixel_bytes: int) -> np.ndarray:
-    """Filter rows 1.. of a block of bytes (rows + 1, row bytes), each with the filter of the smallest sum of differences.
+    """Filter rows of bytes, each with the filter that leaves the smallest sum of differences (PNG, 9 and 12.8).
 
-    Row 0 is the row above. Returns (rows, 1 + row bytes) uint8 with the filter type first (PNG specification, 9 and 12.8).
+    block: (rows + 1, row bytes) uint8, the first being the row above. Returns (rows, 1 + row bytes), filter type first.
     """
     rows, length = block.shape[0] - 1, block.shape[1]
     out = np.empty((rows, 1 + length), np.uint8)

@@ -1,4 +1,4 @@
-"""TIFF: strips written as the rows come, and the pixels that Pillow cannot read (TIFF 6.0, Adobe 1992; BigTIFF 2007)."""
+"""TIFF: what its directory says, and strips written as the rows come (TIFF 6.0, Adobe 1992; BigTIFF, 2007)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 
 from imgfix.media import exif as exif_block
 from imgfix.media.exif import Folders, Tag
+from imgfix.media.jpeg import estimated_quality
+from imgfix.media.tiff_pixels import number, numbers
 
 COMPRESSIONS = {
     1: "none",
@@ -31,19 +32,17 @@ COMPRESSIONS = {
     50000: "zstd",
     50001: "webp",
 }
-_CODES = {"none": 1, "lzw": 5, "deflate": 8, "packbits": 32773, "lzma": 34925, "zstd": 50000}
+_CODES = {"none": 1, "lzw": 5, "jpeg": 7, "deflate": 8, "packbits": 32773, "lzma": 34925, "zstd": 50000}
 _PILLOW_NAMES = {"lzw": "tiff_lzw", "packbits": "packbits", "lzma": "lzma", "zstd": "zstd"}
 # Tags that describe how these very pixels are stored; everything else in the first directory is about the picture.
 _STRUCTURE = frozenset(
-    (*range(254, 260), 262, 263, 264, 265, 266, *range(273, 285), 290, 291, 292, 293, 296, 297, 301, 317, 318, 319, 320)
-    + (*range(321, 331), *range(332, 348), *range(512, 522), 529, 530, 531, 532, 700, 33421, 33422, 33723, 34377, 34675)
-    + (32995, 32996, 32997, 32998, 37724)
+    (
+        *(*range(254, 260), *range(262, 267), *range(273, 285), *range(290, 294), 296, 297, 301, *range(317, 331)),
+        *(*range(332, 348), *range(512, 522), *range(529, 533), *range(32995, 32999)),
+        *(700, 33421, 33422, 33723, 34377, 34675, 37724),
+    )
 )
 _STRIP_BYTES = 1 << 20
-
-
-class UnsupportedTiffError(ValueError):
-    """A TIFF whose pixels we do not read; the message says why."""
 
 
 def description(data: bytes | memoryview) -> tuple[bytes | None, dict[int, Tag]]:
@@ -73,84 +72,12 @@ def without_orientation(data: bytes) -> bytes:
     return bytes(copy)
 
 
-def number(tags: dict[int, Tag], tag: int, default: int) -> int:
-    """Read the first whole number of a tag."""
-    if tag not in tags:
-        return default
-    _, kind, _, value = tags[tag]
-    code = {1: "<B", 3: "<H", 4: "<I", 16: "<Q"}.get(kind)
-    return int(struct.unpack_from(code, value)[0]) if code else default
-
-
-def read_pixels(data: bytes) -> tuple[np.ndarray, np.ndarray | None, int, tuple[str, ...]]:
-    """Decode the first page of a TIFF that has 16 bits or an unusual layout.
-
-    Returns (pixels (H, W, C), alpha (H, W) or None, photometric code, notes), not yet turned upright.
-    Raises `UnsupportedTiffError`.
-    """
-    import tifffile
-
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages.first
-        kind = (page.sampleformat, page.bitspersample)
-        if kind not in ((1, 8), (1, 16)):
-            names = {1: "unsigned", 2: "signed", 3: "floating-point"}
-            raise UnsupportedTiffError(f"it has {kind[1]}-bit {names.get(kind[0], 'unusual')} samples")
-        if page.photometric not in (0, 1, 2, 5, 8, 9):
-            raise UnsupportedTiffError(f"its pixels are {page.photometric.name}")
-        try:
-            pixels = page.asarray()
-        except ValueError as error:  # a compression that tifffile needs more packages for
-            pixels = _by_opencv(data, error)
-        if page.planarconfig == 2 and pixels.ndim == 3:
-            pixels = np.moveaxis(pixels, 0, -1)
-        pixels = pixels.reshape(page.imagelength, page.imagewidth, -1)
-        colours = {0: 1, 1: 1, 5: 4}.get(int(page.photometric), 3)
-        extras = tuple(int(extra) for extra in page.extrasamples)
-        photometric = int(page.photometric)
-    colour, alpha = _split(pixels, colours, extras, photometric)
-    notes = () if len(extras) <= 1 else (f"{len(extras) - 1} extra channels of the TIFF are not kept",)
-    return colour, alpha, photometric, notes
-
-
-def _split(
-    pixels: np.ndarray, colours: int, extras: tuple[int, ...], photometric: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    if pixels.shape[2] < colours:
-        raise UnsupportedTiffError(f"it has {pixels.shape[2]} samples a pixel, not {colours}")
-    colour = pixels[..., :colours]
-    # 0 is 'unspecified', which many programs write for plain transparency.
-    place = next((at for at, extra in enumerate(extras) if extra in (1, 2)), 0 if extras == (0,) else None)
-    if photometric == 0:
-        colour = np.iinfo(pixels.dtype).max - colour
-    if place is None or colours + place >= pixels.shape[2]:
-        return np.ascontiguousarray(colour), None
-    alpha = np.ascontiguousarray(pixels[..., colours + place])
-    if extras[place] == 1:
-        colour = unmultiplied(colour, alpha)
-    return np.ascontiguousarray(colour), alpha
-
-
-def unmultiplied(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Divide premultiplied colour by its alpha; both of one unsigned type."""
-    most = np.iinfo(colour.dtype).max
-    scale = np.float32(most) / np.maximum(alpha, 1).astype(np.float32)
-    return np.minimum(colour * scale[..., None] + 0.5, most).astype(colour.dtype)
-
-
-def _by_opencv(data: bytes, error: Exception) -> np.ndarray:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise UnsupportedTiffError(f"its compression cannot be unpacked ({error})")
-    if pixels.ndim == 3:
-        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
-    return pixels
-
-
 class TiffWriter:
     """Write a TIFF strip by strip to a seekable binary stream.
 
     rows: (h, W, S) uint8 or uint16; S = colours (1, 3, 4 = CMYK) plus one if there is alpha (not premultiplied).
+    compression: 'none', 'lzw', 'deflate', 'packbits', 'lzma', 'zstd', or 'jpeg' (8 bits without alpha; anything else
+    becomes deflate). tags: directories to take along. jpeg: quality and chroma subsampling ('4:2:0' or '4:4:4').
     Compression runs in a few threads; the bytes do not depend on their number nor on how the rows arrive.
     """
 
@@ -164,15 +91,20 @@ class TiffWriter:
         bits: int,
         compression: str = "deflate",
         tags: Folders | None = None,
+        jpeg: tuple[int, str] = (90, "4:2:0"),
     ) -> None:
         self._stream, self._width, self._height = stream, width, height
         self._colours, self._alpha, self._bits = colours, alpha, bits
         self._samples = colours + alpha
-        self._compression = compression if compression in _CODES else "deflate"
+        possible = compression in _CODES and (compression != "jpeg" or (bits == 8 and not alpha))
+        self._compression = compression if possible else "deflate"
+        self._jpeg = jpeg if colours == 3 else (jpeg[0], "4:4:4")
         self._tags: Folders = tags or {}
         self._type = np.dtype("<u2") if bits == 16 else np.dtype("u1")
         row_bytes = width * self._samples * bits // 8
         self._strip_rows = max(1, min(height, _STRIP_BYTES // row_bytes))
+        if self._compression == "jpeg":  # whole blocks of subsampled chroma
+            self._strip_rows = min(height, -(-self._strip_rows // 16) * 16)
         self._strip = np.empty((self._strip_rows, width, self._samples), self._type)
         self._filled = 0
         # Offsets have 32 bits in a classic TIFF; a strip that does not compress grows a little.
@@ -218,7 +150,7 @@ class TiffWriter:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self) -> None:
-        self._pending.append(self._pool.submit(_pack, self._strip[: self._filled], self._compression))
+        self._pending.append(self._pool.submit(_pack, self._strip[: self._filled], self._compression, self._jpeg))
         self._strip = np.empty_like(self._strip)
         self._filled = 0
         if len(self._pending) > self._workers + 1:
@@ -251,6 +183,11 @@ class TiffWriter:
         ]
         if _has_predictor(self._compression):
             own.append(_shorts(317, [2]))
+        if self._compression == "jpeg" and self._colours == 3:
+            half = 2 if self._jpeg[1] == "4:2:0" else 1
+            own[4:5] = [_shorts(262, [6])]
+            own += [_shorts(530, [half, half]), _shorts(531, [1])]
+            own.append((532, 5, 6, struct.pack("<12I", 0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1)))
         if self._alpha:
             own.append(_shorts(338, [2]))
         taken = {tag[0] for tag in own}
@@ -343,15 +280,44 @@ def _has_predictor(compression: str) -> bool:
     return compression in ("lzw", "deflate", "zstd", "lzma")
 
 
-def _pack(strip: np.ndarray, compression: str) -> bytes:
+def _pack(strip: np.ndarray, compression: str, jpeg: tuple[int, str]) -> bytes:
+    if compression == "jpeg":
+        return _packed_as_jpeg(strip, *jpeg)
     if _has_predictor(compression):
         strip = strip.copy()
         strip[:, 1:] -= strip[:, :-1].copy()
     if compression == "none":
         return strip.tobytes()
     if compression == "deflate":
-        return zlib.compress(strip, 4)
+        return zlib.compress(strip.data, 4)
     return _packed_by_libtiff(strip.reshape(len(strip), -1).view(np.uint8), compression)
+
+
+def _packed_as_jpeg(strip: np.ndarray, quality: int, subsampling: str) -> bytes:
+    """Pack a strip as a JPEG of its own (TIFF Technical Note 2)."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    if strip.shape[2] == 4:
+        # Pillow inverts the inks, as Adobe's JPEG files want it; a TIFF holds them as they are.
+        Image.fromarray(255 - strip, "CMYK").save(file, "JPEG", quality=quality)
+    else:
+        Image.fromarray(strip[..., 0] if strip.shape[2] == 1 else strip).save(
+            file, "JPEG", quality=quality, subsampling=subsampling
+        )
+    return file.getvalue()
+
+
+def jpeg_settings(tags: dict[int, Tag]) -> tuple[int, str]:
+    """Estimate quality and chroma subsampling of a JPEG-compressed TIFF from its directory."""
+    half = numbers(tags, 530, (2, 2))
+    quality = 90
+    if 347 in tags:  # the shared tables: markers, each with its length
+        table = tags[347][3]
+        at = table.find(b"\xff\xdb")
+        if at >= 0 and at + 69 <= len(table) and table[at + 4] < 16:
+            quality = estimated_quality(table[at + 5 : at + 69])
+    return quality, "4:2:0" if half[0] > 1 else "4:4:4"
 
 
 def _packed_by_libtiff(raw: np.ndarray, compression: str) -> bytes:

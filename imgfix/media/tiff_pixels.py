@@ -1,0 +1,158 @@
+"""The pixels of TIFF files that Pillow would reduce to 8 bits or refuse: 16 bits, separate planes, extra channels.
+
+The strips or tiles are unpacked one by one by the library inside Pillow, each dressed up as a little grey TIFF of
+bytes; predictor, byte order and layout are undone here (TIFF 6.0, Adobe 1992).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from imgfix.media import exif as exif_block
+from imgfix.media.exif import Tag
+
+_COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 8: 3, 9: 3}  # photometric interpretation -> colour channels
+_FORMATS = {1: "unsigned", 2: "signed", 3: "floating-point", 4: "untyped", 5: "complex", 6: "complex"}
+_LIBTIFF = (5, 8, 32946, 32773, 34925, 50000)  # byte compressions: LZW, deflate, PackBits, LZMA, Zstandard
+
+
+class UnsupportedTiffError(ValueError):
+    """A TIFF whose pixels we do not read; the message says why."""
+
+
+def numbers(tags: dict[int, Tag], tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Read the whole numbers of a tag."""
+    if tag not in tags:
+        return default
+    _, kind, count, value = tags[tag]
+    code = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(kind)
+    return struct.unpack_from(f"<{count}{code}", value) if code else default
+
+
+def number(tags: dict[int, Tag], tag: int, default: int) -> int:
+    """Read the first whole number of a tag."""
+    return next(iter(numbers(tags, tag)), default)
+
+
+def read_pixels(data: bytes, tags: dict[int, Tag]) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Decode the first page of a TIFF with 8 or 16-bit samples.
+
+    tags: of its first directory, values in little-endian order. Returns (pixels (H, W, C), alpha (H, W) or None,
+    notes) as stored: not turned upright, Lab left as Lab.
+    Raises `UnsupportedTiffError`, or `ValueError` for damaged files.
+    """
+    photometric = number(tags, 262, 1)
+    bits, kinds = set(numbers(tags, 258, (1,))), set(numbers(tags, 339, (1,)))
+    if len(bits) > 1 or len(kinds) > 1:
+        raise UnsupportedTiffError("its channels differ in depth")
+    depth, kind = bits.pop(), kinds.pop()
+    if (depth, kind) not in ((8, 1), (16, 1)) and not (photometric == 8 and kind in (1, 2) and depth in (8, 16)):
+        raise UnsupportedTiffError(f"it has {depth}-bit {_FORMATS.get(kind, 'unusual')} samples")
+    if photometric not in _COLOURS:
+        raise UnsupportedTiffError(f"its pixels are of the kind {photometric}")
+    samples = _assembled(data, tags, depth)
+    colours, extras = _COLOURS[photometric], numbers(tags, 338)
+    if samples.shape[2] < colours:
+        raise ValueError(f"it has {samples.shape[2]} samples a pixel, not {colours}")
+    colour = samples[..., :colours]
+    if photometric == 0:
+        colour = np.iinfo(samples.dtype).max - colour
+    dropped = samples.shape[2] - colours
+    # 2 is plain transparency, 1 premultiplied; 0 is 'unspecified', which many programs write for transparency.
+    place = next((at for at, extra in enumerate(extras) if extra in (1, 2)), 0 if extras == (0,) else None)
+    if place is None or place >= dropped:
+        notes = (f"{dropped} extra channels of the TIFF are not kept",) if dropped else ()
+        return np.ascontiguousarray(colour), None, notes
+    alpha = np.ascontiguousarray(samples[..., colours + place])
+    if extras[place] == 1:
+        colour = unmultiplied(colour, alpha)
+    notes = (f"{dropped - 1} extra channels of the TIFF are not kept",) if dropped > 1 else ()
+    return np.ascontiguousarray(colour), alpha, notes
+
+
+def unmultiplied(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Divide premultiplied colour (H, W, C) by its alpha (H, W); both of one unsigned type."""
+    most = np.iinfo(colour.dtype).max
+    out = np.empty_like(colour)
+    for top in range(0, len(colour), 256):  # floats of a few rows at a time
+        band = alpha[top : top + 256]
+        scale = np.float32(most) / np.maximum(band, 1).astype(np.float32)
+        out[top : top + 256] = np.minimum(colour[top : top + 256] * scale[..., None] + np.float32(0.5), most)
+    return out
+
+
+def _assembled(data: bytes, tags: dict[int, Tag], depth: int) -> np.ndarray:
+    """Put strips or tiles together as (H, W, samples) in native byte order."""
+    width, height = number(tags, 256, 0), number(tags, 257, 0)
+    samples, compression = number(tags, 277, 1), number(tags, 259, 1)
+    separate = number(tags, 284, 1) == 2 and samples > 1
+    predictor = number(tags, 317, 1)
+    if compression not in (1, *_LIBTIFF):
+        raise UnsupportedTiffError(f"its compression ({compression}) is not one for {depth}-bit pixels")
+    if predictor not in (1, 2):
+        raise UnsupportedTiffError(f"its predictor ({predictor}) is not one for whole numbers")
+    if 322 in tags:
+        across, down = number(tags, 322, 0), number(tags, 323, 0)
+        starts, lengths = numbers(tags, 324), numbers(tags, 325)
+    else:
+        across, down = width, min(height, number(tags, 278, height))
+        starts, lengths = numbers(tags, 273), numbers(tags, 279)
+    if not (across > 0 and down > 0):
+        raise ValueError("its strips have no size")
+    columns, rows, planes = -(-width // across), -(-height // down), samples if separate else 1
+    if min(len(starts), len(lengths)) < columns * rows * planes:
+        raise ValueError("the file is truncated: strips are missing")
+    stored = np.dtype({8: "u1", 16: "u2"}[depth]).newbyteorder("<" if data[:2] == b"II" else ">")
+    together = 1 if separate else samples
+    out = np.empty((height, width, samples), stored.newbyteorder("="))
+    at = 0
+    for plane in range(planes):
+        for top in range(0, rows * down, down):
+            for left in range(0, columns * across, across):
+                # A last strip is shorter; tiles are always whole.
+                tall = down if 322 in tags else min(down, height - top)
+                piece = _unpacked(data, starts[at], lengths[at], compression, tall, across * together * depth // 8)
+                block = piece.view(stored).reshape(tall, across, together).astype(out.dtype)
+                if predictor == 2:
+                    np.cumsum(block, axis=1, dtype=block.dtype, out=block)
+                high, wide = min(tall, height - top), min(across, width - left)
+                target = slice(plane, plane + 1) if separate else slice(None)
+                out[top : top + high, left : left + wide, target] = block[:high, :wide]
+                at += 1
+    return out
+
+
+def _unpacked(data: bytes, start: int, length: int, compression: int, rows: int, row_bytes: int) -> np.ndarray:
+    """Unpack one strip or tile to (rows, row_bytes) uint8. Raises `ValueError` when it is cut off."""
+    wanted = rows * row_bytes
+    packed = memoryview(data)[start : start + length]
+    if len(packed) < length:
+        raise ValueError("the file is truncated")
+    if compression == 1:
+        raw: bytes | memoryview = packed
+    elif compression in (8, 32946):
+        raw = zlib.decompressobj().decompress(packed, wanted)
+    else:
+        raw = _by_libtiff(packed, compression, rows, row_bytes)
+    if len(raw) < wanted:
+        raise ValueError("the file is truncated: a strip is too short")
+    return np.frombuffer(raw, np.uint8, wanted).reshape(rows, row_bytes)
+
+
+def _by_libtiff(packed: memoryview, compression: int, rows: int, row_bytes: int) -> bytes:
+    def entry(tag: int, value: int) -> Tag:
+        return tag, 4, 1, struct.pack("<I", value)
+
+    tags = [entry(256, row_bytes), entry(257, rows), entry(258, 8), entry(259, compression), entry(262, 1)]
+    tags += [entry(273, 8), entry(277, 1), entry(278, rows), entry(279, len(packed))]
+    at = 8 + len(packed) + len(packed) % 2
+    file = b"".join(
+        (b"II*\0", struct.pack("<I", at), packed, b"\0" * (len(packed) % 2), exif_block.place_directory(tags, at))
+    )
+    with Image.open(io.BytesIO(file), formats=["TIFF"]) as image:
+        return image.tobytes()
