@@ -28,8 +28,8 @@ _MACHINE = "Machine"
 _REPORT = "Report"
 
 
-def _option(kind: Any, *names: str, panel: str, help: str, metavar: str | None = None) -> Any:
-    return Annotated[kind, typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, show_default=False)]
+def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, show_default=False)
 
 
 def command(
@@ -37,71 +37,100 @@ def command(
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with all below) or files to train on.")
     ] = None,
-    output: _option(
-        Path | None, "--output", "-o", panel=_REPORT, metavar="FOLDER", help="The run's folder (default: runs/KIND)."
-    ) = None,
-    model: _option(
-        str | None, "--model", panel=_START, metavar="NAME", help="Fine-tune this catalog model or .safetensors file."
-    ) = None,
-    net: _option(str | None, "--net", panel=_START, metavar="NAME", help="Start a fresh network of this kind.") = None,
-    teacher: _option(
+    output: Annotated[
+        Path | None,
+        _option("--output", "-o", panel=_REPORT, metavar="FOLDER", help="The run's folder (default: runs/KIND)."),
+    ] = None,
+    model: Annotated[
         str | None,
-        "--teacher",
-        panel=_START,
-        metavar="NAME",
-        help="Learn to match this model's outputs (distillation).",
-    ) = None,
-    recipe: _option(
-        Path | None, "--recipe", panel=_START, metavar="FILE", help="TOML file with settings, like a run's recipe.toml."
-    ) = None,
-    settings: _option(
+        _option("--model", panel=_START, metavar="NAME", help="Fine-tune this catalog model or .safetensors file."),
+    ] = None,
+    net: Annotated[
+        str | None, _option("--net", panel=_START, metavar="NAME", help="Start a fresh network of this kind.")
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        _option(
+            "--teacher",
+            panel=_START,
+            metavar="NAME",
+            help="Learn to match this model's outputs (distillation).",
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        _option("--recipe", panel=_START, metavar="FILE", help="TOML file with settings, like a run's recipe.toml."),
+    ] = None,
+    settings: Annotated[
         list[str] | None,
-        "--set",
-        panel=_START,
-        metavar="KEY=VALUE",
-        help="Any setting of the recipe, as often as needed; [bold]--set help[/] lists them all.",
-    ) = None,
-    input_folder: _option(
-        str | None, "--input", panel=_DATA, metavar="FOLDER", help="Damaged pictures that pair by name with --target."
-    ) = None,
-    target_folder: _option(
-        str | None, "--target", panel=_DATA, metavar="FOLDER", help="Good pictures that pair by name with --input."
-    ) = None,
-    val: _option(
-        str | None, "--val", panel=_DATA, metavar="FOLDER", help="Pictures to validate on, instead of a part of PHOTOS."
-    ) = None,
-    val_fraction: _option(
-        float | None, "--val-fraction", panel=_DATA, metavar="0..1", help="Part of PHOTOS held out for validation."
-    ) = None,
-    crop: _option(int | None, "--crop", panel=_DATA, metavar="PIXELS", help="Side of the training crops.") = None,
-    preview: _option(
-        int | None, "--preview", panel=_DATA, metavar="N", help="Write N training samples as a PNG sheet, and leave."
-    ) = None,
-    steps: _option(int | None, "--steps", panel=_LENGTH, metavar="N", help="Optimizer steps in all.") = None,
-    minutes: _option(float | None, "--minutes", panel=_LENGTH, metavar="N", help="Stop after this much time.") = None,
-    batch: _option(int | None, "--batch", panel=_LENGTH, metavar="N", help="Samples a step and process.") = None,
-    rate: _option(float | None, "--lr", panel=_LENGTH, metavar="RATE", help="Learning rate at its highest.") = None,
-    seed: _option(
-        int | None, "--seed", panel=_LENGTH, metavar="N", help="First weights, crops and degradations."
-    ) = None,
-    resume: _option(
+        _option(
+            "--set",
+            panel=_START,
+            metavar="KEY=VALUE",
+            help="Any setting of the recipe, as often as needed; [bold]--set help[/] lists them all.",
+        ),
+    ] = None,
+    input_folder: Annotated[
+        str | None,
+        _option("--input", panel=_DATA, metavar="FOLDER", help="Damaged pictures that pair by name with --target."),
+    ] = None,
+    target_folder: Annotated[
+        str | None,
+        _option("--target", panel=_DATA, metavar="FOLDER", help="Good pictures that pair by name with --input."),
+    ] = None,
+    val: Annotated[
+        str | None,
+        _option("--val", panel=_DATA, metavar="FOLDER", help="Pictures to validate on, instead of a part of PHOTOS."),
+    ] = None,
+    val_fraction: Annotated[
+        float | None,
+        _option("--val-fraction", panel=_DATA, metavar="0..1", help="Part of PHOTOS held out for validation."),
+    ] = None,
+    crop: Annotated[
+        int | None, _option("--crop", panel=_DATA, metavar="PIXELS", help="Side of the training crops.")
+    ] = None,
+    preview: Annotated[
+        int | None,
+        _option("--preview", panel=_DATA, metavar="N", help="Write N training samples as a PNG sheet, and leave."),
+    ] = None,
+    steps: Annotated[int | None, _option("--steps", panel=_LENGTH, metavar="N", help="Optimizer steps in all.")] = None,
+    minutes: Annotated[
+        float | None, _option("--minutes", panel=_LENGTH, metavar="N", help="Stop after this much time.")
+    ] = None,
+    batch: Annotated[
+        int | None, _option("--batch", panel=_LENGTH, metavar="N", help="Samples a step and process.")
+    ] = None,
+    rate: Annotated[
+        float | None, _option("--lr", panel=_LENGTH, metavar="RATE", help="Learning rate at its highest.")
+    ] = None,
+    seed: Annotated[
+        int | None, _option("--seed", panel=_LENGTH, metavar="N", help="First weights, crops and degradations.")
+    ] = None,
+    resume: Annotated[
         bool | None,
-        "--resume/--no-resume",
-        panel=_LENGTH,
-        help="Demand a checkpoint to go on from, or start over; by default goes on if there is one.",
-    ) = None,
-    device: _option(
-        str | None, "--device", panel=_MACHINE, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps."
-    ) = None,
-    precision: _option(
-        Literal["auto", "fp32", "bf16", "fp16"] | None, "--precision", panel=_MACHINE, help="Of the forward pass."
-    ) = None,
-    compile: _option(
-        bool | None, "--compile/--no-compile", panel=_MACHINE, help="Compile the networks first (accelerators)."
-    ) = None,
-    dry_run: _option(
-        bool, "--dry-run", panel=_REPORT, help="Take a few real steps; print time, memory and parameters; save nothing."
-    ) = False,
+        _option(
+            "--resume/--no-resume",
+            panel=_LENGTH,
+            help="Demand a checkpoint to go on from, or start over; by default goes on if there is one.",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, _option("--device", panel=_MACHINE, metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16", "fp16"] | None,
+        _option("--precision", panel=_MACHINE, help="Of the forward pass."),
+    ] = None,
+    compile: Annotated[
+        bool | None,
+        _option("--compile/--no-compile", panel=_MACHINE, help="Compile the networks first (accelerators)."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        _option(
+            "--dry-run", panel=_REPORT, help="Take a few real steps; print time, memory and parameters; save nothing."
+        ),
+    ] = False,
     json_output: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -165,6 +194,8 @@ def _train(recipe: Recipe, out: Path, resume: bool | None, console: Console, as_
         if outcome.reason == "interrupted":
             console.say(f"the same command goes on from {out / 'checkpoint.pt'}")
         elif model.exists():
+            if outcome.best is not None and recipe.export == "best" and outcome.best_step < outcome.step:
+                console.say(f"model.safetensors holds the weights of step {outcome.best_step}, the best validation")
             console.say(f"use it: imgfix {recipe.kind} INPUT --model {model}")
         if as_json:
             record = {
@@ -175,6 +206,7 @@ def _train(recipe: Recipe, out: Path, resume: bool | None, console: Console, as_
                 "seconds": round(outcome.seconds, 1),
                 "metrics": outcome.metrics,
                 "best": outcome.best,
+                "best_step": outcome.best_step,
                 "incidents": outcome.incidents,
             }
             typer.echo(json.dumps(record))

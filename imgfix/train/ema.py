@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Average:
@@ -32,7 +32,8 @@ class Average:
         if self.decay == 0:
             return
         part = 1 - min(self.decay, (1 + step) / (10 + step))
-        mine, theirs = list(self.module.parameters()), list(self.source.parameters())
+        mine: list[Tensor] = list(self.module.parameters())
+        theirs: list[Tensor] = list(self.source.parameters())
         torch._foreach_lerp_(mine, theirs, part)
         for buffer, new in zip(self.module.buffers(), self.source.buffers(), strict=True):
             buffer.copy_(new)

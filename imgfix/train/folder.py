@@ -56,6 +56,11 @@ class RunFolder:
             raise UsageError(f"-o {self.path}: is a file", hint="give a folder for the run")
         if resume is False:
             return None
+        if self.model.exists() and not self.recipe.exists():
+            raise UsageError(
+                f"{self.path} holds a model.safetensors that is no run's",
+                hint="give another folder with -o, or --no-resume to replace it",
+            )
         if not self.checkpoint.exists():
             if resume:
                 raise InputError(f"{self.checkpoint}: no checkpoint to go on from", hint="leave out --resume")
@@ -158,7 +163,9 @@ def _locked(path: Path) -> Any:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except ImportError:  # Windows: no lock, the user is trusted not to start two runs in one folder
         pass
-    except OSError:
+    except BlockingIOError:
         file.close()
         raise UsageError(f"{path.parent}: another imgfix train is running in this folder") from None
+    except OSError:  # a file system without locks
+        pass
     return file

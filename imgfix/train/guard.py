@@ -66,9 +66,9 @@ class Guard:
         bad = bad if bad >= 0 else latest
         names = [name for bit, name in enumerate(self.names) if which >= 0 and which >> bit & 1]
         what = " and ".join(names) or "a weight"
-        best, skipped = learner.best, [*learner.skipped, bad]
+        best, skipped = (learner.best, learner.best_step), [*learner.skipped, bad]
         learner.restore(self._good, "the last good state")
-        learner.best, learner.skipped = best, skipped
+        (learner.best, learner.best_step), learner.skipped = best, skipped
         self._bad.fill_(-1)
         times = len(learner.recent_incidents())
         sentence = f"step {bad + 1}: {what} became infinite or not a number"
@@ -83,7 +83,10 @@ class Guard:
 
 
 class Interruption:
-    """Turns Ctrl-C and SIGTERM into a question the loop asks between steps; a second Ctrl-C interrupts at once."""
+    """Turns Ctrl-C, SIGTERM and a closed terminal into a question that the loop asks between steps.
+
+    A second Ctrl-C interrupts at once.
+    """
 
     def __init__(self) -> None:
         self.requested = False
@@ -91,8 +94,10 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # nohup wants to be left alone
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -50,6 +50,8 @@ class Learner:
         """Wall-clock time spent, over all interruptions."""
         self.best: float | None = None
         """Highest validation score so far."""
+        self.best_step = 0
+        """The step it had."""
         self.skipped: list[int] = []
         """Steps that the guard leaves out."""
 
@@ -91,6 +93,7 @@ class Learner:
             "step": self.step,
             "seconds": self.seconds,
             "best": self.best,
+            "best_step": self.best_step,
             "skipped": list(self.skipped),
             "seed": self.recipe.seed,
             "networks": {name: network.state_dict() for name, network in self.raw.items()},
@@ -113,7 +116,8 @@ class Learner:
             optimizer.load_state_dict(copied(state["optimizers"][name]))
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
-        self.step, self.seconds, self.best = state["step"], state["seconds"], state["best"]
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.best, self.best_step = state["best"], state["best_step"]
         self.skipped = list(state["skipped"])
 
     def _peak(self, name: str) -> float:

@@ -37,6 +37,8 @@ class Outcome:
     """Of the last validation."""
     best: float | None = None
     """Highest validation score."""
+    best_step: int = 0
+    """The step it had."""
     incidents: int = 0
     """How often the guard stepped in."""
     seconds: float = 0.0
@@ -85,11 +87,11 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
                     run.log.write("event", learner.step, text=sentence)
                     show.warn(sentence)
                 continue
-            if logging and values:
+            if values and (logging or patience == 1):
                 means = team.mean(torch.stack([value.detach().float() for value in values.values()])).tolist()
                 show.losses = dict(zip(values, means, strict=True))
-                if team.leads:
-                    run.log.write("train", done, **show.losses, lr=rate, seconds=round(learner.seconds, 2))
+            if values and logging and team.leads:
+                run.log.write("train", done, **show.losses, lr=rate, seconds=round(learner.seconds, 2))
             show.step(done, rate, learner.seconds, logging)
             if stop or learner.seconds >= limit:
                 outcome.reason = "interrupted" if stop else "out of time"
@@ -98,8 +100,8 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
             if team.leads and run.due(learner) and learner.is_finite():
                 try_to_save(job, learner, run, show)
 
-    outcome.step, outcome.best, outcome.seconds = learner.step, learner.best, learner.seconds
-    outcome.incidents = len(learner.skipped)
+    outcome.step, outcome.seconds, outcome.incidents = learner.step, learner.seconds, len(learner.skipped)
+    outcome.best, outcome.best_step = learner.best, learner.best_step
     if team.leads:
         insist_on_saving(job, learner, run, show, patient=outcome.reason != "interrupted")
     team.wait()
@@ -157,7 +159,8 @@ def look(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Disp
                     write_sheet(run.samples / f"step_{learner.step:06d}.png", found.samples, learner.recipe.sheet_rows)
                 if better and learner.recipe.export == "best":
                     run.export(job, learner, metrics)
-                learner.best = found.score if better else learner.best
+                if better:
+                    learner.best, learner.best_step = found.score, learner.step
             except OutputError as error:
                 show.warn(error.message)
     team.wait()

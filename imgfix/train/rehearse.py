@@ -55,7 +55,7 @@ def rehearse(job: TrainJob, learner: Learner, team: Team, *, steps: int = 3, mos
             "the first step's losses are not all numbers: " + ", ".join(f"{k} {v}" for k, v in losses.items()),
             hint="is the model whole, and the precision right for it? try --precision fp32",
         )
-    times = []
+    times: list[float] = []
     while len(times) < steps and (not times or sum(times) < most_seconds):
         learner.step += 1
         begun = time.perf_counter()

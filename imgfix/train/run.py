@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -47,7 +47,10 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
         try:
             if state and state["step"] >= recipe.steps:
                 show.line(f"{out}: all {recipe.steps} steps are done already; more --steps would go on")
-                return Outcome(step=state["step"], best=state["best"], seconds=state["seconds"])
+                return finished(state, team)
+            if state and recipe.minutes is not None and state["seconds"] >= 60 * recipe.minutes:
+                show.line(f"{out}: its {recipe.minutes:g} minutes are over already; more --minutes would go on")
+                return finished(state, team)
             with memory_errors(recipe):
                 job, learner = prepare(recipe, where, show)
                 if state:
@@ -62,6 +65,12 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
             return outcome
         finally:
             run.close()
+
+
+def finished(state: dict[str, Any], team: distributed.Team) -> Outcome:
+    """Describe a run that has nothing left to do."""
+    known = {name: state[name] for name in ("step", "seconds", "best", "best_step")}
+    return Outcome(**known, incidents=len(state["skipped"]), leads=team.leads)
 
 
 def dry_run(recipe: Recipe, *, console: Console | None = None) -> tuple[Estimate, Placement]:

@@ -33,5 +33,7 @@ def rate_factor(recipe: Recipe, step: int, seconds: float = 0.0) -> float:
         factor = recipe.lr_floor + (1 - recipe.lr_floor) * 0.5 * (1 + math.cos(math.pi * where))
     elif recipe.schedule == "step":
         factor = recipe.lr_drop_factor ** sum(where >= drop for drop in recipe.lr_drops)
-    warmup = min(recipe.warmup, recipe.steps // 10)
-    return factor * min(1.0, (step + 1) / (warmup + 1))
+    warm = (step + 1) / (min(recipe.warmup, recipe.steps // 10) + 1)
+    if recipe.minutes is not None:  # few steps may fit into the time: a twentieth of it is warm-up enough
+        warm = max(warm, 20 * where)
+    return factor * min(1.0, warm)

