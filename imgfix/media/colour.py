@@ -20,7 +20,7 @@ from imgfix.media.picture import Metadata
 _SRGB_TO_XYZ = np.array(
     [[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]]
 )
-_D50 = np.array([0.9642, 1.0, 0.8249])
+_D50 = _SRGB_TO_XYZ.sum(axis=1)  # white; the rounding of the matrix included, so that neutral stays neutral
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as image tools turn RGB into grey
 _NODES = 8192
 _PIECE = 1 << 15  # pixels converted at a time

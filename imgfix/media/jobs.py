@@ -1,8 +1,8 @@
 """Which files a command reads and where each result goes, decided before any work is done.
 
 Inputs are files, folders, globs (quoted, so that the shell leaves them to us; `**` goes through all folders),
-`@list.txt` (one path a line) and `-` for standard input. The output is a file, a folder, a template
-such as `out/{parent}/{stem}_{scale}x{ext}`, or `-` for standard output.
+`@list.txt` (one path a line; `@-` takes the list from standard input) and `-` for a picture on standard input. The
+output is a file, a folder, a template such as `out/{parent}/{stem}_{scale}x{ext}`, or `-` for standard output.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import glob
 import os
 import re
 import string
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class _Source:
     path: Path | Stdin
     relative: Path
     error: InputError | None = None
+    discovered: bool = False  # found in a folder or by a glob, not named
 
 
 @dataclass
@@ -107,6 +109,7 @@ def plan(
         raise UsageError("there is nothing to do: no input file was found", hint=_nothing_hint(recursive, kinds))
     extension = formats.find(target_format).extensions[0] if target_format else None
     place = _Placement(output, found, suffix, extension, dict(variables or {}))
+    found.sources = place.without_results(found.sources)
     jobs = []
     for number, source in enumerate(found.sources, start=1):
         target = place.target(source, number)
@@ -135,10 +138,10 @@ def find_sources(inputs: Iterable[str | Path], *, recursive: bool = False, kinds
     return found
 
 
-def natural_key(path: Path | str) -> list[tuple[int, int, str]]:
+def natural_key(path: Path | str) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key under which `frame2` comes before `frame10`, letters without regard to case."""
     parts = re.split(r"([0-9]+)", str(path).casefold())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], str(path)
 
 
 def _extensions(kinds: Iterable[str]) -> frozenset[str]:
@@ -162,7 +165,9 @@ def _expand(word: str, found: _Found, recursive: bool, extensions: frozenset[str
     path = Path(word)
     if path.is_dir():
         found.several = True
-        found.sources += [_Source(file, file.relative_to(path)) for file in _files_in(path, recursive, extensions)]
+        found.sources += [
+            _Source(file, file.relative_to(path), discovered=True) for file in _files_in(path, recursive, extensions)
+        ]
     elif path.exists() or path.is_symlink():
         # Named outright: taken whatever its extension says, so that a wrong file gets a clear error and not silence.
         found.sources.append(_Source(path, Path(path.name)))
@@ -181,7 +186,7 @@ def _expand(word: str, found: _Found, recursive: bool, extensions: frozenset[str
 
 def _lines(path: Path) -> list[str]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UsageError(f"@{path}: there is no such list file", hint="a list has one path a line") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -213,9 +218,12 @@ def _globbed(pattern: str, recursive: bool, extensions: frozenset[str]) -> list[
     for path in sorted(matches, key=natural_key):
         if path.is_dir():
             if recursive:
-                sources += [_Source(file, _below(file, root)) for file in _files_in(path, recursive, extensions)]
+                sources += [
+                    _Source(file, _below(file, root), discovered=True)
+                    for file in _files_in(path, recursive, extensions)
+                ]
         elif path.suffix.lower() in extensions:
-            sources.append(_Source(path, _below(path, root)))
+            sources.append(_Source(path, _below(path, root), discovered=True))
     return sources
 
 
@@ -279,6 +287,22 @@ class _Placement:
         if self._way == "stdout" and len(found.sources) > 1:
             raise UsageError("several results cannot go to standard output", hint="name a folder with -o")
 
+    def without_results(self, sources: list[_Source]) -> list[_Source]:
+        """Leave out what an earlier run of the same command wrote among the files that a folder or glob gave."""
+        if self._way == "beside":
+            results = {_same_place(target) for source in sources if isinstance(target := self.target(source, 0), Path)}
+            return [s for s in sources if not (s.discovered and _place_of(s) in results)]
+        if self._way == "folder" and self._output is not None:
+            inside = _same_place(Path(self._output)) + os.sep
+            return [
+                source
+                for source in sources
+                if not source.discovered
+                or not _place_of(source).startswith(inside)
+                or (_place_of(source, len(source.relative.parts)) + os.sep).startswith(inside)
+            ]
+        return sources
+
     def target(self, source: _Source, number: int) -> Path | Stdout:
         if self._way == "stdout":
             return Stdout()
@@ -333,6 +357,12 @@ def _looks_like_a_file(word: str) -> bool:
 def _same_place(path: Path) -> str:
     """Key under which two names are one file on every system: links followed, case and accents folded."""
     return unicodedata.normalize("NFC", os.path.realpath(path)).casefold()
+
+
+def _place_of(source: _Source, up: int = 0) -> str:
+    assert isinstance(source.path, Path)
+    path = Path(os.path.realpath(source.path))
+    return _same_place(path.parents[up - 1] if up else path)
 
 
 def _refuse_collisions(jobs: list[Job], overwrite: bool) -> None:

@@ -112,7 +112,7 @@ def grey_profile(gamma: float = 2.2) -> bytes:
     return _profile(b"GRAY", b"XYZ ", {b"kTRC": gamma_curve(gamma)})
 
 
-def _lab(xyz: np.ndarray) -> np.ndarray:
+def lab_of_xyz(xyz: np.ndarray) -> np.ndarray:
     t = xyz / D50
     f = np.where(t > (6 / 29) ** 3, np.cbrt(t), t * 841 / 108 + 4 / 29)
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
@@ -133,7 +133,7 @@ def cmyk_profile() -> bytes:
     ink = np.stack(np.meshgrid(axis, axis, axis, axis, indexing="ij"), -1).reshape(-1, 4)
     light = (1 - ink[:, :3]) * (1 - ink[:, 3:])
     linear = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4)
-    lab = _lab(linear @ primaries_d50("srgb").T)
+    lab = lab_of_xyz(linear @ primaries_d50("srgb").T)
     there = _lab_bytes(lab)
     back_grid = 33
     axis = np.linspace(0, 1, back_grid)
