@@ -30,7 +30,7 @@ def ssim(result: Pixels, target: Pixels, *, y: bool = False, border: int = 0, fu
     """Mean SSIM: two batches (N, C, H, W) or arrays (H, W, C) in [0, 1] -> (N,).
 
     An 11x11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, no downsampling, averaged over the area where the
-    window fits; `full` returns the map (N, C, H - 10, W - 10) instead. Colour pictures are averaged over their channels.
+    window fits; `full` returns the map (N, C, H - 10, W - 10) instead. Colour is averaged over its channels.
     `y` and `border` as for `psnr`. Differentiable.
     Raises ValueError when the shapes differ or a side is shorter than the window.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +75,60 @@ def lpips_from_flax(tree: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     for index in range(5):
         state[f"heads.{index}.weight"] = weight(tree[f"NetLinLayer_{index}"]["Conv_0"])
     return state
+
+
+def inception_names() -> Iterator[tuple[str, str]]:
+    """Name of each convolution in `nets.inception`, with its name in the TensorFlow graph of 2015."""
+    for index, position in enumerate((0, 1, 2, 4, 5)):
+        yield f"stem.{position}", "conv" + (f"_{index}" if index else "")
+
+    def tower(block: int, branch: int, name: str, steps: int, first: int = 0) -> Iterator[tuple[str, str]]:
+        graph = "mixed" + (f"_{block}" if block else "")
+        for step in range(steps):
+            yield f"mixed.{block}.{branch}.{first + step}", f"{graph}.{name}" + (f"_{step}" if step else "")
+
+    for block in range(11):
+        branch = 0
+        if block != 8:
+            yield from tower(block, 0, "conv", 1)
+            branch = 1
+        if block < 9:
+            depths = {0: (2, 3), 1: (2, 3), 2: (2, 3), 3: (3,), 8: (2, 4)}.get(block, (3, 5))
+            for number, depth in enumerate(depths):
+                name = "tower.conv" if number == 0 else f"tower_{number}.conv"
+                yield from tower(block, branch + number, name, depth)
+            if block not in (3, 8):
+                yield from tower(block, 3, "tower_2.conv", 1, first=1)
+            continue
+        for number, name in ((1, "tower"), (2, "tower_1")):
+            yield from tower(block, number, f"{name}_conv", number)
+            for end in range(2):
+                suffix = "_1" if end else ""
+                yield f"mixed.{block}.{number}.{number}.{end}.0", f"mixed_{block}.{name}_mixed_conv{suffix}"
+        yield from tower(block, 3, "tower_2_conv", 1, first=1)
+
+
+def inception_from_graph(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """TensorFlow's InceptionV3 (weight, mean, var, beta) -> state of `nets.inception`, normalisation folded in."""
+    state = {}
+    for ours, theirs in inception_names():
+        prefix = f"net.layers.{theirs}."
+        factor = (tensors[prefix + "var"].double() + 0.001).rsqrt()
+        weight = tensors[prefix + "weight"].double() * factor.reshape(-1, 1, 1, 1)
+        bias = tensors[prefix + "beta"].double() - tensors[prefix + "mean"].double() * factor
+        state[f"{ours}.0.weight"] = weight.float().contiguous()
+        state[f"{ours}.0.bias"] = bias.float().contiguous()
+    return state
+
+
+def niqe_from_arrays(path: Path) -> dict[str, torch.Tensor]:
+    """NIQE's model of undamaged photographs, kept as an npz file -> state of `nets.niqe.PristineModel`."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            mean, covariance = arrays["mu_pris_param"], arrays["cov_pris_param"]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ModelError(f"{path}: not the NIQE parameters ({error})", hint="fetch it again") from error
+    return {
+        "mean": torch.from_numpy(mean.astype(np.float64).reshape(36)),
+        "covariance": torch.from_numpy(covariance.astype(np.float64).reshape(36, 36)),
+    }
