@@ -58,7 +58,11 @@ def command(
 ) -> int:
     """Say what this machine can do: devices, formats, weights, and what to do about what is missing."""
     checks: list[Check] = []
-    facts: dict[str, Any] = {"imgfix": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    facts: dict[str, Any] = {
+        "imgfix": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
     facts["libraries"] = _libraries(checks)
     facts["devices"] = _devices(checks)
     facts["formats"] = _formats(checks)
@@ -119,7 +123,9 @@ def _devices(checks: list[Check]) -> list[dict[str, Any]]:
         checks.append(Check("devices", "bf16 on the CPU", "missing", "not in this processor; fp32 is used"))
     if found[-1]["free"] < 1 << 30:
         checks.append(
-            Check("devices", "memory", "missing", "less than 1 GB is free", "close other programs, or use a small --tile")
+            Check(
+                "devices", "memory", "missing", "less than 1 GB is free", "close other programs, or use a small --tile"
+            )
         )
     return found
 

@@ -83,6 +83,11 @@ def _is_file(name: str) -> bool:
     return path.suffix.lower() in FILE_SUFFIXES or path.is_file()
 
 
+def label(name: str) -> str:
+    """A model's name as it can stand in a file name."""
+    return Path(name).stem if _is_file(name) else name
+
+
 def scale_of(name: str) -> int:
     """The model's own factor, without loading it where the catalog or the file's header tells."""
     from imgfix import zoo

@@ -151,7 +151,9 @@ class Shared:
         if self.overwrite and self.skip_existing:
             raise UsageError("--overwrite and --skip-existing contradict each other", hint="give one of them")
         if self.json and self.output == "-":
-            raise UsageError("--json and -o - both want stdout", hint="write the picture to a file, or leave --json out")
+            raise UsageError(
+                "--json and -o - both want stdout", hint="write the picture to a file, or leave --json out"
+            )
 
     @cached_property
     def console(self) -> Console:

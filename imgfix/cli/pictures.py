@@ -109,15 +109,18 @@ def bytes_written(job: Job) -> int | None:
 
 
 def record(
-    context: typer.Context, shared: Shared, source: str, descriptor: Descriptor | None, model: str
+    context: typer.Context, shared: Shared, job: Job, model: str, descriptor: Descriptor | None = None
 ) -> dict[str, Any] | None:
-    """How a file was made: the command that makes it again, the model and its hash; None under --no-record."""
+    """How a file was made: the command that makes it again, the model and its hash; None under --no-record.
+
+    model: as it would be named on the command line. descriptor: None for a classical method.
+    """
     if not shared.record:
         return None
-    made: dict[str, Any] = {"command": command_line(context, source, model), "model": model, "version": __version__}
+    made: dict[str, Any] = {"command": command_line(context, _name(job.source), model), "model": model}
     if descriptor is not None:
-        made["sha256"] = descriptor.sha256
-    return made
+        made |= {"model": descriptor.name, "sha256": descriptor.sha256}
+    return made | {"version": __version__}
 
 
 def command_line(context: typer.Context, source: str, model: str) -> str:

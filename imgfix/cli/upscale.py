@@ -130,7 +130,9 @@ def command(
     )  # fmt: skip
     name, better = models.choose(shared, "upscale", round(scale) if scale else None)
     factor = _factor_in_words(wanted, name)
-    items = pictures.find_jobs(shared, f"_{'x' + factor if factor else 'large'}", {"scale": factor, "model": name})
+    items = pictures.find_jobs(
+        shared, f"_{'x' + factor if factor else 'large'}", {"scale": factor, "model": models.label(name)}
+    )
     report = Report(shared.console, shared.json)
     missing = models.bytes_to_pull(name)
     if dry_run and missing is not None:
@@ -144,7 +146,7 @@ def command(
         return batch.run(items, lambda job, tick: _plan(job, engine, wanted, shared), shared.console, report)
 
     def work(job: Job, tick: Tick) -> Outcome:
-        return _upscale(job, engine, wanted, shared, context, tick)
+        return _upscale(job, engine, name, wanted, shared, context, tick)
 
     return batch.run(items, work, shared.console, report)
 
@@ -163,7 +165,13 @@ def _factor_in_words(wanted: UpscaleOptions, name: str) -> str:
 
 
 def _upscale(
-    job: Job, engine: Engine, wanted: UpscaleOptions, shared: options.Shared, context: typer.Context, tick: Tick
+    job: Job,
+    engine: Engine,
+    name: str,
+    wanted: UpscaleOptions,
+    shared: options.Shared,
+    context: typer.Context,
+    tick: Tick,
 ) -> Outcome:
     from imgfix.media import colour, image
     from imgfix.tasks.upscale import Upscale
@@ -182,7 +190,7 @@ def _upscale(
         metadata=picture.metadata,
         format=shared.format,
         quality=shared.quality,
-        record=pictures.record(context, shared, str(job.source), engine.descriptor, engine.descriptor.name),
+        record=pictures.record(context, shared, job, name, engine.descriptor),
     )
     with writer:
         for band in work.bands(tick):

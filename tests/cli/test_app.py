@@ -1,0 +1,154 @@
+"""The command line as such: help, version, usage errors, completion, and what it does not import."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from imgfix import __version__, cli
+from imgfix.cli import app, options
+from imgfix.errors import ImgfixError, MemoryExhaustedError, ModelError, UsageError
+from tests.cli.conftest import ROOT, Run
+
+
+def _verbs() -> list[str]:
+    return [verb for verb in app.VERBS if importlib.util.find_spec(f"imgfix.cli.{verb}") is not None]
+
+
+HEAVY = ("torch", "cv2", "av", "PIL", "numpy")
+
+
+def _modules_after(code: str) -> list[str]:
+    """Which heavy modules are loaded after a piece of code has run in a fresh interpreter."""
+    ending = f"import sys; print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{ending}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stderr.replace("'", '"'))
+
+
+def test_importing_imgfix_imports_nothing_heavy() -> None:
+    assert _modules_after("import imgfix; imgfix.__version__; dir(imgfix)") == []
+
+
+def test_no_help_page_imports_anything_heavy() -> None:
+    pages = [["--help"], ["--version"], *([verb, "--help"] for verb in _verbs())]
+    assert _modules_after(f"from imgfix import cli\nfor page in {pages!r}: assert cli.run(page) == 0, page") == []
+
+
+def test_model_names_are_completed_without_loading_torch() -> None:
+    code = (
+        "import os; os.environ.update(_IMGFIX_COMPLETE='complete_bash', COMP_WORDS='imgfix upscale --model realesrgan-x4',"
+        "COMP_CWORD='3'); from imgfix import cli; cli.run([])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; assert 'torch' not in sys.modules"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "realesrgan-x4plus" in done.stdout.split()
+
+
+def test_version_goes_to_stdout(imgfix: Run) -> None:
+    assert imgfix("--version").out.strip() == f"imgfix {__version__}"
+
+
+def test_every_verb_has_a_help_page_with_an_example(imgfix: Run) -> None:
+    for verb in _verbs():
+        result = imgfix(verb, "--help")
+        assert result.code == 0, verb
+        assert f"imgfix {verb}" in result.out.split("\n", 3)[-1], verb
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-verb"],
+        ["upscale"],
+        ["upscale", "a.png", "--no-such-option"],
+        ["upscale", "a.png", "--quality", "200"],
+        ["upscale", "a.png", "--tile", "big"],
+        ["upscale", "a.png", "--overwrite", "--skip-existing"],
+        ["upscale", "a.png", "--json", "-o", "-"],
+        ["upscale", "a.png", "--scale", "2", "--width", "100"],
+        ["upscale", "a.png", "--scale", "17"],
+        ["upscale", "a.png", "--device", "abacus", "--dry-run"],
+        ["upscale", "a.png", "--format", "papyrus"],
+    ],
+)
+def test_nonsense_is_a_usage_error_on_stderr(imgfix: Run, arguments: list[str], tiny: object, photo: object) -> None:
+    words = [str(photo) if word == "a.png" else word for word in arguments]
+    if "upscale" in words:
+        words += ["--model", str(tiny)]
+    result = imgfix(*words)
+    assert result.code == 2, result.err
+    assert result.err.startswith("error: ")
+    assert "Traceback" not in result.err
+    assert result.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ImgfixError("x"), 1),
+        (UsageError("x"), 2),
+        (ModelError("x"), 3),
+        (MemoryExhaustedError("x"), 4),
+        (MemoryError(), 4),
+        (KeyboardInterrupt(), 130),
+        (RuntimeError("surprise"), 1),
+        (OSError(28, "No space left on device", "f"), 1),
+    ],
+)
+def test_every_error_has_its_exit_code(
+    imgfix: Run, monkeypatch: pytest.MonkeyPatch, photo: object, error: BaseException, code: int
+) -> None:
+    def fail(**values: object) -> None:
+        raise error
+
+    monkeypatch.setattr(options, "Shared", fail)
+    result = imgfix("upscale", photo)
+    assert result.code == code
+    assert "Traceback" not in result.err
+
+
+def test_verbose_adds_the_traceback(imgfix: Run, monkeypatch: pytest.MonkeyPatch, photo: object) -> None:
+    def fail(**values: object) -> None:
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(options, "Shared", fail)
+    quiet, loud = imgfix("upscale", photo), imgfix("upscale", photo, "-v")
+    assert "--verbose" in quiet.err and "Traceback" not in quiet.err
+    assert "Traceback" in loud.err and "surprise" in loud.err
+
+
+def test_an_error_of_the_system_is_told_with_the_file() -> None:
+    told = cli.as_told(PermissionError(13, "Permission denied", "/some/file"))
+    assert told.message == "/some/file: permission denied"
+
+
+def test_a_message_that_does_not_name_the_file_gets_it_in_front() -> None:
+    told = cli.as_told(ModelError("cannot", hint="do this"), "photo.jpg")
+    assert (told.message, told.hint, told.exit_code) == ("photo.jpg: cannot", "do this", 3)
+
+
+def test_doctor_says_what_is_here_and_what_to_do(imgfix: Run) -> None:
+    text, machine = imgfix("doctor"), imgfix("doctor", "--json")
+    assert text.code == machine.code == 0
+    assert "cpu" in text.out
+    facts = machine.items[0]
+    assert facts["devices"][-1]["name"] == "cpu" and "fp32" in facts["devices"][-1]["precisions"]
+    assert facts["formats"]["PNG"] == {"read": True, "write": True}
+    missing = [check for check in facts["checks"] if check["state"] == "missing" and check["area"] == "weights"]
+    assert all(check["remedy"] for check in missing)

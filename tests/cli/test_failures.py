@@ -1,0 +1,202 @@
+"""What goes wrong, through the command line: a clear sentence, the right exit code, no half-written file, the rest done."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run, litter, save_photo
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+on_posix = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
+
+
+def _truncated(path: Path) -> None:
+    save_photo(path, size=(64, 64))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+BAD = {
+    "truncated.png": _truncated,
+    "truncated.jpg": _truncated,
+    "truncated.webp": _truncated,
+    "truncated.tif": _truncated,
+    "text.png": lambda path: path.write_text("this is not a picture, though it says so"),
+    "empty.png": lambda path: path.write_bytes(b""),
+    "folder-like.png": lambda path: path.symlink_to("/no/such/file.png"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_named_and_the_rest_is_done(imgfix: Run, tmp_path: Path, tiny: Path, name: str) -> None:
+    bad, before, after = tmp_path / name, save_photo(tmp_path / "a.png"), save_photo(tmp_path / "z.png")
+    BAD[name](bad)
+    out = tmp_path / "out"
+    result = imgfix("upscale", before, bad, after, "-o", f"{out}/", "--model", tiny, "--json")
+    assert result.code == 1
+    assert [item["status"] for item in result.items] == ["done", "failed", "done"]
+    assert name in result.items[1]["error"] and name in result.err
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "z.png"]
+    assert "Traceback" not in result.err
+    assert litter(tmp_path) == []
+
+
+def test_a_single_bad_file_is_exit_code_1(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"")
+    result = imgfix("upscale", tmp_path / "bad.png", "--model", tiny)
+    assert result.code == 1 and "0 bytes" in result.err
+
+
+def test_a_missing_file_is_named(imgfix: Run, photo: Path, tiny: Path) -> None:
+    result = imgfix("upscale", photo.with_name("nowhere.png"), photo, "--model", tiny)
+    assert result.code == 1 and "nowhere.png" in result.err
+    assert photo.with_name("photo_x2.png").exists()
+
+
+def test_an_unknown_model_is_answered_with_its_neighbours(imgfix: Run, photo: Path) -> None:
+    result = imgfix("upscale", photo, "--model", "realesrgan-x4pluss")
+    assert result.code == 3
+    assert "realesrgan-x4pluss" in result.err and "did you mean realesrgan-x4plus" in result.err
+
+
+def test_a_model_for_another_job_is_refused(imgfix: Run, photo: Path) -> None:
+    result = imgfix("upscale", photo, "--model", "migan-512-places2")
+    assert result.code == 3 and "realesrgan-x4plus" in result.err
+
+
+def test_a_missing_model_is_not_fetched_offline(imgfix: Run, photo: Path) -> None:
+    result = imgfix("upscale", photo, "--model", "realesrgan-x4plus", "--offline")
+    assert result.code == 3
+    assert "imgfix weights pull realesrgan-x4plus" in result.err
+
+
+def test_auto_names_what_to_pull_when_nothing_is_here(
+    imgfix: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imgfix.zoo import store
+
+    monkeypatch.setattr(store, "installed", lambda entry: False)
+    result = imgfix("upscale", photo)
+    assert result.code == 3 and "imgfix weights pull" in result.err
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"not weights", lambda data: b""])
+def test_a_damaged_weights_file_is_exit_code_3(
+    imgfix: Run, photo: Path, tiny: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "damaged.safetensors"
+    path.write_bytes(damage(tiny.read_bytes()))
+    result = imgfix("upscale", photo, "--model", path)
+    assert result.code == 3, result.err
+    assert "damaged.safetensors" in result.err and "Traceback" not in result.err
+
+
+def test_an_installed_model_that_was_changed_is_refused(imgfix: Run, photo: Path, own_home: Path, tiny: Path) -> None:
+    installed = own_home / "models" / "realesr-general-x4v3.safetensors"
+    installed.parent.mkdir()
+    shutil.copy(tiny, installed)
+    result = imgfix("upscale", photo, "--model", "realesr-general-x4v3")
+    assert result.code == 3
+    assert str(installed) in result.err and "imgfix weights pull realesr-general-x4v3" in result.err
+
+
+def test_out_of_memory_is_exit_code_4(imgfix: Run, photo: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imgfix.runtime import memory
+    from imgfix.runtime.engine import Engine
+
+    def never_fits(self: Engine, x: object) -> object:
+        raise memory.OutOfMemory("the model does not fit")
+
+    monkeypatch.setattr(Engine, "run", never_fits)
+    result = imgfix("upscale", photo, "--model", tiny)
+    assert result.code == 4 and "memory" in result.err
+    assert not photo.with_name("photo_x2.png").exists() and litter(photo.parent) == []
+
+
+@on_posix
+def test_a_full_disk_fails_the_large_file_and_leaves_no_part_of_it(start: Start, tmp_path: Path, tiny: Path) -> None:
+    large = tmp_path / "large.png"
+    Image.effect_noise((300, 300), 90).save(large)
+    small = save_photo(tmp_path / "small.png")
+
+    def little_room() -> None:  # the system refuses to let any file grow beyond this, as a full disk does
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    run = start("upscale", large, small, "-o", f"{tmp_path}/out/", "--model", tiny, preexec_fn=little_room)
+    _, told = run.communicate(timeout=120)
+    assert run.returncode == 1, told.decode()
+    assert "disk is full" in told.decode() and "large.png" in told.decode()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["small.png"]
+
+
+@on_posix
+def test_a_folder_that_cannot_be_written_is_named(imgfix: Run, photo: Path, tiny: Path) -> None:
+    folder = photo.parent / "closed"
+    folder.mkdir(mode=0o555)
+    if os.access(folder, os.W_OK):  # rights do not bind root; a folder of the kernel does
+        folder = Path("/sys")
+        if not folder.is_dir():
+            pytest.skip("no folder here is closed to root")
+    result = imgfix("upscale", photo, "--model", tiny, "-o", folder / "photo.png")
+    assert result.code == 1, result.err
+    assert "permission" in result.err and str(folder) in result.err
+    assert not (folder / "photo.png").exists()
+
+
+@on_posix
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_batch_keeps_what_is_finished_and_leaves_nothing_half_written(
+    start: Start, tmp_path: Path, tiny: Path, number: signal.Signals, code: int
+) -> None:
+    for index in range(40):
+        save_photo(tmp_path / "in" / f"{index:02d}.png", seed=index, size=(400, 300))
+    out = tmp_path / "out"
+    run = start("upscale", tmp_path / "in", "-o", out, "--model", tiny, "--json")
+    assert run.stdout is not None
+    first = json.loads(run.stdout.readline())
+    assert first["status"] == "done"
+    run.send_signal(number)
+    rest, told = run.communicate(timeout=60)
+    assert run.returncode == code, told.decode()
+    items = [first, *(json.loads(line) for line in rest.decode().splitlines())]
+    done = [Path(item["target"]).name for item in items if item["status"] == "done"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(done)
+    for path in out.iterdir():
+        with Image.open(path) as picture:
+            picture.load()
+            assert picture.size == (800, 600)
+    assert 1 <= len(done) < 40
+    assert "Traceback" not in told.decode()
+    if number == signal.SIGINT:
+        assert items[-1]["status"] == "interrupted"
+        assert "interrupted" in told.decode()
+
+
+@on_posix
+def test_a_reader_that_leaves_is_no_reason_to_complain(start: Start, tmp_path: Path, tiny: Path) -> None:
+    for index in range(10):
+        save_photo(tmp_path / "in" / f"{index}.png", size=(200, 150))
+    run = start("upscale", tmp_path / "in", "-o", tmp_path / "out", "--model", tiny, "--json", "-q")
+    assert run.stdout is not None and run.stderr is not None
+    run.stdout.readline()
+    run.stdout.close()
+    assert run.stderr.read() == b""
+    assert run.wait(timeout=60) == 1
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "imgfix", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("imgfix ")
