@@ -30,11 +30,10 @@ def _upsample(x: Tensor) -> Tensor:
     return x[..., 2:-2, 2:-2]
 
 
-def _downsample(x: Tensor) -> Tensor:
-    """Half the size through the filter (1, 3, 3, 1) / 8, zeros beyond the border; (N, C, H, W) -> (N, C, H/2, W/2)."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype, device=x.device) / 8
-    kernel = torch.outer(taps, taps).expand(x.shape[1], 1, 4, 4)
-    return F.conv2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
+def _blur(channels: int) -> Tensor:
+    """The filter (1, 3, 3, 1) / 8 in both directions, for every channel; (channels, 1, 4, 4)."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+    return torch.outer(taps, taps).repeat(channels, 1, 1, 1)
 
 
 class SeparableConv(nn.Module):
@@ -52,6 +51,8 @@ class SeparableConv(nn.Module):
         self.up = up
         self.conv1 = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs)
         self.conv2 = nn.Conv2d(inputs, outputs, 1, bias=False)
+        if down:
+            self.register_buffer("blur", _blur(inputs), persistent=False)
         self.resolution = resolution
         if resolution is not None:
             self.noise_strength = nn.Parameter(torch.zeros(()))
@@ -60,7 +61,8 @@ class SeparableConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = _activate(self.conv1(x))
         if self.down:
-            x = _downsample(x)
+            assert isinstance(self.blur, Tensor)
+            x = F.conv2d(x, self.blur, stride=2, padding=1, groups=x.shape[1])
         x = self.conv2(x)
         if self.up:
             x = _upsample(x)

@@ -11,57 +11,77 @@ from imgfix.zoo import store
 from imgfix.zoo.descriptor import Descriptor, Model, Precision, Task
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
+
+NET = "community"
+"""Architecture key in the header of an imported file that only spandrel can read."""
+PREFIX = "spandrel:"
+"""What the architecture's name in a descriptor begins with."""
 
 
-def load_community(path: Path, state: Mapping[str, Tensor]) -> Model:
+def load_community(path: Path, state: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> Model:
     """Let spandrel recognise a state dictionary and build its network.
 
-    Raises MissingExtraError when spandrel cannot be imported, ModelError when it does not know the architecture either.
+    `about` (name, task, licence) replaces what spandrel says. Raises MissingExtraError when spandrel is not installed,
+    ModelError when it cannot be imported or does not know the architecture either.
     """
     try:
         import spandrel
     except Exception as error:
-        # torchvision, which spandrel needs, may be there and still fail to import beside another build of torch.
-        what = f"{path}: this architecture is not one of imgfix's own; reading it"
+        what = f"{path}: its architecture is not one of imgfix's own, and reading it"
         if isinstance(error, ModuleNotFoundError) and error.name == "spandrel":
             raise MissingExtraError(what, "community") from error
+        # torchvision, which spandrel needs, may be installed and still not import beside another build of torch.
         raise ModelError(
-            f"{what} failed, because spandrel cannot be imported ({error})",
-            hint="reinstall torchvision in the version that belongs to your torch",
+            f"{what} through spandrel failed, because spandrel cannot be imported ({error})",
+            hint="install the torchvision that belongs to your torch (see pytorch.org/get-started)",
         ) from error
     try:
         loaded = spandrel.ModelLoader(device="cpu").load_from_state_dict(dict(state))
     except Exception as error:  # spandrel raises what it likes for a checkpoint it does not know
         raise ModelError(
             f"{path}: neither imgfix nor spandrel knows this architecture ({error})",
-            hint="use a model that spandrel lists as supported",
+            hint="take a model that spandrel lists as supported",
         ) from error
-    return Model(_descriptor(path, loaded), loaded.model.float().eval().requires_grad_(False))
+    net = _as_ours(loaded).float().eval().requires_grad_(False)
+    return Model(_descriptor(path, loaded, dict(about or {})), net)
 
 
-def _descriptor(path: Path, loaded: Any) -> Descriptor:
+def _as_ours(loaded: Any) -> nn.Module:
+    """The network behind our calling convention: mask first for inpainting, output clipped, odd sizes padded inside."""
+    from torch import nn
+
+    class Community(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = loaded.model
+
+        def forward(self, x: Tensor) -> Tensor:
+            return loaded(x[:, 1:], x[:, :1]) if loaded.purpose == "Inpainting" else loaded(x)
+
+    return Community()
+
+
+def _descriptor(path: Path, loaded: Any, about: dict[str, Any]) -> Descriptor:
     size = loaded.size_requirements
-    in_channels = int(loaded.input_channels)
-    tiling = str(getattr(loaded.tiling, "name", "SUPPORTED")) != "DISCOURAGED"
+    multiple = int(getattr(size, "multiple_of", 1) or 1)
     precisions: list[Precision] = ["fp32"]
     if loaded.supports_bfloat16:
         precisions.append("bf16")
     if loaded.supports_half:
         precisions.append("fp16")
-    purpose = str(getattr(loaded, "purpose", "SR"))
-    task: Task = "upscale" if purpose == "SR" else "inpaint" if purpose == "Inpainting" else "restore"
+    purposes: dict[str, Task] = {"SR": "upscale", "FaceSR": "upscale", "Inpainting": "inpaint"}
     return Descriptor(
-        name=path.stem,
-        task=task,
-        net=f"spandrel:{loaded.architecture.name}",
+        name=about.get("name") or path.stem,
+        task=about.get("task") or purposes.get(str(loaded.purpose), "restore"),
+        net=f"{PREFIX}{loaded.architecture.name}",
         scale=int(loaded.scale),
-        in_channels=in_channels,
+        in_channels=4 if loaded.purpose == "Inpainting" else int(loaded.input_channels),
         out_channels=int(loaded.output_channels),
-        size_multiple=int(getattr(size, "multiple_of", 1) or 1),
-        size_minimum=int(getattr(size, "minimum", 0) or 1),
-        receptive_field=None,
-        tiling=tiling,
+        size_multiple=multiple,
+        size_minimum=max(int(getattr(size, "minimum", 0) or 0), multiple),
+        tiling=str(getattr(loaded.tiling, "name", "SUPPORTED")) == "SUPPORTED",
         precisions=tuple(precisions),
+        licence=about.get("licence", "unknown"),
         sha256=store.sha256_of(path),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgfix.errors import ModelError
-from imgfix.zoo import auto, catalog, checkpoint, files, store
+from imgfix.zoo import auto, catalog, checkpoint, community, files, store
 from imgfix.zoo.descriptor import Descriptor, Model
 from imgfix.zoo.nets import NETS, NetSpec
 
@@ -56,6 +56,8 @@ def load_entry(entry: catalog.Entry) -> Model:
     """Verify and load an installed model of the catalog. Raises ModelError."""
     digest = store.verify(entry)
     path = store.path_of(entry)
+    if entry.imported:
+        return load_file(path)
     spec = _spec(entry.net, path)
     net = build(spec, entry.config, files.read_tensors(path), path, hint=store.remedy(entry))
     facts: dict[str, Any] = {"licence": entry.licence, "degradation": entry.degradation, **entry.facts}
@@ -72,6 +74,8 @@ def load_file(path: Path) -> Model:
     header = files.read_header(path) if path.suffix.lower() == ".safetensors" else {}
     if "net" not in header:
         return _load_foreign(path)
+    if header["net"] == community.NET:
+        return community.load_community(path, files.read_tensors(path), header)
     spec = _spec(header["net"], path)
     config = header.get("config", {})
     net = build(spec, config, files.read_tensors(path), path, hint="the file does not match its own header")
@@ -85,9 +89,7 @@ def _load_foreign(path: Path) -> Model:
     state = checkpoint.read(path)
     found = checkpoint.recognise(state)
     if found is None:
-        from imgfix.zoo.community import load_community
-
-        return load_community(path, state)
+        return community.load_community(path, state)
     spec, config, state = found
     net = build(spec, config, state, path, hint="its tensor names are known but its shapes do not fit")
     return Model(describe(spec, config, name=path.stem, task=spec.task, sha256=store.sha256_of(path)), net)

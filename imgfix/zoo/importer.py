@@ -1,0 +1,58 @@
+"""A user's own checkpoint, brought into the home folder under a name of its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from imgfix.errors import OutputError, UsageError
+from imgfix.zoo import catalog, checkpoint, community, files, loader, store
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def import_file(
+    path: Path, name: str, *, task: str | None = None, licence: str | None = None, overwrite: bool = False
+) -> catalog.Entry:
+    """Recognise a weights file, check that it loads, and keep it in the home folder as `name`.
+
+    The architecture and its hyper-parameters are read from our own header or from tensor names and shapes; what only
+    spandrel knows is kept as it is. `task` and `licence` replace what the file says of itself. Raises UsageError (the
+    name), OutputError (it exists), ModelError (the file) or MissingExtraError.
+    """
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' is not a model name", hint="use small letters, digits, dots and dashes: my-photos-x4"
+        )
+    if name == "auto" or any(entry.name == name for entry in catalog.entries()):
+        raise UsageError(f"'{name}' is already the name of a catalog model", hint="choose another --name")
+    target = store.models_folder() / f"{name}.safetensors"
+    if target.exists() and not overwrite:
+        raise OutputError(f"there is already an imported model '{name}'", hint="choose another --name, or --overwrite")
+    descriptor = loader.load_file(path).descriptor
+    header: dict[str, Any] = files.read_header(path) if path.suffix.lower() == ".safetensors" else {}
+    state = checkpoint.read(path)
+    net, config = descriptor.net, descriptor.config
+    if net.startswith(community.PREFIX):
+        net, config = community.NET, {}
+    elif "net" not in header and (found := checkpoint.recognise(state)):
+        state = found[2]
+    kept = {key: header[key] for key in ("degradation", "facts", "summary") if key in header}
+    # A list shows the scale; what only spandrel can read has no hyper-parameters to tell it from.
+    kept["facts"] = {"scale": descriptor.scale, **kept.get("facts", {})}
+    files.save(
+        target,
+        net,
+        config,
+        state,
+        name=name,
+        task=task or descriptor.task,
+        licence=licence or descriptor.licence,
+        **kept,
+    )
+    store.write_receipt(
+        target,
+        store.Receipt(name, store.sha256_of(target), target.stat().st_size, str(path.resolve()), descriptor.sha256),
+    )
+    return catalog.find(name)
