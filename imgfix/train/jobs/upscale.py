@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
+from imgfix.nets.srvgg import SRVGG
 from imgfix.train.degrade import LIGHT, Damage, damage
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
@@ -27,6 +28,7 @@ from imgfix.train.jobs.common import (
 from imgfix.train.pool import Pool, load_pairs, load_photos
 from imgfix.train.recipe import Recipe
 from imgfix.train.resize import downscale, resize
+from imgfix.train.shorten import shorten
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class UpscaleJob:
                 self._validation_pair(photos.held_out.picture(i), i)
                 for i in range(min(len(photos.held_out), recipe.val_limit))
             ]
+        self._follow()
         self._facts += [
             f"{len(self.training)} pictures, {self.training.megapixels:.0f} megapixels; {len(self.validation)} held out",
             *(f"skipped {line}" for line in skipped[:10]),
@@ -150,6 +153,19 @@ class UpscaleJob:
 
     def facts(self) -> list[str]:
         return list(self._facts)
+
+    def _follow(self) -> None:
+        """Where a shallow SRVGG starts from a deep one, fit its layers to it: a far better start than random weights."""
+        recipe = self.recipe
+        if self.key != "srvgg" or not (recipe.model and recipe.net_config):
+            return
+        from imgfix import zoo
+
+        deep = zoo.load(recipe.model).net
+        if isinstance(deep, SRVGG) and isinstance(self.net, SRVGG) and len(deep.body) > len(self.net.body):
+            parts = [self.sample(Draw(recipe.seed, step, 0, 1, 8, self.device))["input"] for step in range(12)]
+            unexplained = shorten(deep.to(self.device), self.net, torch.cat(parts))
+            self._facts.append(f"layers fitted to {recipe.model}; unexplained at the end: {unexplained[-1]:.2f}")
 
     def _damaged(self, target: Tensor, cpu: torch.Generator, device: torch.Generator) -> Tensor:
         kind = self.options.degradation
