@@ -22,7 +22,7 @@ from imgfix.media import colour, jpeg, png, tiff, xmp
 from imgfix.media import exif as exif_block
 from imgfix.media.picture import Header, JpegSettings, Metadata, Picture
 from imgfix.media.sniff import sniff, what_else
-from imgfix.media.tiff_pixels import UnsupportedTiffError, number, read_pixels
+from imgfix.media.tiff_pixels import UnsupportedTiffError, can_split, number, read_pixels
 
 DEFAULT_MAX_PIXELS = 500_000_000
 _BAND = 512  # rows moved from Pillow to numpy at a time, so that there is no second full copy
@@ -145,7 +145,7 @@ def _input_errors(name: str) -> Iterator[None]:
         with warnings.catch_warnings(), _no_pillow_limit():
             warnings.simplefilter("ignore")
             yield
-    except ImgfixError:
+    except (ImgfixError, NameError, ImportError):  # ours, and slips of our own that must not look like a bad file
         raise
     except MemoryError as error:
         raise MemoryExhaustedError(f"{name} does not fit into memory", hint="close other programs") from error
@@ -522,6 +522,7 @@ def _read_tiff(data: bytes) -> _Found:
     if photometric in (32803, 34892):
         raise UnsupportedTiffError("it is a raw camera file; develop it with a raw converter first")
     deep = bits > 8 or kind != 1 or number(tags, 284, 1) == 2 or photometric in (8, 9)
+    deep = deep or (bits == 8 and can_split(tags))
     if not deep:
         try:
             # Pillow would turn the picture itself, on the word of EXIF or XMP; one place is enough for that.

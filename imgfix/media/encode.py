@@ -447,7 +447,8 @@ class _PillowSink:
     def finish(self) -> None:
         image = self._image
         if self._form.name == "GIF":
-            image = _with_palette(image)
+            image, more = _with_palette(image)
+            self._options |= more
         _load_extra(self._form)
         image.save(cast(BinaryIO, _Plain(self._stream)), self._form.name, **self._options)
 
@@ -455,10 +456,16 @@ class _PillowSink:
         del self._image
 
 
-def _with_palette(image: Image.Image) -> Image.Image:
-    if image.mode in ("RGBA", "LA"):
-        return image.convert("RGBA").quantize(256, Image.Quantize.FASTOCTREE)
-    return image if image.mode == "L" else image.quantize(256, Image.Quantize.MEDIANCUT)
+def _with_palette(image: Image.Image) -> tuple[Image.Image, dict[str, Any]]:
+    """Reduce to 256 colours, one of them transparent if the picture has transparency (GIF knows no half of it)."""
+    if image.mode == "L":
+        return image, {}
+    if image.mode == "RGB":
+        return image.quantize(256, Image.Quantize.MEDIANCUT), {}
+    clear = image.getchannel("A").point(lambda value: 255 if value < 128 else 0)
+    reduced = image.convert("RGB").quantize(255, Image.Quantize.MEDIANCUT)
+    reduced.paste(255, mask=clear)
+    return reduced, {"transparency": 255, "optimize": False}
 
 
 def _load_extra(form: Format) -> None:

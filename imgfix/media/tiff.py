@@ -43,6 +43,7 @@ _STRUCTURE = frozenset(
     )
 )
 _STRIP_BYTES = 1 << 20
+_CLASSIC_LIMIT = 2**32
 
 
 def description(data: bytes | memoryview) -> tuple[bytes | None, dict[int, Tag]]:
@@ -108,7 +109,7 @@ class TiffWriter:
         self._strip = np.empty((self._strip_rows, width, self._samples), self._type)
         self._filled = 0
         # Offsets have 32 bits in a classic TIFF; a strip that does not compress grows a little.
-        self._big = row_bytes * height * 1.02 + (64 << 20) > 2**32
+        self._big = row_bytes * height * 1.02 + (64 << 20) > _CLASSIC_LIMIT
         self._offsets: list[int] = []
         self._counts: list[int] = []
         self._workers = max(1, min(8, os.cpu_count() or 1))

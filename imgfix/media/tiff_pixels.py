@@ -39,6 +39,12 @@ def number(tags: dict[int, Tag], tag: int, default: int) -> int:
     return next(iter(numbers(tags, tag)), default)
 
 
+def can_split(tags: dict[int, Tag]) -> bool:
+    """Whether a file has channels beyond its colours that we can take apart (Pillow drops some of them silently)."""
+    colours = _COLOURS.get(number(tags, 262, 1))
+    return colours is not None and number(tags, 277, 1) > colours and number(tags, 259, 1) in (1, *_LIBTIFF)
+
+
 def read_pixels(data: bytes, tags: dict[int, Tag]) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Decode the first page of a TIFF with 8 or 16-bit samples.
 
@@ -69,6 +75,8 @@ def read_pixels(data: bytes, tags: dict[int, Tag]) -> tuple[np.ndarray, np.ndarr
         notes = (f"{dropped} extra channels of the TIFF are not kept",) if dropped else ()
         return np.ascontiguousarray(colour), None, notes
     alpha = np.ascontiguousarray(samples[..., colours + place])
+    if extras[place] == 0 and not alpha.any():  # padding: nobody stores a picture that cannot be seen
+        return np.ascontiguousarray(colour), None, ()
     if extras[place] == 1:
         colour = unmultiplied(colour, alpha)
     notes = (f"{dropped - 1} extra channels of the TIFF are not kept",) if dropped > 1 else ()
