@@ -1,0 +1,98 @@
+"""Filling with a network: a window of the picture, brought to the size the network knows, filled, and brought back."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+
+from imgfix.errors import ModelError
+from imgfix.runtime.engine import Engine
+from imgfix.tasks.pyramid import spread
+
+DEFAULT_NATIVE = 512
+SMALLEST = 256  # pixels: smaller windows are enlarged to this, there is too little in them otherwise
+RIM = 6  # pixels of known picture around a hole whose colour the fill is matched to
+REACH = 24.0  # pixels into the hole over which that correction fades
+
+
+class Filler:
+    """Fills holes in windows of a picture with an inpainting network."""
+
+    def __init__(self, engine: Engine) -> None:
+        facts = engine.descriptor
+        if facts.in_channels != 4 or facts.out_channels != 3:
+            raise ModelError(
+                f"{facts.name} cannot fill holes: it takes {facts.in_channels} channels, not mask and colour",
+                hint="imgfix weights list names the models for 'inpaint'",
+            )
+        self.engine = engine
+        self.native = facts.native_size or DEFAULT_NATIVE
+        self.multiple = max(1, facts.size_multiple)
+
+    def fill(self, rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """Fill the hole of a window.
+
+        rgb: (h, w, 3) float32 in [0, 1], sRGB-encoded; what is in the hole is not looked at. hole: (h, w) bool. Returns
+        (h, w, 3) float32: the network's picture in the hole, and its match of the known around it.
+        """
+        height, width = hole.shape
+        scale = min(1.0, self.native / max(height, width))
+        if max(height, width) < SMALLEST:
+            scale = SMALLEST / max(height, width)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small, small_hole = _resized(rgb, hole, size)
+        found = self._run(small, small_hole)
+        found = matched(found, small, small_hole)
+        if size == (width, height):
+            return found
+        return cv2.resize(found, (width, height), interpolation=cv2.INTER_CUBIC if scale < 1 else cv2.INTER_AREA)
+
+    def _run(self, rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        height, width = hole.shape
+        down, right = -height % self.multiple, -width % self.multiple
+        rgb = cv2.copyMakeBorder(np.where(hole[..., None], 0, rgb), 0, down, 0, right, cv2.BORDER_REFLECT)
+        mask = cv2.copyMakeBorder(hole.astype(np.float32), 0, down, 0, right, cv2.BORDER_REFLECT)
+        x = np.concatenate([mask[None], rgb.transpose(2, 0, 1)])[None].astype(np.float32)
+        y = self.engine.run(torch.from_numpy(np.ascontiguousarray(x)))
+        return y[0, :, :height, :width].clamp(0, 1).permute(1, 2, 0).contiguous().numpy()
+
+
+def _resized(rgb: np.ndarray, hole: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Bring known pixels, and only those, to another size; a pixel with any of the hole in it belongs to the hole."""
+    height, width = hole.shape
+    if size == (width, height):
+        return rgb, hole
+    shrinks = size[0] < width
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    known = (~hole).astype(np.float32)
+    share = cv2.resize(known, size, interpolation=how)
+    total = cv2.resize(rgb * known[..., None], size, interpolation=how)
+    # Hole pixels must not leak into the known ones: they weigh nothing, and the rest is scaled up accordingly.
+    mean = total / np.maximum(share, 1e-3)[..., None]
+    new_hole = share < 0.75
+    if not shrinks:
+        near = cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8))
+        near = cv2.resize(near, size, interpolation=cv2.INTER_NEAREST)[..., None]
+        mean = np.where(near > 0, mean, cv2.resize(rgb, size, interpolation=cv2.INTER_CUBIC))
+    if not new_hole.any():  # a hair that vanishes when the picture shrinks
+        new_hole = share < 1
+    return np.clip(mean, 0, 1), new_hole
+
+
+def matched(found: np.ndarray, rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
+    """Shift the colours of a fill so that it meets the known picture at its rim without a seam.
+
+    The difference between the two on a rim of known pixels is spread into the hole and fades with the distance.
+    found, rgb: (h, w, 3) float32. hole: (h, w) bool. Returns (h, w, 3) float32.
+    """
+    if hole.all():
+        return found
+    inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    outside = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    rim = ((outside > 0) & (outside <= RIM)).astype(np.float32)
+    if not rim.any():
+        return found
+    shift = cv2.GaussianBlur(spread((rgb - found) * rim[..., None], rim), (0, 0), 2.0)
+    fade = np.exp(-inside / REACH) * np.exp(-np.maximum(outside - RIM, 0) / RIM)
+    return np.clip(found + shift * fade[..., None], 0, 1)

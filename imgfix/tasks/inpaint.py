@@ -1,0 +1,160 @@
+"""Fills masked regions of a picture: arrays in, arrays out.
+
+Every pixel where the mask is zero comes back bit-identical: the fill is mixed in in the picture's own integers, and
+pixels of weight zero are never written. Only the holes are resampled, so a large picture stays as sharp as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from imgfix.media import mask as masks
+from imgfix.media.colour import ColourTransform
+from imgfix.media.mask import Bounds
+from imgfix.tasks import classical, holes
+from imgfix.tasks.bleed import bleed
+from imgfix.tasks.composite import composite
+
+if TYPE_CHECKING:
+    from imgfix.runtime.engine import Engine
+
+Progress = Callable[[int, int], None]
+
+SOFT_HOLE = 0.1  # from this weight on a pixel of a soft mask counts as unknown; below it, as a known one that is blended
+CLASSICAL_NATIVE = 1024  # pixels: the classical methods look only at the rim, so windows are for speed alone
+
+
+@dataclass(frozen=True)
+class InpaintOptions:
+    """How a mask is filled."""
+
+    feather: float = 0.0
+    """Pixels over which the fill fades out beyond the mask; farther away nothing changes."""
+
+
+def inpaint(
+    pixels: np.ndarray,
+    mask: np.ndarray,
+    filler: Engine | str,
+    options: InpaintOptions | None = None,
+    *,
+    colour: ColourTransform | None = None,
+    alpha: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Fill the masked part of a picture.
+
+    Args:
+        pixels: (H, W, C) uint8 or uint16; C is what `colour` takes, 1 or 3 without it. Not changed.
+        mask: (H, W) float32 in [0, 1], 1 = fill; values between blend.
+        filler: an engine with a model for the task `inpaint`, or `telea` or `ns`.
+        options: how.
+        colour: converts the file's colours to sRGB and back; without it they are sRGB or grey.
+        alpha: (H, W) of the type of `pixels`; what is transparent and not masked does not lend its colour to the fill.
+        progress: told (done, total) groups of holes.
+
+    Returns:
+        An array like `pixels`, bit-identical wherever the (feathered) mask is zero.
+    """
+    options = options or InpaintOptions()
+    weight = masks.feather(mask, options.feather)
+    result = pixels.copy()
+    unknown = mask >= SOFT_HOLE
+    filling = _filling(filler, colour, pixels.shape[2])
+    groups = holes.find(weight > 0, filling.native)
+    for done, group in enumerate(groups):
+        if progress:
+            progress(done, len(groups))
+        _fill_group(result, weight, unknown, alpha, group, filling)
+    if progress:
+        progress(len(groups), len(groups))
+    return result
+
+
+def _fill_group(
+    result: np.ndarray,
+    weight: np.ndarray,
+    unknown: np.ndarray,
+    alpha: np.ndarray | None,
+    group: holes.Group,
+    filling: _Filling,
+) -> None:
+    window = filling.window(group, weight.shape)
+    view = _slices(window)
+    hole = unknown[view]
+    box = _slices(group.box)
+    mine = group.owns()
+    if hole.all():
+        # Nothing known in sight: only possible for a mask of the whole picture, which callers refuse.
+        return
+    seen = result[view]
+    if alpha is not None:
+        shown = np.where(hole, 0, alpha[view])
+        seen = bleed(seen, shown)
+    fill = filling.fill(seen, hole)
+    inner = _inner(group.box, window)
+    composite(result[box], fill[inner], np.where(mine, weight[box], 0))
+    unknown[box] &= ~mine
+
+
+class _Filling:
+    """Fills the hole of a window, in the picture's own integers."""
+
+    native = CLASSICAL_NATIVE
+
+    def window(self, group: holes.Group, shape: tuple[int, ...]) -> Bounds:
+        """The part of the picture to look at for a group."""
+        return group.window
+
+    def fill(self, pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """(h, w, C) unsigned and (h, w) bool -> (h, w, C) unsigned, of which the hole is of interest."""
+        raise NotImplementedError
+
+
+class _Classical(_Filling):
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+    def window(self, group: holes.Group, shape: tuple[int, ...]) -> Bounds:
+        rows, columns = masks.around(group.box, classical.MARGIN, shape)
+        return rows.start, rows.stop, columns.start, columns.stop
+
+    def fill(self, pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        return classical.fill(pixels, hole, self.method)
+
+
+class _Generative(_Filling):
+    def __init__(self, engine: Engine, colour: ColourTransform) -> None:
+        from imgfix.tasks.generative import Filler
+
+        self.filler = Filler(engine)
+        self.native = self.filler.native
+        self.colour = colour
+
+    def fill(self, pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        rgb = self.filler.fill(self.colour.to_srgb(pixels), hole)
+        return self.colour.from_srgb(rgb, pixels.dtype)
+
+
+def _filling(filler: Engine | str, colour: ColourTransform | None, channels: int) -> _Filling:
+    if isinstance(filler, str):
+        return _Classical(filler)
+    if colour is None:
+        from imgfix.media import colour as colours
+        from imgfix.media.picture import Metadata
+
+        colour = colours.transform(Metadata(), channels)
+    return _Generative(filler, colour)
+
+
+def _slices(box: Bounds) -> tuple[slice, slice]:
+    return slice(box[0], box[1]), slice(box[2], box[3])
+
+
+def _inner(box: Bounds, window: Bounds) -> tuple[slice, slice]:
+    top, bottom, left, right = box
+    return slice(top - window[0], bottom - window[0]), slice(left - window[2], right - window[2])
