@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from imgfix.errors import MissingExtraError, ModelError, UsageError
 from imgfix.media.files import atomic_path
-from imgfix.zoo import files
+from imgfix.zoo import community, files
 from imgfix.zoo.descriptor import Descriptor, Model
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
 SUFFIXES = (".onnx", ".safetensors", ".pth")
 
@@ -161,23 +161,31 @@ def _export_weights(model: Model, path: Path, half: bool) -> Exported:
     from imgfix.zoo import loader
 
     descriptor = model.descriptor
+    if descriptor.net.startswith(community.PREFIX):
+        raise ModelError(
+            f"{descriptor.name} can only be exported to ONNX", hint="it was not made here: use its own file"
+        )
     state = {
         name: tensor.half() if half and tensor.is_floating_point() else tensor
         for name, tensor in model.net.state_dict().items()
     }
-    if path.suffix.lower() == ".pth":
-        with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary:
+        if path.suffix.lower() == ".pth":
             torch.save({"params": state}, temporary)
-        reader = "torch.load"
-    else:
-        about = {"name": descriptor.name, "task": descriptor.task, "licence": descriptor.licence}
-        facts = {"gan_trained": descriptor.gan_trained}
-        files.save(
-            path, descriptor.net, descriptor.config, state, degradation=descriptor.degradation, facts=facts, **about
-        )
-        reader = "safetensors"
-    net: nn.Module = loader.load_file(path).net
-    difference, psnr = _compare(model, lambda picture: net(picture).numpy())
+        else:
+            kept = {"name": descriptor.name, "task": descriptor.task, "licence": descriptor.licence}
+            kept |= {"degradation": descriptor.degradation, "facts": {"gan_trained": descriptor.gan_trained}}
+            files.save(temporary, descriptor.net, descriptor.config, state, **kept)
+        again = loader.load_file(temporary)
+        if (again.descriptor.net, again.descriptor.scale) != (descriptor.net, descriptor.scale):
+            # Names and shapes are all that a .pth tells, and they do not tell everything.
+            raise ModelError(
+                f"{descriptor.name}: a .pth cannot say how this network is used (read back, it is a x"
+                f"{again.descriptor.scale} {again.descriptor.net})",
+                hint="export to .safetensors or .onnx",
+            )
+        difference, psnr = _compare(model, lambda picture: again.net(picture).numpy())
+    reader = "torch.load" if path.suffix.lower() == ".pth" else "safetensors"
     return Exported(path, path.stat().st_size, reader, difference, psnr)
 
 
