@@ -21,7 +21,8 @@ import numpy as np
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_CHUNKS = (b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI")
 _COLOUR_TYPES = {(1, False): 0, (3, False): 2, (1, True): 4, (3, True): 6}
-_BLOCK_BYTES = 2 << 20
+_BLOCK_BYTES = 2 << 20  # compressed on their own, in any of the threads
+_SLICE_BYTES = 1 << 17  # filtered at a time: small enough for the processor's cache
 
 
 class DamagedPngError(ValueError):
@@ -202,25 +203,35 @@ def filter_rows(block: np.ndarray, pixel_bytes: int) -> np.ndarray:
     """
     rows, length = block.shape[0] - 1, block.shape[1]
     out = np.empty((rows, 1 + length), np.uint8)
-    best = np.full(rows, np.iinfo(np.int64).max)
+    step = max(1, _SLICE_BYTES // length)
+    for top in range(0, rows, step):
+        _filter_slice(block[top : top + step + 1], pixel_bytes, out[top : top + step])
+    return out
+
+
+def _filter_slice(block: np.ndarray, pixel_bytes: int, out: np.ndarray) -> None:
+    best = np.full(len(out), np.iinfo(np.int64).max)
     here, above = block[1:], block[:-1]
     left, above_left = (np.empty_like(here) for _ in range(2))
     for shifted, source in ((left, here), (above_left, above)):
         shifted[:, :pixel_bytes] = 0
         shifted[:, pixel_bytes:] = source[:, :-pixel_bytes]
-    for kind, candidate in (
-        (0, here),
-        (1, here - left),
-        (2, here - above),
-        (3, here - ((left & above) + ((left ^ above) >> 1))),  # the mean without a ninth bit
-        (4, here - _paeth(left, above, above_left)),
-    ):
+    for kind, predicted in enumerate(_predictions(left, above, above_left)):
+        candidate = here if predicted is None else here - predicted
         cost = _cost(candidate)
         better = cost < best
         best[better] = cost[better]
         out[better, 0] = kind
         out[better, 1:] = candidate[better]
-    return out
+
+
+def _predictions(left: np.ndarray, above: np.ndarray, above_left: np.ndarray) -> Iterator[np.ndarray | None]:
+    """What each of the five filter types expects: nothing, left, above, the mean of both, Paeth's choice."""
+    yield None
+    yield left
+    yield above
+    yield (left & above) + ((left ^ above) >> 1)  # the mean without a ninth bit
+    yield _paeth(left, above, above_left)
 
 
 def _cost(candidate: np.ndarray) -> np.ndarray:
