@@ -56,14 +56,17 @@ def _describe_rrdbnet(config: Config) -> dict[str, Any]:
 
 
 def _rrdbnet_field(blocks: int, upsamples: int, unshuffle: int) -> int:
-    """Fifteen convolutions a block and the body's first and last reach one pixel of the body each, the others less."""
-    # From the output pixels of one body pixel back to the body; the further of the two sides is taken.
-    low, high = -2, 2**upsamples - 1 + 2  # conv_last and conv_hr
-    for _ in range(upsamples):
-        low, high = (low - 1) // 2, (high + 1) // 2  # conv_up, then the pixel that was doubled
-    reach = max(-low, high) + 15 * blocks + 2
-    # A body pixel is a group of `unshuffle` input pixels, whose furthest is seen from the other end of its own group.
-    return reach * unshuffle + (unshuffle - 1)
+    """Followed from each output pixel of one body pixel back to the body, and from there to the input."""
+    side = 2**upsamples
+    body = 15 * blocks + 2  # convolutions at the body's resolution
+    reach = 0
+    for output in range(side):
+        low, high = output - 2, output + 2  # conv_last and conv_hr
+        for _ in range(upsamples):
+            low, high = (low - 1) // 2, (high + 1) // 2  # conv_up, then the pixel that was doubled
+        own = output * unshuffle // side  # a body pixel is a group of `unshuffle` input pixels: which of them is it
+        reach = max(reach, own - unshuffle * (low - body), unshuffle * (high + body + 1) - 1 - own)
+    return reach
 
 
 def _build_srvgg(config: Config) -> nn.Module:
