@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from imgfix.errors import ExitCode, ImgfixError, MemoryExhaustedError
 
@@ -91,6 +91,8 @@ def _invoke(arguments: Sequence[str], console: Console) -> int:
 
     # BadParameter -> UsageError -> ClickException: typer brings its own click in newer versions and shares one in
     # older ones, so the classes are found through the one that it exports.
+    usage_error: type[Any]
+    click_exception: type[Any]
     usage_error, click_exception = typer.BadParameter.__mro__[1:3]
     try:
         code = command().main(args=list(arguments), prog_name="imgfix", standalone_mode=False)
@@ -104,11 +106,11 @@ def _invoke(arguments: Sequence[str], console: Console) -> int:
     return int(code or 0)
 
 
-def _explain_usage(error: BaseException, console: Console) -> int:
+def _explain_usage(error: Any, console: Console) -> int:
     if type(error).__name__ != "NoArgsIsHelpError":  # that one has printed the help already
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "imgfix"
-        console.error(error.format_message(), f"see: {path} --help")  # type: ignore[attr-defined]
+        console.error(error.format_message(), f"see: {path} --help")
     return ExitCode.USAGE
 
 

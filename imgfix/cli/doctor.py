@@ -104,7 +104,7 @@ def _devices(checks: list[Check]) -> list[dict[str, Any]]:
         from imgfix.runtime import device, memory
     except Exception:  # said above: torch cannot be imported
         return []
-    found = []
+    found: list[dict[str, Any]] = []
     for kind in device.available():
         count = torch.cuda.device_count() if kind == "cuda" else torch.xpu.device_count() if kind == "xpu" else 1
         for number in range(count):

@@ -15,6 +15,10 @@ _OUTPUT = "Output"
 _MODEL = "Model and machine"
 _REPORT = "Report"
 
+MODEL_HELP = (
+    "A name from 'imgfix weights list' (pulled when missing), a weights file, or auto: the best on this machine."
+)
+
 Inputs = Annotated[
     list[str],
     typer.Argument(

@@ -12,7 +12,9 @@ import typer
 
 from imgfix import __version__
 from imgfix.cli.batch import Item
+from imgfix.cli.console import Tick
 from imgfix.cli.options import Shared
+from imgfix.cli.report import Outcome
 from imgfix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -138,6 +140,11 @@ def command_line(context: typer.Context, source: str, model: str) -> str:
         for one in value if isinstance(value, list | tuple) else [value]:
             words += [max(parameter.opts, key=len), str(one)]
     return shlex.join(words)
+
+
+def never(job: Job, tick: Tick) -> Outcome:
+    """The work of a batch in which nothing is left to do."""
+    raise AssertionError("an item without work was worked on")
 
 
 def unique(*groups: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ import typer
 from imgfix.cli import batch, complete, models, options, pictures
 from imgfix.cli.console import Tick, size_in_words, time_in_words
 from imgfix.cli.report import Outcome, Report
-from imgfix.errors import ExitCode
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
@@ -28,8 +27,8 @@ _SIZE = "Size and look"
 Scale = Annotated[
     float | None,
     typer.Option(
-        "--scale", "-s", metavar="N", help="Times the size, 1 to 16; without it the model's own.", rich_help_panel=_SIZE,
-        show_default=False,
+        "--scale", "-s", metavar="N", help="Times the size, 1 to 16; without it the model's own.",
+        rich_help_panel=_SIZE, show_default=False,
     ),
 ]  # fmt: skip
 Width = Annotated[
@@ -76,9 +75,8 @@ Blend = Annotated[
 ModelName = Annotated[
     str,
     typer.Option(
-        "--model", "-m", metavar="NAME",
-        help="A name from 'imgfix weights list' (pulled when missing), a weights file, or auto: the best on this machine.",
-        rich_help_panel="Model and machine", autocompletion=complete.models("upscale"),
+        "--model", "-m", metavar="NAME", help=options.MODEL_HELP, rich_help_panel="Model and machine",
+        autocompletion=complete.models("upscale"),
     ),
 ]  # fmt: skip
 
@@ -139,7 +137,7 @@ def command(
         shared.console.say(f"would pull {name} ({size_in_words(missing)}) first; tiles and time are known after that")
         return batch.run(items, lambda job, tick: _plan_unseen(job, wanted, name, shared), shared.console, report)
     if all(item.problem or item.skipped for item in items):  # no need to load anything
-        return batch.run(items, _never, shared.console, report)
+        return batch.run(items, pictures.never, shared.console, report)
     engine = models.open_engine(shared, "upscale", name)
     models.announce(shared, engine, better)
     if dry_run:
@@ -149,10 +147,6 @@ def command(
         return _upscale(job, engine, name, wanted, shared, context, tick)
 
     return batch.run(items, work, shared.console, report)
-
-
-def _never(job: Job, tick: Tick) -> Outcome:
-    raise AssertionError("an item without work was worked on")
 
 
 def _factor_in_words(wanted: UpscaleOptions, name: str) -> str:

@@ -47,8 +47,8 @@ def test_no_help_page_imports_anything_heavy() -> None:
 
 def test_model_names_are_completed_without_loading_torch() -> None:
     code = (
-        "import os; os.environ.update(_IMGFIX_COMPLETE='complete_bash', COMP_WORDS='imgfix upscale --model realesrgan-x4',"
-        "COMP_CWORD='3'); from imgfix import cli; cli.run([])"
+        "import os; os.environ.update(_IMGFIX_COMPLETE='complete_bash', COMP_CWORD='3', "
+        "COMP_WORDS='imgfix upscale --model realesrgan-x4'); from imgfix import cli; cli.run([])"
     )
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; assert 'torch' not in sys.modules"],

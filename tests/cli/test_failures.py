@@ -1,4 +1,4 @@
-"""What goes wrong, through the command line: a clear sentence, the right exit code, no half-written file, the rest done."""
+"""What goes wrong: a clear sentence, the right exit code, no half-written file, and the rest of the batch done."""
 
 from __future__ import annotations
 

@@ -1,0 +1,95 @@
+"""Which part of a picture a command works on: mask files (paired with pictures), boxes, a colour, the transparent part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imgfix.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from imgfix.media.image import Picture
+    from imgfix.media.jobs import Job
+    from imgfix.media.mask import Box
+
+_ENDINGS = ("", "_mask", "-mask", ".mask")
+"""What a mask's stem may have behind the picture's."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """What the options of a command say about the region; several of them add up."""
+
+    mask: Path | None = None
+    """A mask for all pictures, or a folder with one for each."""
+    boxes: tuple[Box, ...] = ()
+    colour: tuple[int, int, int] | None = None
+    tolerance: float = 12.0
+    transparent: bool = False
+    grow: float = 0.0
+    """Pixels that the region is widened by; negative ones narrow it."""
+    invert: bool = False
+    fit: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mask is not None and not self.mask.exists():
+            raise UsageError(f"--mask {self.mask}: there is no such file or folder", hint="check the path")
+        if self.invert and self.mask is None:
+            raise UsageError("--invert is about --mask, and there is none", hint="leave it out, or give a mask")
+
+    def __bool__(self) -> bool:
+        return self.mask is not None or bool(self.boxes) or self.colour is not None or self.transparent
+
+    def of(self, picture: Picture, job: Job, rgb: np.ndarray) -> tuple[np.ndarray, list[str]]:
+        """The mask of one picture, (H, W) float32 in [0, 1], and what should be said about it.
+
+        rgb: the picture's pixels as grey or RGB, for the colour. Raises InputError: no mask of that name, another size,
+        empty, covers nearly everything.
+        """
+        from imgfix.media import mask
+
+        size = (picture.width, picture.height)
+        parts: list[np.ndarray] = []
+        notes: list[str] = []
+        name = str(job.source)
+        if self.mask is not None:
+            path = self._mask_file(job)
+            found = mask.read_mask(path, size, invert=self.invert, fit=self.fit)
+            parts.append(found.values)
+            notes += [f"{path}: {found.note}"] if found.note else []
+            name = str(path)
+        parts += [mask.from_box(box, size) for box in self.boxes]
+        if self.colour is not None:
+            parts.append(mask.from_colour(rgb, self.colour, self.tolerance))
+        if self.transparent:
+            parts.append(mask.from_alpha(picture, str(job.source)))
+        region = mask.grow(mask.combine(*parts), self.grow)
+        mask.check(region, name)
+        return region, notes
+
+    def _mask_file(self, job: Job) -> Path:
+        """The one mask for all, or the one of the mask folder that lies where the picture lies in its own, by stem."""
+        from imgfix.media.formats import IMAGE_EXTENSIONS
+
+        assert self.mask is not None
+        if not self.mask.is_dir():
+            return self.mask
+        folder = self.mask / job.relative.parent
+        wanted = [job.relative.stem + ending for ending in _ENDINGS]
+        found = sorted(
+            path
+            for path in (folder.iterdir() if folder.is_dir() else ())
+            if path.stem in wanted and path.suffix.lower() in IMAGE_EXTENSIONS
+        )
+        if not found:
+            raise InputError(
+                f"{job.source}: there is no mask for it in {folder}",
+                hint=f"masks are paired by name: {wanted[0]}.png or {wanted[1]}.png",
+            )
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise InputError(f"{job.source}: several masks could be meant: {names}", hint="keep one of them")
+        return found[0]
