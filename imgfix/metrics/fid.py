@@ -1,7 +1,7 @@
 """FID and KID: how far two sets of pictures are apart, as distributions of InceptionV3 features.
 
 FID: Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter (2017), arXiv 1706.08500. KID: Binkowski, Sutherland, Arbel,
-Gretton (2018), arXiv 1801.01401. The network is that of the published numbers (see `imgfix.nets.inception`), and so is the
+Gretton (2018), arXiv 1801.01401. The network is that of the published numbers (`imgfix.nets.inception`), and so is the
 resizing to 299x299: bilinear without antialiasing, the corner of a pixel taken for its centre.
 """
 

@@ -1,0 +1,60 @@
+"""Temporal warping error of a video: how much it flickers where the reference only moves.
+
+Lai, Huang, Wang, Shechtman, Yumer, Yang, "Learning Blind Video Temporal Consistency" (2018), arXiv 1808.00449. The flow
+is that of the reference frames, by OpenCV's dense inverse search (Kroeger et al. 2016, arXiv 1603.03590); what is
+hidden in one frame is left out by the forward-backward check of Ruder, Dosovitskiy, Brox (2016), arXiv 1604.08610.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def to_grey(frame: np.ndarray) -> np.ndarray:
+    """(H, W, 3) in [0, 1] -> (H, W) uint8, which is what the flow works on."""
+    return cv2.cvtColor((frame * 255 + 0.5).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+
+
+def flow(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Motion from one grey frame to another: (H, W, 2) float32, pixels along x and y."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return search.calc(source, target, None)  # type: ignore[call-overload]
+
+
+def warp(values: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Fetch every pixel from where its motion points to, bilinear: (H, W, C) -> (H, W, C)."""
+    height, width = motion.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    x, y = x + motion[..., 0], y + motion[..., 1]
+    return cv2.remap(values.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def visible(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """Where a pixel is seen in both frames: (H, W) bool."""
+    height, width = forward.shape[:2]
+    returned = warp(backward, forward)
+    apart = np.square(forward + returned).sum(2)
+    length = np.square(forward).sum(2) + np.square(returned).sum(2)
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    inside_x = (x + forward[..., 0] >= 0) & (x + forward[..., 0] <= width - 1)
+    inside_y = (y + forward[..., 1] >= 0) & (y + forward[..., 1] <= height - 1)
+    slope = sum(np.square(part).sum(2) for part in (np.gradient(forward, axis=0), np.gradient(forward, axis=1)))
+    edge = slope > 0.01 * np.square(forward).sum(2) + 0.002
+    return (apart <= 0.01 * length + 0.5) & inside_x & inside_y & ~edge
+
+
+def warping_error(
+    before: np.ndarray, after: np.ndarray, reference_before: np.ndarray, reference_after: np.ndarray
+) -> float:
+    """Mean squared difference of two neighbouring frames (H, W, 3) in [0, 1] along the motion of the reference frames.
+
+    Returns NaN when nothing is visible in both (a cut).
+    """
+    first, second = to_grey(reference_before), to_grey(reference_after)
+    forward, backward = flow(first, second), flow(second, first)
+    seen = visible(forward, backward)
+    if not seen.any():
+        return float("nan")
+    difference = np.square(before - warp(after, forward)).mean(2)
+    return float(difference[seen].mean())

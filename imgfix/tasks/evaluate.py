@@ -1,0 +1,135 @@
+"""Measuring results against references: files in, numbers out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from imgfix.errors import InputError, UsageError
+from imgfix.media import colour, image
+from imgfix.media.jobs import VIDEO_EXTENSIONS
+from imgfix.metrics.protocol import Protocol, measure
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The numbers of one picture or clip, or of a whole set."""
+
+    result: Path
+    reference: Path | None
+    values: dict[str, float]
+    size: tuple[int, int] = (0, 0)
+    """Width and height that were compared."""
+    frames: int = 1
+    notes: tuple[str, ...] = field(default=())
+    """What a reader of the numbers should know about this pair."""
+
+
+def read(path: Path, max_pixels: int | None = image.DEFAULT_MAX_PIXELS) -> tuple[np.ndarray, list[str]]:
+    """A picture as sRGB (H, W, 3), or grey (H, W, 1), float64 in [0, 1], and notes. Raises InputError."""
+    picture = image.read(path, max_pixels=max_pixels)
+    notes = []
+    if picture.alpha is not None:
+        notes.append(f"{path.name}: transparency is not measured")
+    transform = colour.transform(picture.metadata, picture.channels)
+    if transform.is_identity and picture.channels in (1, 3):
+        return picture.pixels / float(np.iinfo(picture.pixels.dtype).max), notes
+    notes.append(f"{path.name}: converted to sRGB")
+    return transform.to_srgb(picture.pixels).astype(np.float64), notes
+
+
+def fit(result: np.ndarray, reference: np.ndarray, names: tuple[str, str], crop: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Both pictures at one size: cropped to the common top left part if `crop`, else InputError when they differ."""
+    if result.shape[:2] == reference.shape[:2]:
+        return result, reference
+    sizes = [f"{shape[1]}x{shape[0]}" for shape in (result.shape, reference.shape)]
+    if not crop:
+        raise InputError(
+            f"{names[0]} is {sizes[0]}, but {names[1]} is {sizes[1]}",
+            hint="compare pictures of one size, or add --crop to compare the common top left part",
+        )
+    height, width = (min(result.shape[axis], reference.shape[axis]) for axis in (0, 1))
+    return result[:height, :width], reference[:height, :width]
+
+
+def evaluate_file(
+    result: Path,
+    reference: Path | None,
+    protocol: Protocol,
+    *,
+    crop: bool = False,
+    max_pixels: int | None = image.DEFAULT_MAX_PIXELS,
+    progress: Progress | None = None,
+) -> Measurement:
+    """The numbers of one picture or clip. Raises InputError naming the file and what was wrong."""
+    if result.suffix.lower() in VIDEO_EXTENSIONS:
+        from imgfix.tasks.evaluate_video import evaluate_clip
+
+        return evaluate_clip(result, reference, protocol, crop=crop, progress=progress)
+    first, notes = read(result, max_pixels)
+    second = None
+    if reference is not None:
+        if reference.suffix.lower() in VIDEO_EXTENSIONS:
+            raise InputError(f"{result} is a picture, but {reference} is a video", hint="compare like with like")
+        second, more = read(reference, max_pixels)
+        notes += more
+        if first.shape[2] != second.shape[2]:
+            notes.append("one file is grey, the other RGB: compared as RGB")
+        if first.shape[:2] != second.shape[:2] and crop:
+            notes.append("cropped to the common size")
+        first, second = fit(first, second, (str(result), str(reference)), crop)
+    try:
+        values = measure(protocol, first, second)
+    except ValueError as error:
+        raise InputError(f"{result}: {error}", hint="leave that metric out, or the file") from error
+    return Measurement(result, reference, values, (first.shape[1], first.shape[0]), notes=tuple(notes))
+
+
+def evaluate_sets(
+    results: Sequence[Path],
+    references: Sequence[Path],
+    protocol: Protocol,
+    *,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """FID and KID of two sets of pictures, as far as the protocol asks for them. Raises InputError, UsageError."""
+    wanted = [metric.name for metric in protocol.of_kind("set")]
+    if not wanted:
+        return {}
+    if min(len(results), len(references)) < 2:
+        raise UsageError("FID and KID compare sets of at least two pictures", hint="give two folders")
+    from imgfix.metrics import fid
+
+    total = len(results) + len(references)
+
+    def pictures(paths: Sequence[Path], start: int) -> Iterator[np.ndarray]:
+        for number, path in enumerate(paths, start=start + 1):
+            yield read(path)[0]
+            if progress:
+                progress(number, total)
+
+    first = fid.features(pictures(results, 0), device=device)
+    second = fid.features(pictures(references, len(results)), device=device)
+    found = {}
+    if "fid" in wanted:
+        found["fid"] = fid.fid(first, second)
+    if "kid" in wanted:
+        found["kid"] = fid.kid(first, second)
+    return found
+
+
+def means(measurements: Sequence[Measurement]) -> dict[str, float]:
+    """Mean of each number over pictures; one that could not be measured (NaN) is left out."""
+    found: dict[str, float] = {}
+    for name in dict.fromkeys(name for item in measurements for name in item.values):
+        values = [item.values[name] for item in measurements if not math.isnan(item.values.get(name, math.nan))]
+        if values:
+            found[name] = math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.inf
+    return found
