@@ -23,6 +23,7 @@ _SRGB_TO_XYZ = np.array(
 _D50 = _SRGB_TO_XYZ.sum(axis=1)  # white; the rounding of the matrix included, so that neutral stays neutral
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601, as image tools turn RGB into grey
 _NODES = 8192
+_GRID = 33  # nodes a side, as press profiles have them
 _PIECE = 1 << 15  # pixels converted at a time
 
 Curve = Callable[[np.ndarray], np.ndarray]  # encoded [0, 1] -> linear [0, 1], float64
@@ -254,18 +255,28 @@ class _Matrix(ColourTransform):
     def lost(self, pixels: np.ndarray) -> np.ndarray | None:
         linear = np.stack([decoder.integers(pixels[..., at]) for at, decoder in enumerate(self._decoders)], axis=-1)
         srgb = linear @ self._matrix
-        outside = ((srgb < 0) | (srgb > 1)).any(axis=-1)
-        difference = unit(pixels) - self._backward(self.to_srgb(pixels))
-        # Half a level is what rounding takes anyway; white and the like overshoot by the last bit of a float.
-        outside &= np.abs(difference).max(axis=-1) > 0.25 / np.iinfo(pixels.dtype).max
+        low, high = srgb.min(axis=-1), srgb.max(axis=-1)
+        outside = (low < 0) | (high > 1)
         if not outside.any():
             return None
-        difference[~outside] = 0
-        return difference
+        kept = _srgb_encoder()(srgb[outside])
+        difference = unit(pixels[outside]) - self._backward(kept)
+        # White and its like overshoot by the last bit of a float; that is no colour to carry along.
+        difference[np.abs(difference).max(axis=-1) <= 0.25 / np.iinfo(pixels.dtype).max] = 0
+        if not difference.any():
+            return None
+        out = np.zeros(pixels.shape, np.float32)
+        out[outside] = difference
+        return out
 
 
 class _Tables(ColourTransform):
-    """A profile made of tables, through LittleCMS: 8 bits, relative colorimetric with black point compensation."""
+    """A profile made of tables, through LittleCMS: relative colorimetric with black point compensation.
+
+    By way of Pillow that has 8 bits. So that 16-bit pictures keep their fine steps, RGB ones are given to the models as
+    they are (such profiles are near enough to sRGB), and the inks of CMYK ones are interpolated between the nodes of a
+    grid; a model does not mind getting its input in 8 bits.
+    """
 
     is_identity = False
 
@@ -280,19 +291,49 @@ class _Tables(ColourTransform):
         self._mode = mode
         self._there = ImageCms.buildTransform(profile, srgb, mode, "RGB", intent, flags)
         self._back = ImageCms.buildTransform(srgb, profile, "RGB", mode, intent, flags)
+        self._grid: np.ndarray | None = None
+
+    def from_srgb(self, rgb: np.ndarray, dtype: np.dtype | type, lost: np.ndarray | None = None) -> np.ndarray:
+        if np.dtype(dtype) == np.uint8:
+            return super().from_srgb(rgb, dtype)
+        if self.channels == 3:
+            return quantised(rgb, dtype)
+        return _in_pieces(
+            lambda piece: quantised(self._interpolated(piece), dtype), rgb, self.channels, np.dtype(dtype)
+        )
 
     def _forward(self, pixels: np.ndarray) -> np.ndarray:
+        if pixels.dtype == np.uint16:
+            if self.channels == 3:
+                return unit(pixels)
+            pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
         return unit(self._applied(self._there, pixels, self._mode))
 
     def _backward(self, rgb: np.ndarray) -> np.ndarray:
         return unit(self._applied(self._back, quantised(rgb, np.uint8), "RGB")).reshape(*rgb.shape[:2], self.channels)
 
+    def _interpolated(self, rgb: np.ndarray) -> np.ndarray:
+        """Convert by trilinear interpolation between grid nodes."""
+        if self._grid is None:
+            axis = np.linspace(0, 1, _GRID, dtype=np.float32)
+            nodes = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
+            self._grid = self._backward(nodes.reshape(1, -1, 3)).reshape(-1, self.channels)
+        at = np.clip(rgb, 0, 1) * np.float32(_GRID - 1)
+        low = np.minimum(at.astype(np.int32), _GRID - 2)
+        at = at - low
+        first = (low[..., 0] * _GRID + low[..., 1]) * _GRID + low[..., 2]
+        out = np.zeros((*rgb.shape[:2], self.channels), np.float32)
+        for r, g, b in np.ndindex(2, 2, 2):
+            share = np.ones(rgb.shape[:2], np.float32)
+            for axis_at, upper in enumerate((r, g, b)):
+                share *= at[..., axis_at] if upper else 1 - at[..., axis_at]
+            out += self._grid[first + (r * _GRID + g) * _GRID + b] * share[..., None]
+        return out
+
     @staticmethod
     def _applied(step: object, pixels: np.ndarray, mode: str) -> np.ndarray:
         from PIL import Image, ImageCms
 
-        if pixels.dtype == np.uint16:
-            pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
         flat = np.ascontiguousarray(pixels[..., 0] if mode == "L" else pixels)
         image = Image.frombytes(mode, (flat.shape[1], flat.shape[0]), flat.tobytes())
         return np.asarray(ImageCms.applyTransform(image, step))  # type: ignore[arg-type]

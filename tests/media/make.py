@@ -151,6 +151,23 @@ def cmyk_profile() -> bytes:
     return _profile(b"CMYK", b"Lab ", tables, version=2, kind=b"prtr")
 
 
+@lru_cache
+def rgb_table_profile() -> bytes:
+    """A display with the primaries of sRGB and a plain gamma of 2, as tables."""
+    grid = 33
+    axis = np.linspace(0, 1, grid)
+    rgb = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    there = _lab_bytes(lab_of_xyz((rgb**2) @ primaries_d50("srgb").T))
+    pcs = rgb * 255
+    lab = np.stack([pcs[:, 0] * 100 / 255, pcs[:, 1] - 128, pcs[:, 2] - 128], -1)
+    fy = (lab[:, 0] + 16) / 116
+    f = np.stack([fy + lab[:, 1] / 500, fy, fy - lab[:, 2] / 200], -1)
+    xyz = np.where(f > 6 / 29, f**3, (f - 4 / 29) * 108 / 841) * D50
+    back = np.sqrt(np.clip(xyz @ np.linalg.inv(primaries_d50("srgb")).T, 0, 1))
+    tables = {b"A2B0": _lut8(3, 3, grid, there), b"B2A0": _lut8(3, 3, grid, (back * 255 + 0.5).astype(np.uint8))}
+    return _profile(b"RGB ", b"Lab ", tables, version=2)
+
+
 def _lab_bytes(lab: np.ndarray) -> np.ndarray:
     coded = np.stack([lab[:, 0] * 255 / 100, lab[:, 1] + 128, lab[:, 2] + 128], -1)
     return np.clip(coded + 0.5, 0, 255).astype(np.uint8)

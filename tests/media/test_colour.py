@@ -112,6 +112,25 @@ def test_cmyk_goes_through_its_profile(dtype: type) -> None:
     assert np.abs(back - photo).mean() < 2 / 255
 
 
+def test_16_bit_ink_has_fine_steps() -> None:
+    change = transform(make.cmyk_profile(), 4)
+    ramp = np.repeat(np.linspace(0.2, 0.8, 4000, dtype=np.float32)[None, :, None], 3, axis=2)
+    inks = change.from_srgb(ramp, np.uint16)
+    assert len(np.unique(inks[..., 3])) > 3000
+    coarse = change.to_srgb(change.from_srgb(ramp, np.uint8))
+    assert np.abs(change.to_srgb(inks) - ramp).max() < 6 / 255
+    assert np.abs(change.to_srgb(inks) - ramp).mean() < np.abs(coarse - ramp).mean() + 1 / 255
+
+
+def test_16_bit_rgb_with_a_table_profile_is_taken_as_it_is() -> None:
+    change = transform(make.rgb_table_profile())
+    pixels = noise(3, np.uint16)
+    np.testing.assert_array_equal(change.from_srgb(change.to_srgb(pixels), np.uint16), pixels)
+    photo = make.scene(40, 40)
+    back = change.from_srgb(change.to_srgb(photo), np.uint8).astype(int)
+    assert np.abs(back - photo).mean() < 3
+
+
 def test_cmyk_without_a_profile_is_said_and_comes_back() -> None:
     change = transform(None, 4)
     assert change.note
