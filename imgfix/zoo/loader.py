@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgfix.errors import ModelError
+from imgfix.errors import ModelError, UsageError
 from imgfix.zoo import auto, catalog, checkpoint, community, files, store
 from imgfix.zoo.descriptor import Descriptor, Model
 from imgfix.zoo.nets import NETS, NetSpec
@@ -40,7 +40,7 @@ def load(
         return _for_task(load_file(path), task)
     if name == "auto":
         if task is None:
-            raise ModelError("'auto' needs to know the task")
+            raise UsageError("'auto' needs to know the task", hint="name a model, or say what it is for")
         name, _ = auto.resolve(task, scale)
     entry = catalog.find(name)
     if task is not None and entry.task != task:

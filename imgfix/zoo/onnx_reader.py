@@ -39,7 +39,7 @@ def read(path: Path) -> Graph:
     """The initializers and nodes of an ONNX file. Raises ModelError for a damaged file or weights kept outside it."""
     try:
         data = memoryview(path.read_bytes())
-        graph = next((value for number, value in _fields(data) if number == 7), None)
+        graph = dict(_fields(data)).get(7)
         if not isinstance(graph, memoryview):
             raise ValueError("no graph in it")
         nodes: list[Node] = []

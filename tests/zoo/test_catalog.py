@@ -1,0 +1,111 @@
+"""The catalog: complete, consistent, and helpful with a name that is nearly right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from imgfix.errors import ModelError
+from imgfix.zoo import catalog, files, store
+from imgfix.zoo.catalog import Entry
+from imgfix.zoo.convert import FORMATS
+from imgfix.zoo.nets import NETS
+from tests.zoo.helpers import TINY, tiny_net
+
+ENTRIES = catalog.entries()
+each_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def test_names_are_unique_and_easy_to_type() -> None:
+    names = [entry.name for entry in ENTRIES]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) for name in names)
+
+
+@each_entry
+def test_every_model_says_where_it_comes_from_and_what_may_be_done_with_it(entry: Entry) -> None:
+    assert entry.licence != "unknown"
+    assert entry.summary
+    assert entry.trained_on
+    assert entry.origin.startswith("http") or entry.shipped
+    assert entry.degradation or entry.task not in ("upscale", "inpaint", "restore")
+
+
+@each_entry
+def test_every_model_can_be_verified(entry: Entry) -> None:
+    assert entry.shipped or entry.sources
+    assert SHA256.fullmatch(entry.sha256) or (entry.sources and not entry.shipped)
+    for source in entry.sources:
+        assert source.format in FORMATS
+        assert all(SHA256.fullmatch(file.sha256) and file.bytes > 0 for file in source.files)
+        if source.kind == "http":
+            assert source.address.startswith("https://")
+        else:
+            assert re.search(r"==\d" if source.kind == "pip" else r"@\d", source.address), "the version is not pinned"
+            assert SHA256.fullmatch(source.archive_sha256)
+            assert source.archive_bytes > 0
+
+
+@each_entry
+def test_every_model_builds_with_the_number_of_parameters_it_claims(entry: Entry) -> None:
+    assert entry.net in NETS
+    with torch.device("meta"):
+        net = NETS[entry.net].build(dict(entry.config))
+    if entry.parameters:
+        assert sum(parameter.numel() for parameter in net.parameters()) == entry.parameters
+
+
+@each_entry
+def test_every_descriptor_can_be_made(entry: Entry) -> None:
+    from imgfix.zoo.loader import describe
+
+    descriptor = describe(NETS[entry.net], entry.config, name=entry.name, task=entry.task, **entry.facts)
+    assert descriptor.scale == entry.scale
+    assert set(entry.facts) <= set(descriptor.__dataclass_fields__), "a fact the descriptor does not know"
+
+
+@each_entry
+def test_shipped_files_are_there_and_good(entry: Entry) -> None:
+    if not entry.shipped:
+        pytest.skip("not shipped")
+    assert store.path_of(entry).is_file()
+    assert store.verify(entry) == entry.sha256
+    assert store.path_of(entry).stat().st_size == entry.bytes
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("realesrgan-x4-plus", "realesrgan-x4plus"), ("RealESRGAN_x4plus", "realesrgan-x4plus"), ("migan", "migan-512")],
+)
+def test_a_wrong_name_is_answered_with_the_nearest(typed: str, meant: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        catalog.find(typed)
+    assert typed in caught.value.message
+    assert meant in (caught.value.hint or "")
+
+
+def test_a_name_like_no_other_is_answered_with_the_list() -> None:
+    with pytest.raises(ModelError) as caught:
+        catalog.find("zzzzzz")
+    assert caught.value.hint == "See: imgfix weights list"
+
+
+def test_imported_models_are_found_beside_the_catalogs(own_home: Path) -> None:
+    path = own_home / "models" / "mine.safetensors"
+    files.save(path, "srvgg", TINY, tiny_net().state_dict(), task="upscale", licence="CC0-1.0")
+    entry = catalog.find("mine")
+    assert entry.imported
+    assert entry.scale == 2
+    assert entry.licence == "CC0-1.0"
+
+
+def test_strange_files_in_the_models_folder_are_passed_over(own_home: Path) -> None:
+    folder = own_home / "models"
+    folder.mkdir()
+    (folder / "broken.safetensors").write_bytes(b"nonsense")
+    (folder / "empty.safetensors").touch()
+    assert catalog.imported() == []
