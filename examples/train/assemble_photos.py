@@ -60,7 +60,9 @@ SOURCES = (
             )
         ),
     ),
-    Source("deb", "mate-backgrounds", "1.26.0-1", "GPL-2.0-or-later", "MATE artwork authors", ("**/mate/nature/*.jpg",)),
+    Source(
+        "deb", "mate-backgrounds", "1.26.0-1", "GPL-2.0-or-later", "MATE artwork authors", ("**/mate/nature/*.jpg",)
+    ),
     Source(
         "deb",
         "lomiri-wallpapers-20.04",

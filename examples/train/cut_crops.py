@@ -81,7 +81,9 @@ def starts(length: int, size: int) -> list[int]:
 def detail(crop: np.ndarray) -> float:
     """Median over 32 x 32 blocks of the mean gradient: texture everywhere counts, one strong edge does not."""
     grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    gradient = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.25)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.25))
+    gradient = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0, scale=0.25)) + np.abs(
+        cv2.Sobel(grey, cv2.CV_32F, 0, 1, scale=0.25)
+    )
     blocks = cv2.resize(gradient, (crop.shape[1] // 32, crop.shape[0] // 32), interpolation=cv2.INTER_AREA)
     return float(np.median(blocks)) if blocks.size else 0.0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -20,7 +22,7 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         widths = [channels, 2 * channels, 4 * channels, 8 * channels]
         layers: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
-        for index, (before, after) in enumerate(zip(widths, widths[1:], strict=False)):
+        for index, (before, after) in enumerate(pairwise(widths)):
             stride = 2 if index < 2 else 1
             layers += [spectral_norm(nn.Conv2d(before, after, 4, stride, 1)), nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))
@@ -64,5 +66,3 @@ def build(kind: str, inputs: int, channels: int) -> nn.Module:
 
 def _normed(before: int, after: int, size: int, stride: int) -> nn.Module:
     return spectral_norm(nn.Conv2d(before, after, size, stride, 1, bias=False))
-
-

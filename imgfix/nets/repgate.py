@@ -1,4 +1,4 @@
-"""RepGate: a small convolutional upscaler whose convolutions are over-parameterised in training and plain afterwards."""
+"""RepGate: a small upscaler whose convolutions are over-parameterised in training and plain afterwards."""
 
 from __future__ import annotations
 
@@ -126,10 +126,10 @@ def silence(net: nn.Module, loaded: set[str]) -> None:
         loaded: names of the tensors that were loaded into it.
     """
     for name, module in net.named_modules():
-        if isinstance(module, RepConv3) and f"{name}.weight" in loaded and f"{name}.squeeze" not in loaded:
-            if not module.merged:
-                nn.init.zeros_(module.point)
-                nn.init.zeros_(module.squeeze)
+        given = f"{name}.weight" in loaded and f"{name}.squeeze" not in loaded
+        if isinstance(module, RepConv3) and given and not module.merged:
+            nn.init.zeros_(module.point)
+            nn.init.zeros_(module.squeeze)
 
 
 def _shrink(convolution: RepConv3, factor: float) -> None:

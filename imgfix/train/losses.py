@@ -17,7 +17,7 @@ def charbonnier(result: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor
 
 
 def fourier(result: Tensor, target: Tensor) -> Tensor:
-    """L1 distance of the orthonormal 2-D spectra (as Cho et al. 2021, arXiv 2108.05054), mean over real and imaginary."""
+    """L1 distance of the orthonormal 2-D spectra, real and imaginary parts (Cho et al. 2021, arXiv 2108.05054)."""
     spectra = torch.fft.rfft2(torch.stack((result.float(), target.float())), norm="ortho")
     return torch.view_as_real(spectra[0] - spectra[1]).abs().mean()
 
@@ -26,7 +26,7 @@ def fool(kind: Adversary, fake: Tensor, real: Tensor | None = None) -> Tensor:
     """Adversarial loss of the net.
 
     Args:
-        kind: `nonsaturating` (Goodfellow et al. 2014), `hinge` (Lim & Ye 2017), or `relativistic` (average relativistic,
+        kind: `nonsaturating` (Goodfellow et al. 2014), `hinge` (Lim & Ye 2017), or `relativistic` (its average form,
             Jolicoeur-Martineau 2018, arXiv 1807.00734), which needs `real`.
         fake: logits of what the net made.
         real: logits of true pictures, detached.

@@ -85,9 +85,7 @@ class Pool:
         chances = (rows * columns).double().cumsum(0)
         which, top, left, turn = draw.uniform(4, "window").unbind(1)
         picture = torch.searchsorted(chances, which * chances[-1], right=True).clamp_(max=len(self) - 1)
-        return Windows(
-            picture, (top * rows[picture]).long(), (left * columns[picture]).long(), (turn * 8).long()
-        )
+        return Windows(picture, (top * rows[picture]).long(), (left * columns[picture]).long(), (turn * 8).long())
 
     def take(self, windows: Windows, crop: int, factor: int = 1) -> Tensor:
         """Cut the windows out, turned.
@@ -220,7 +218,9 @@ def load_pairs(
     chosen = _chosen(names, fraction)
     rest = [i for i in range(len(names)) if i not in chosen]
     pools = [
-        Pool([side[i] for i in part], [names[i] for i in part], device) for part in (rest, chosen) for side in (low, high)
+        Pool([side[i] for i in part], [names[i] for i in part], device)
+        for part in (rest, chosen)
+        for side in (low, high)
     ]
     return pools[0], pools[1], pools[2], pools[3], tuple(skipped)
 

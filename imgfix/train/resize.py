@@ -13,15 +13,17 @@ Filter = Literal["cubic", "linear", "box", "lanczos"]
 _REACH = {"cubic": 4.0, "linear": 2.0, "box": 1.0, "lanczos": 6.0}
 
 
-def resize(x: Tensor, size: tuple[int, int], kind: Filter = "cubic", scale: tuple[float, float] | None = None) -> Tensor:
+def resize(
+    x: Tensor, size: tuple[int, int], kind: Filter = "cubic", scale: tuple[float, float] | None = None
+) -> Tensor:
     """Resize a batch with an antialiased filter, as MATLAB's `imresize` does it (edges mirrored).
 
     Args:
         x: (N, C, H, W), floating point.
         size: (height, width) of the result.
         kind: `cubic` is Keys' kernel with a = -1/2 (1981), MATLAB's default.
-        scale: output pixels per input pixel down and across where known; else each side's own ratio. MATLAB uses the given
-            scale even where the result's size had to be rounded up.
+        scale: output pixels per input pixel down and across where known; else each side's own ratio. MATLAB uses the
+            given scale even where the result's size had to be rounded up.
 
     Returns:
         (N, C, height, width), not clipped.
@@ -43,10 +45,12 @@ def downscale(x: Tensor, factor: int) -> Tensor:
     Shapes: (N, C, H, W) in [0, 1] to (N, C, ceil(H / factor), ceil(W / factor)) in [0, 1].
     """
     size = math.ceil(x.shape[-2] / factor), math.ceil(x.shape[-1] / factor)
-    # In float64: accelerators multiply float32 matrices at 11 bits where they are allowed to, and 8-bit levels move.
-    exact = round_to_bytes(x.double())
-    shorter = round_to_bytes(resize(exact, (size[0], x.shape[-1]), scale=(1 / factor, 1.0)))
-    return round_to_bytes(resize(shorter, size, scale=(1.0, 1 / factor))).to(x.dtype)
+    # In float64 and whole levels: accelerators multiply float32 matrices at 11 bits where they are allowed to, and a
+    # rounding error in front of a half moves a level.
+    levels = (x.double() * 255).round()
+    levels = (resize(levels, (size[0], x.shape[-1]), scale=(1 / factor, 1.0)) + 0.5).floor().clamp(0, 255)
+    levels = (resize(levels, size, scale=(1.0, 1 / factor)) + 0.5).floor().clamp(0, 255)
+    return (levels / 255).to(x.dtype)
 
 
 def round_to_bytes(x: Tensor) -> Tensor:
@@ -55,9 +59,7 @@ def round_to_bytes(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=512)
-def _weights(
-    length: int, wanted: int, scale: float, kind: Filter, device: torch.device, dtype: torch.dtype
-) -> Tensor:
+def _weights(length: int, wanted: int, scale: float, kind: Filter, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Matrix (wanted, length) of one side's filter weights."""
     stretch = min(scale, 1.0)  # antialiasing: the kernel widens as the picture shrinks
     reach = _REACH[kind] / stretch

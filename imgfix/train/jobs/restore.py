@@ -61,9 +61,7 @@ class RestoreJob:
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
-        start, self._facts = starting_net(
-            recipe, device, task="restore", key="gateunet", config={}, check={"scale": 1}
-        )
+        start, self._facts = starting_net(recipe, device, task="restore", key="gateunet", config={}, check={"scale": 1})
         self.net, self.key, self.config = start.net, start.key, start.config
         if recipe.crop % 16:
             raise UsageError(f"crop = {recipe.crop}: must be a multiple of 16")
@@ -151,7 +149,9 @@ class RestoreJob:
         return {"input": batch["input"], "target": batch["target"]}
 
     def identity(self) -> NetIdentity:
-        return NetIdentity(self.key, folded_config(self.key, self.config), {"task": "restore", "degradation": "noise, JPEG"})
+        return NetIdentity(
+            self.key, folded_config(self.key, self.config), {"task": "restore", "degradation": "noise, JPEG"}
+        )
 
     def exported(self, net: nn.Module) -> dict[str, Tensor]:
         return folded(net)

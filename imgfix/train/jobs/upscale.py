@@ -89,7 +89,7 @@ class UpscaleJob:
             ]
         self._follow()
         self._facts += [
-            f"{len(self.training)} pictures, {self.training.megapixels:.0f} megapixels; {len(self.validation)} held out",
+            f"{len(self.training)} pictures, {self.training.megapixels:.0f} MP; {len(self.validation)} held out",
             *(f"skipped {line}" for line in skipped[:10]),
             *([f"skipped {len(skipped) - 10} more"] if len(skipped) > 10 else []),
         ]
@@ -125,9 +125,7 @@ class UpscaleJob:
             results.append(result)
         metrics = mean_of(rows)
         shown = self.recipe.sheet_rows
-        inputs = [
-            resize(low, (high.shape[-2], high.shape[-1]), "cubic") for low, high in self.validation[:shown]
-        ]
+        inputs = [resize(low, (high.shape[-2], high.shape[-1]), "cubic") for low, high in self.validation[:shown]]
         samples = {
             "bicubic": sheet_column(inputs, 384),
             "output": sheet_column(results[:shown], 384),
@@ -155,7 +153,7 @@ class UpscaleJob:
         return list(self._facts)
 
     def _follow(self) -> None:
-        """Where a shallow SRVGG starts from a deep one, fit its layers to it: a far better start than random weights."""
+        """Where a shallow SRVGG starts from a deep one, fit its layers to it: far better than random weights."""
         recipe = self.recipe
         if self.key != "srvgg" or not (recipe.model and recipe.net_config):
             return

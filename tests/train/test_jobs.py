@@ -1,0 +1,152 @@
+"""The kinds of training that make pictures: batches, losses, validation, and a start from another network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from imgfix import zoo
+from imgfix.errors import ImgfixError, UsageError
+from imgfix.nets.srvgg import SRVGG
+from imgfix.train.job import Draw, TrainJob
+from imgfix.train.kinds import find_kind
+from imgfix.train.recipe import Recipe, build_recipe
+from imgfix.train.shorten import shorten
+
+NETS = {
+    "upscale": {"scale": 2, "channels": 8, "blocks": 1},
+    "restore": {"widths": [8, 8, 8], "blocks": [1, 1, 1]},
+}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(4):
+        grid = np.random.default_rng(number).integers(0, 256, (12, 14, 3), dtype=np.uint8)
+        Image.fromarray(grid).resize((112, 96), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return folder
+
+
+def recipe_for(kind: str, folder: Path, **settings: Any) -> Recipe:
+    layer: dict[str, Any] = {"photos": (str(folder),), "crop": 48, "batch": 2, "device": "cpu"}
+    layer |= {"net_config": NETS.get(kind, {})} | ({"scale": 2} if kind == "upscale" else {})
+    return build_recipe(kind, [layer | settings])
+
+
+def job_for(kind: str, folder: Path, **settings: Any) -> TrainJob:
+    recipe = recipe_for(kind, folder, **settings)
+    return find_kind(kind).build(recipe, torch.device("cpu"))
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_a_job_learns_its_own_batch_and_measures_itself(kind: str, photos: Path) -> None:
+    job = job_for(kind, photos)
+    net = job.networks()["net"]
+    optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
+    batch = job.sample(Draw(0, 0, 0, 1, 2))
+    values = []
+    for step in range(25):
+        loss = sum(job.losses("net", {"net": net}, batch, step).values(), torch.zeros(()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        values.append(float(loss.detach()))
+    assert values[-1] < values[0]
+    with torch.inference_mode():
+        found = job.validate(net)
+    assert found is not None and np.isfinite(found.score) and all(v.shape[1] == 3 for v in found.samples.values())
+    assert job.facts() and set(job.preview(batch)) == {"input", "target"}
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_equal_draws_give_equal_batches(kind: str, photos: Path) -> None:
+    job = job_for(kind, photos, **({"degradation": "real"} if kind == "upscale" else {}))
+    first, again, later = (job.sample(Draw(0, step, 0, 1, 2)) for step in (3, 3, 4))
+    assert torch.equal(first["input"], again["input"]) and not torch.equal(first["input"], later["input"])
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_exported_weights_load_as_a_model_and_compute_the_same(kind: str, photos: Path, tmp_path: Path) -> None:
+    job = job_for(kind, photos)
+    net, identity = job.networks()["net"].eval(), job.identity()
+    path = zoo.save(tmp_path / "m.safetensors", identity.net, identity.config, job.exported(net), **identity.metadata)
+    model = zoo.load(str(path))
+    x = torch.rand(1, 3, 16, 24)
+    with torch.no_grad():
+        assert model.descriptor.task == kind and torch.allclose(model.net(x), net(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("degradation", ["bicubic", "real", "light", "mixed"])
+def test_every_degradation_makes_inputs_of_the_right_size(photos: Path, degradation: str) -> None:
+    batch = job_for("upscale", photos, degradation=degradation).sample(Draw(0, 0, 0, 1, 2))
+    assert batch["input"].shape == (2, 3, 24, 24) and batch["target"].shape == (2, 3, 48, 48)
+
+
+def test_a_discriminator_joins_when_its_step_comes(photos: Path) -> None:
+    job = job_for("upscale", photos, adversarial=0.1, adversarial_from=2, discriminator_channels=4, r1=0.1, r2=0.1)
+    networks = job.networks()
+    assert set(networks) == {"net", "discriminator"}
+    assert job.players(1) == ("net",) and job.players(2) == ("net", "discriminator")
+    batch = job.sample(Draw(0, 0, 0, 1, 2))
+    assert "adversarial" not in job.losses("net", networks, batch, 1)
+    assert "adversarial" in job.losses("net", networks, batch, 16)
+    assert set(job.losses("discriminator", networks, batch, 16)) == {"judge", "r1", "r2"}
+
+
+def test_pairs_can_replace_made_damage(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "low").mkdir()
+    for path in photos.iterdir():
+        image = Image.open(path)
+        image.resize((image.width // 2, image.height // 2)).save(tmp_path / "low" / path.name)
+    job = job_for("upscale", photos, photos=(), input=str(tmp_path / "low"), target=str(photos))
+    batch = job.sample(Draw(0, 0, 0, 1, 2))
+    assert batch["input"].shape == (2, 3, 24, 24) and batch["target"].shape == (2, 3, 48, 48)
+
+
+def test_a_network_of_another_scale_starts_from_what_fits(photos: Path, tmp_path: Path) -> None:
+    first = job_for("upscale", photos)
+    identity = first.identity()
+    weights = first.exported(first.networks()["net"])
+    path = zoo.save(tmp_path / "x2.safetensors", identity.net, identity.config, weights, **identity.metadata)
+    job = job_for("upscale", photos, model=str(path), scale=4, net_config={**NETS["upscale"], "scale": 4})
+    mine = job.exported(job.networks()["net"])
+    assert torch.allclose(mine["body.0.convolutions.0.weight"], weights["body.0.convolutions.0.weight"])
+    assert any("takes" in line for line in job.facts())
+
+
+@pytest.mark.parametrize(
+    "settings", [{"crop": 47}, {"distil": 1.0}, {"net": "nonsense", "net_config": {}}, {"net_config": {"wings": 2}}]
+)
+def test_settings_that_cannot_work_are_refused_before_training(photos: Path, settings: dict[str, Any]) -> None:
+    with pytest.raises(ImgfixError):
+        job_for("upscale", photos, **settings)
+
+
+def test_a_teacher_is_needed_for_distillation(photos: Path) -> None:
+    with pytest.raises(UsageError, match="without a teacher"):
+        job_for("upscale", photos, distil=0.5)
+
+
+def test_a_shortened_network_follows_the_deep_one_better_than_dropped_layers() -> None:
+    torch.manual_seed(0)
+    deep = SRVGG(scale=2, features=12, convs=8)
+    shallow, dropped = (SRVGG(scale=2, features=12, convs=4) for _ in range(2))
+    with torch.no_grad():
+        for layer in deep.body:
+            if isinstance(layer, nn.Conv2d):
+                layer.weight.mul_(1.6)
+    x = torch.rand(24, 3, 16, 16)
+    left_over = shorten(deep, shallow, x[:16])
+    fitting = {k: v for k, v in deep.state_dict().items() if dropped.state_dict().get(k, v[:0]).shape == v.shape}
+    dropped.load_state_dict(fitting, strict=False)
+    with torch.no_grad():
+        error, worse = ((net(x[16:]) - deep(x[16:])).square().mean() for net in (shallow, dropped))
+    assert len(left_over) == 5 and max(left_over) < 0.9 and error < 0.5 * worse
