@@ -27,8 +27,7 @@ def one_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def tiny_kind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setitem(kinds.KINDS, "tiny", "tiny_job")
+    monkeypatch.setitem(kinds.KINDS, "tiny", "tests.train.tiny_job")
 
 
 @pytest.fixture(scope="session")

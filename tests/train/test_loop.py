@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.train.conftest import assert_same_curve, curve
 
 from imgfix import zoo
 from imgfix.errors import ImgfixError, InputError, ModelError, OutputError, UsageError
@@ -21,6 +20,7 @@ from imgfix.train.log import read_log
 from imgfix.train.recipe import Recipe, build_recipe, read_toml
 from imgfix.train.run import dry_run, run_training
 from imgfix.zoo.files import read_header, read_tensors
+from tests.train.conftest import assert_same_curve, curve
 
 Make = Callable[..., Recipe]
 

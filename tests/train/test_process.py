@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.train.conftest import assert_same_curve, curve
 
 from imgfix.train.checkpoint import load_checkpoint
+from tests.train.conftest import assert_same_curve, curve
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -110,3 +110,17 @@ def test_two_processes_train_like_one_with_the_doubled_batch(command: Start, pho
 def test_help_needs_no_torch(command: Start) -> None:
     probe = "import sys; from imgfix.cli import run; run(['train', '--help']); assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False).returncode == 0
+
+
+def test_training_needs_neither_pyav_nor_platformdirs() -> None:
+    probe = """
+import sys
+sys.modules['av'] = sys.modules['platformdirs'] = None
+import imgfix.cli.train, imgfix.train.run
+from imgfix.train.kinds import available, find_kind
+assert available()
+for kind in available():
+    find_kind(kind)
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
