@@ -22,6 +22,7 @@ from imgfix.train.shorten import shorten
 NETS = {
     "upscale": {"scale": 2, "channels": 8, "blocks": 1},
     "restore": {"widths": [8, 8, 8], "blocks": [1, 1, 1]},
+    "inpaint": {"resolution": 32, "base": 256, "maximum": 16},
 }
 
 
@@ -63,7 +64,7 @@ def test_a_job_learns_its_own_batch_and_measures_itself(kind: str, photos: Path)
     with torch.inference_mode():
         found = job.validate(net)
     assert found is not None and np.isfinite(found.score) and all(v.shape[1] == 3 for v in found.samples.values())
-    assert job.facts() and set(job.preview(batch)) == {"input", "target"}
+    assert job.facts() and {"input", "target"} <= set(job.preview(batch))
 
 
 @pytest.mark.parametrize("kind", NETS)
@@ -79,7 +80,7 @@ def test_exported_weights_load_as_a_model_and_compute_the_same(kind: str, photos
     net, identity = job.networks()["net"].eval(), job.identity()
     path = zoo.save(tmp_path / "m.safetensors", identity.net, identity.config, job.exported(net), **identity.metadata)
     model = zoo.load(str(path))
-    x = torch.rand(1, 3, 16, 24)
+    x = torch.rand(1, model.descriptor.in_channels, 16, 24)
     with torch.no_grad():
         assert model.descriptor.task == kind and torch.allclose(model.net(x), net(x), atol=1e-5)
 

@@ -58,10 +58,10 @@ class Terms:
 class Judges:
     """The terms that compare a result with its target; used by every kind that makes pictures."""
 
-    def __init__(self, terms: Terms, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, terms: Terms, recipe: Recipe, device: torch.device, *, conditions: int = 0) -> None:
         self.terms = terms
         self.discriminator = (
-            discriminator.build(terms.discriminator, 3, terms.discriminator_channels).to(device)
+            discriminator.build(terms.discriminator, 3 + conditions, terms.discriminator_channels).to(device)
             if terms.adversarial
             else None
         )
@@ -88,7 +88,7 @@ class Judges:
 
         Args:
             networks: all networks, as the loop passes them.
-            batch: has "target" and "input".
+            batch: has "target", "input", and perhaps the "condition" that a discriminator sees beside the picture.
             result: what the net made.
             step: optimizer step.
             trust: weights (N, 1, H, W) of the pixel loss, or `None`.
@@ -116,20 +116,29 @@ class Judges:
             real = None
             if weights.adversary == "relativistic":
                 with torch.no_grad():
-                    real = judge(target)
-            found["adversarial"] = weights.adversarial * losses.fool(weights.adversary, judge(result), real)
+                    real = judge(_seen(batch, target))
+            found["adversarial"] = weights.adversarial * losses.fool(
+                weights.adversary, judge(_seen(batch, result)), real
+            )
         return found
 
     def discriminator_terms(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         """Compute the discriminator's loss terms on what the net's turn left in the batch."""
         weights, judge = self.terms, networks["discriminator"]
-        found = {"judge": losses.judge(weights.adversary, judge(batch["output"]), judge(batch["target"]))}
+        found = {
+            "judge": losses.judge(weights.adversary, *(judge(_seen(batch, batch[k])) for k in ("output", "target")))
+        }
         if step % weights.penalty_every == 0:
             for name, weight, key in (("r1", weights.r1, "target"), ("r2", weights.r2, "output")):
                 if weight:
-                    penalty = losses.gradient_penalty(judge, batch[key])
+                    penalty = losses.gradient_penalty(judge, _seen(batch, batch[key]))
                     found[name] = weight * weights.penalty_every * penalty
         return found
+
+
+def _seen(batch: Batch, picture: Tensor) -> Tensor:
+    """What the discriminator sees: the picture, and the condition before it."""
+    return torch.cat((batch["condition"], picture), dim=1) if "condition" in batch else picture
 
 
 class Metric:
