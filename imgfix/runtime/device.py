@@ -73,18 +73,19 @@ def precisions(device: torch.device) -> list[Precision]:
 
 @cache
 def cpu_has_bf16() -> bool:
-    """Whether this processor multiplies bf16 in hardware (x86 AVX512-BF16 or AMX, Arm BF16); emulation is slower than fp32."""
+    """Whether this processor multiplies bf16 in hardware (x86 AVX512-BF16 or AMX, Arm BF16).
+
+    Others only emulate it, more slowly than they compute fp32.
+    """
     if not torch.backends.mkldnn.is_available():
         return False
-    cpu = torch.cpu
-    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported", "_is_arm_bf16_supported"):
-        probe = getattr(cpu, name, None)
-        try:
-            if probe is not None and probe():
-                return True
-        except (RuntimeError, AttributeError):
-            continue
-    return False
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    if ask is not None:
+        found = ask()
+        return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+    # Older versions of torch answer one question at a time.
+    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(probe is not None and probe() for probe in probes)
 
 
 def select(device: str = "auto", precision: str = "auto", descriptor: Descriptor | None = None) -> Placement:
@@ -102,7 +103,7 @@ def select(device: str = "auto", precision: str = "auto", descriptor: Descriptor
     native = precisions(chosen)
     if precision == "auto":
         allowed = descriptor.precisions if descriptor is not None else ("fp32", "bf16", "fp16")
-        picked = next((p for p in native if p in allowed), "fp32")
+        picked: Precision = next((p for p in native if p in allowed), "fp32")
         why = f"{picked} is the quickest format that {chosen.type} computes natively and the model holds in"
     elif precision not in DTYPES:
         raise UsageError(f"unknown precision '{precision}'", hint="choose auto, fp32, bf16 or fp16")

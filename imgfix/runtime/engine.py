@@ -25,7 +25,7 @@ LOWEST_PSNR = 38.0  # dB between low precision and fp32 on the probe; below it t
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model takes on its device, per input pixel, as measured on a small probe."""
+    """What a model takes on its device, per input pixel, as measured on a small picture."""
 
     bytes_per_pixel: float
     seconds_per_pixel: float
@@ -54,9 +54,12 @@ class Engine:
         self.model = model
         self.placement = devices.select(device, precision, model.descriptor)
         self.note = note or (lambda text: None)
+        if self.placement.device.type == "cpu":
+            memory.keep_pages()
         self._net: nn.Module | None = None
         self._autocast = False
         self._flat_checked = False
+        self._bytes_per_pixel: float | None = None
 
     @property
     def descriptor(self) -> Descriptor:
@@ -69,16 +72,18 @@ class Engine:
         return self.descriptor.scale
 
     @property
-    def exact_overlap(self) -> bool:
-        """Whether tiles can carry the whole receptive field, so that a tiled result equals an untiled one."""
-        field = self.descriptor.receptive_field
-        return field is not None and field <= EXACT_LIMIT
-
-    @property
     def overlap(self) -> int:
-        """Input pixels of context that a tile needs on each side."""
+        """Input pixels of context that a tile has on each side."""
+        if self.descriptor.overlap is not None:
+            return self.descriptor.overlap
         field = self.descriptor.receptive_field
         return field if field is not None and field <= EXACT_LIMIT else UNBOUNDED_OVERLAP
+
+    @property
+    def exact_overlap(self) -> bool:
+        """Whether tiles carry the whole receptive field, so that a tiled result equals an untiled one."""
+        field = self.descriptor.receptive_field
+        return field is not None and field <= self.overlap
 
     @property
     def preferred_tile(self) -> int:
@@ -107,26 +112,24 @@ class Engine:
         if self.placement.precision != "fp32":
             self._fall_back(f"{self.descriptor.name} gave no usable result in {self.placement.precision}")
             out = self._attempt(x)
-            if self._sound(x, out):
-                return out
         if not bool(torch.isfinite(out).all()):
             raise ModelError(
                 f"{self.descriptor.name} returned values that are not numbers",
-                hint="its weights may be damaged: imgfix weights verify",
+                hint=f"its weights may be damaged: imgfix weights verify {self.descriptor.name}",
             )
         return out
 
     def _attempt(self, x: Tensor) -> Tensor:
         try:
             return self._forward(x)
-        except (RuntimeError, MemoryError) as error:
-            if not memory.is_out_of_memory(error):
+        except (RuntimeError, MemoryError) as failure:
+            if not memory.is_out_of_memory(failure):
                 raise
-            size = f"{x.shape[-1]}x{x.shape[-2]}"
         # Outside the handler, so that the traceback no longer keeps the failed run's tensors.
         memory.release(self.placement.device)
         raise memory.OutOfMemory(
-            f"{self.descriptor.name} does not fit into the memory of {self.placement.device} at {size} pixels",
+            f"{self.descriptor.name} does not fit into the memory of {self.placement.device}"
+            f" at {x.shape[-1]}x{x.shape[-2]} pixels",
             hint="close other programs, or use a smaller --tile or another --device",
         )
 
@@ -141,18 +144,17 @@ class Engine:
                 y = y.contiguous(memory_format=torch.channels_last)
             with torch.autocast(target.type, self.placement.dtype, enabled=self._autocast):
                 y = net(y)
-            y = y[..., : height * self.scale, : width * self.scale]
-            return y.to(x.device).float()
+            return y[..., : height * self.scale, : width * self.scale].to(x.device).float()
 
     def _sound(self, x: Tensor, out: Tensor) -> bool:
-        # One sum is enough to see a NaN or an infinity anywhere, and cheap enough for every tile.
-        if not math.isfinite(float(out.sum(dtype=torch.float64 if out.device.type == "cpu" else torch.float32))):
-            return False
+        # One sum shows a NaN or an infinity anywhere, and is cheap enough for every tile.
+        if not math.isfinite(float(out.sum())):
+            return bool(torch.isfinite(out).all())  # a sum may overflow on its own
         if self._flat_checked:
             return True
-        spread = float(x[:, : out.shape[1]].std())
-        if not spread > 0.01:
-            return True
+        spread = float(x.std()) if x.numel() > 1 else 0.0
+        if spread < 0.01:
+            return True  # a flat picture may well give a flat result: the next tile will tell
         self._flat_checked = True
         return float(out.std()) > 1e-3 * spread
 
@@ -162,37 +164,39 @@ class Engine:
         if self._net is not None:
             return
         if self.placement.precision == "fp32":
-            self._net = self._place(copy.deepcopy(self.model.net).eval().requires_grad_(False))
+            self._net = self._plain()
             return
-        probe = self._probe_picture()
+        probe = self._probe_picture(32)
+        truth, first, last = precision.observed(self.model.net, probe)
         try:
-            self._net = self._place(precision.converted(self.model.net, self.placement.dtype, probe))
-            self._forward(probe)
-        except (RuntimeError, TypeError) as error:
-            if memory.is_out_of_memory(error):
-                raise
+            self._net = self._place(precision.converted(self.model.net, self.placement.dtype, first, last))
+            result = self._attempt(probe)
+        except (RuntimeError, TypeError):
             # The network mixes formats in a way that cannot be converted layer by layer: torch casts as it goes.
-            self._net = self._place(copy.deepcopy(self.model.net).eval().requires_grad_(False))
+            self._net = self._plain()
             self._autocast = True
-        with torch.inference_mode():
-            rule = pad_to_rule(probe, self.descriptor.size_multiple, self.descriptor.size_minimum)
-            truth = self.model.net(rule).float()[..., : probe.shape[-2] * self.scale, : probe.shape[-1] * self.scale]
-        error = float((self._forward(probe).clamp(0, 1) - truth.clamp(0, 1)).square().mean())
+            result = self._attempt(probe)
+        error = float((result.clamp(0, 1) - truth.clamp(0, 1)).square().mean())
         if not error < 10 ** (-LOWEST_PSNR / 10):
             self._fall_back(f"{self.descriptor.name} loses too much in {self.placement.precision}")
 
+    def _plain(self) -> nn.Module:
+        return self._place(copy.deepcopy(self.model.net).eval().requires_grad_(False))
+
     def _place(self, net: nn.Module) -> nn.Module:
-        layout = torch.channels_last if self.placement.channels_last else torch.preserve_format
-        return net.to(self.placement.device, memory_format=layout)
+        net = net.to(self.placement.device)
+        if self.placement.channels_last:
+            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return net
 
     def _fall_back(self, reason: str) -> None:
         self.note(f"{reason}; the rest runs in fp32")
-        self.placement = replace(self.placement, precision="fp32", why=f"{reason}")
+        self.placement = replace(self.placement, precision="fp32", why=reason)
         self._autocast = False
-        self._net = self._place(copy.deepcopy(self.model.net).eval().requires_grad_(False))
-        self.__dict__.pop("cost", None)
+        self._bytes_per_pixel = None
+        self._net = self._plain()
 
-    def _probe_picture(self, side: int = 32) -> Tensor:
+    def _probe_picture(self, side: int) -> Tensor:
         """A small picture with edges, a slope and fine grain, the same every time; (1, C, side, side)."""
         side = max(side, self.descriptor.size_minimum)
         side += -side % self.descriptor.size_multiple
@@ -205,16 +209,27 @@ class Engine:
 
     # -- cost ----------------------------------------------------------------------------------------------------------
 
+    @property
+    def bytes_per_pixel(self) -> float:
+        """Bytes on the device per input pixel at the highest point of a run, measured on a small picture."""
+        if self._bytes_per_pixel is None:
+            self._prepare()
+            gpu = self.placement.device.type != "cpu"
+            probe = self._probe_picture(128 if gpu else 32).to(self.placement.device)
+            self._forward(probe)  # what a first run sets up once is not counted
+            _, held = memory.with_peak_bytes(lambda: self._forward(probe), self.placement.device)
+            self._bytes_per_pixel = held / (probe.shape[-1] * probe.shape[-2])
+        return self._bytes_per_pixel
+
     @cached_property
     def cost(self) -> Cost:
-        """Memory and time per input pixel, from a run on a small picture (a fraction of a second)."""
-        self._prepare()
-        probe = self._probe_picture(64).to(self.placement.device)
-        pixels = probe.shape[-1] * probe.shape[-2]
-        held = memory.peak_bytes(lambda: self._forward(probe), self.placement.device)
+        """Memory and time per input pixel, from runs on a small picture (about a second)."""
+        memory_needed = self.bytes_per_pixel
+        probe = self._probe_picture(96).to(self.placement.device)
+        self._forward(probe)
         start = time.perf_counter()
         self._forward(probe).cpu()
-        return Cost(held / pixels, (time.perf_counter() - start) / pixels)
+        return Cost(memory_needed, (time.perf_counter() - start) / (probe.shape[-1] * probe.shape[-2]))
 
 
 def pad_to_rule(x: Tensor, multiple: int, minimum: int) -> Tensor:

@@ -15,15 +15,14 @@ from torch import Tensor, nn
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.Linear)
 
 
-def converted(net: nn.Module, dtype: torch.dtype, example: Tensor) -> nn.Module:
-    """A copy of a network that computes in `dtype` but for its first and last convolution.
+def converted(net: nn.Module, dtype: torch.dtype, first: str | None, last: str | None) -> nn.Module:
+    """A copy of a network that computes in `dtype` but for its first and last layer.
 
     Args:
         net: in fp32, on the CPU, in evaluation mode; it is left as it was.
         dtype: bf16 or fp16.
-        example: (1, C, H, W) a small input, by which the first and the last layer are found.
+        first, last: names of those layers, as `observed` found them.
     """
-    first, last = ends(net, example)
     twin = copy.deepcopy(net).eval().requires_grad_(False)
     names = dict(twin.named_modules())
     twin.to(dtype)
@@ -37,8 +36,8 @@ def converted(net: nn.Module, dtype: torch.dtype, example: Tensor) -> nn.Module:
     return twin
 
 
-def ends(net: nn.Module, example: Tensor) -> tuple[str | None, str | None]:
-    """Names of the first and the last weighted layer that run when `example` goes through the network."""
+def observed(net: nn.Module, example: Tensor) -> tuple[Tensor, str | None, str | None]:
+    """Run a network on a small picture; its result, and the names of the first and the last weighted layer to run."""
     order: list[str] = []
     hooks = [
         module.register_forward_hook(lambda *_, name=name: order.append(name))
@@ -47,11 +46,11 @@ def ends(net: nn.Module, example: Tensor) -> tuple[str | None, str | None]:
     ]
     try:
         with torch.inference_mode():
-            net(example)
+            result = net(example)
     finally:
         for hook in hooks:
             hook.remove()
-    return (order[0], order[-1]) if order else (None, None)
+    return (result, order[0], order[-1]) if order else (result, None, None)
 
 
 def _cast_input(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -11,8 +11,8 @@ import numpy as np
 class Rows:
     """The last rows of a stream of bands.
 
-    A consumer asks for windows from the top to the bottom; bands are drawn from the stream when a window needs them, and
-    `forget` lets rows go that no later window will ask for.
+    A consumer asks for windows from the top to the bottom; bands are drawn from the stream when a window needs them,
+    and `forget` lets rows go that no later window will ask for.
 
     Args:
         bands: (h, W, C) arrays of one type, top to bottom.

@@ -2,11 +2,12 @@
 
 Along each side the picture is covered by windows of one and the same length, evenly spaced, that overlap by at least
 twice the context that a pixel needs. Two neighbours meet in the middle of their overlap. Where windows carry the whole
-receptive field, a tiled result equals an untiled one and the windows are simply cut there; where that field is too large
-to carry (or has no bound), they are cross-faded.
+receptive field, a tiled result equals an untiled one and the windows are simply cut there; where that field is too
+large to carry (or has no bound), they are cross-faded.
 
-The same picture, model, device, precision and tile size give the same bytes. Another tile size may change the last bit of
-an exact model, and a little more near the joints of a model whose field is not carried whole.
+The same picture, model, device, precision and tile size give the same bytes. Another tile size may change the last bit
+of an exact model, and a little more near the joints of a model whose field is not carried whole. Where no tile size is
+given it follows from the free memory, but only when there is little of it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -29,9 +31,8 @@ Read = Callable[[int, int, int, int], np.ndarray]
 Progress = Callable[[int, int], None]
 """(done, total) tiles."""
 
-BAND_BYTES = (
-    256 << 20
-)  # the finished rows of one row of tiles wait in host memory; windows are made lower to bound them
+SHEET_BYTES = 384 << 20  # a row of tiles waits in host memory until its last is done; it is made lower to stay in this
+SLICE_BYTES = 32 << 20  # finished rows are handed on in pieces, so that no later step needs much memory
 
 
 class Runner(Protocol):
@@ -43,7 +44,10 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Axis:
-    """How one side of the picture is covered: window i is `starts[i] : starts[i] + window`, kept from cuts[i] to cuts[i + 1]."""
+    """How one side of the picture is covered.
+
+    Window i is `starts[i] : starts[i] + window`; of it, `cuts[i] : cuts[i + 1]` is kept.
+    """
 
     length: int
     window: int
@@ -98,27 +102,14 @@ def cover(length: int, tile: int, overlap: int, multiple: int = 1) -> Axis:
     last = math.ceil(max(0, length - window) / multiple) * multiple
     starts = tuple(sorted({round(i * last / (count - 1) / multiple) * multiple for i in range(count)}))
     cuts = [0]
-    cuts += [(after + min(length, before + window)) // 2 for before, after in zip(starts, starts[1:], strict=False)]
+    cuts += [(after + min(length, before + window)) // 2 for before, after in pairwise(starts)]
     return Axis(length, window, starts, (*cuts, length))
 
 
-def plan(
-    height: int,
-    width: int,
-    *,
-    tile: tuple[int, int],
-    overlap: int,
-    fade: int = 0,
-    multiple: int = 1,
-    tiling: bool = True,
-) -> Plan:
+def plan(height: int, width: int, *, tile: tuple[int, int], overlap: int, fade: int = 0, multiple: int = 1) -> Plan:
     """Cover a picture with near-equal windows of at most `tile` (height, width) pixels, overlap included."""
-    if not tiling:
-        tile = (height, width)
-    return Plan(
-        rows=cover(height, tile[0], overlap, multiple), columns=cover(width, tile[1], overlap, multiple),
-        overlap=overlap, fade=fade,
-    )  # fmt: skip
+    rows, columns = cover(height, tile[0], overlap, multiple), cover(width, tile[1], overlap, multiple)
+    return Plan(rows, columns, overlap, fade)
 
 
 def plan_for(engine: Engine, height: int, width: int, tile: int | None = None) -> Plan:
@@ -144,12 +135,12 @@ def plan_for(engine: Engine, height: int, width: int, tile: int | None = None) -
 
 
 def window_size(engine: Engine, height: int, width: int, least: int) -> tuple[int, int]:
-    """Height and width of windows that fit the memory of the device and suit its caches."""
-    room = memory.budget(engine.placement.device) / engine.cost.bytes_per_pixel
+    """Height and width of windows that fit the memory of the device and are quick on it."""
+    room = memory.budget(engine.placement.device) / engine.bytes_per_pixel
     side = int(min(math.sqrt(room), engine.preferred_tile))
-    # The rows of one row of tiles wait until its last tile is done: wide pictures get lower windows.
     row_bytes = width * engine.scale**2 * engine.descriptor.out_channels * 4
-    low = max(least, min(side, BAND_BYTES // row_bytes))
+    sheet = min(SHEET_BYTES, memory.budget("cpu") // 4)
+    low = max(least, min(side, sheet // row_bytes))
     return low, max(least, side)
 
 
@@ -162,7 +153,10 @@ def run_tiled(
     tile: int | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Run a picture through an engine and hand finished rows on: `emit` gets (h, W * scale, C') float32, top to bottom."""
+    """Run a picture through an engine and hand finished rows on.
+
+    `emit` gets (h, W * scale, C') float32, top to bottom; other arguments and errors are as of `bands` and `plan_for`.
+    """
     for band in bands(engine, read, height, width, plan_for(engine, height, width, tile), progress=progress):
         emit(band)
 
@@ -178,7 +172,7 @@ def bands(
     constant: float | None = None,
     progress: Progress | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield finished rows, (h, W * scale, C') float32, top to bottom, each exactly once.
+    """Yield finished rows, (h * scale, W * scale, C') float32, top to bottom, each exactly once.
 
     Args:
         engine: gives scale, channels and size rule, and runs.
@@ -211,7 +205,9 @@ def bands(
                 progress(done, grid.tiles)
         final = (height if y1 == height else y1 - fade) - first
         carry = sheet[final * s :].copy() if y1 < height else None
-        yield sheet[: final * s]
+        step = max(1, SLICE_BYTES // (width * s * s * sheet.shape[2] * 4)) * s
+        for y in range(0, final * s, step):
+            yield sheet[y : min(y + step, final * s)]
 
 
 class _Tiles:

@@ -1,8 +1,8 @@
 """Holds the broad colours of a result to those of its input.
 
 Networks trained adversarially drift: a sky a little greener, a wall a little brighter. What they are for is detail, so
-the low frequencies are taken from the input: the difference between the input and the shrunken result, blurred, is added
-back. It is done on bands, with some rows of context.
+the low frequencies are taken from the input: the difference between the input and the shrunken result, blurred, is
+added back. It is done on bands, with some rows of context.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Super-resolution of a still picture: arrays in, arrays out.
 
 Everything is a stream of bands (some rows, float32, sRGB-encoded): tiles through the model, colour held to the input's,
-resampled to the size asked for, mixed with plain resampling, converted back to the file's colour space. The whole result
-is in memory only if the caller collects it.
+resampled to the size asked for, mixed with plain resampling, converted back to the file's colour space. The whole
+result is in memory only if the caller collects it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from imgfix.errors import InputError, UsageError
 from imgfix.runtime import tiling
+from imgfix.runtime.ahead import ahead
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.rows import Rows
 from imgfix.tasks import resample
@@ -176,8 +177,8 @@ class Upscale:
         self.alpha = alpha
         # The colour of what cannot be seen must not leak into what can: the model looks around every pixel.
         self.pixels = pixels if alpha is None else bleed(pixels, alpha)
+        self._colour = colour
         self._to_srgb = colour.to_srgb if colour is not None else _to_float
-        self._from_srgb = colour.from_srgb if colour is not None else _grey if self.channels == 1 else quantised
         fix = options.color_fix
         self.color_fix = engine.descriptor.gan_trained if fix is None else fix
 
@@ -189,11 +190,11 @@ class Upscale:
         ]
 
     def bands(self, progress: tiling.Progress | None = None) -> Iterator[np.ndarray]:
-        """Yield the result's rows, top to bottom: (h, W', C), or (h, W', C + 1) with alpha last, of the input's type."""
-        rows = self._blended(self._resampled(self._enlarged(progress)))
+        """Yield the result's rows, top to bottom: (h, W', C), with alpha (h, W', C + 1), of the input's type."""
+        rows = self._blended(self._resampled(ahead(self._enlarged(progress))))
         y = 0
         for band in rows:
-            colours = self._from_srgb(np.clip(band, 0, 1), self.dtype)
+            colours = self._colours(np.clip(band, 0, 1, out=band), y)
             if self.alpha is not None:
                 share = quantised(self._plain_alpha(y, y + len(band)), self.dtype)
                 colours = np.concatenate([colours, share], axis=2)
@@ -208,18 +209,17 @@ class Upscale:
     def _enlarged(self, progress: tiling.Progress | None) -> Iterator[np.ndarray]:
         """The picture after all passes of the model, at scale ** passes."""
         plans = self.plans()
-        count = _Count(sum(p.tiles for p in plans), progress)
+        count = _Count(sum(plan.tiles for plan in plans), progress)
         runner = SelfEnsemble(self.engine) if self.options.tta else self.engine
         (width, height), s = self.size, self.engine.scale
         read: tiling.Read = self._window
         bands: Iterator[np.ndarray] = iter(())
         for plan in plans:
-            overlap = plan.overlap
             bands = tiling.bands(self.engine, read, height, width, plan, runner=runner, progress=count.step)
             if self.color_fix:
                 bands = colour_fix(bands, read, width, height, s)
             width, height = width * s, height * s
-            read = _Below(bands, overlap)
+            read = _Below(bands, keep=2 * plan.overlap + plan.rows.window)
         return bands
 
     def _resampled(self, bands: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
@@ -231,18 +231,34 @@ class Upscale:
             return
         rows = Rows(bands)
         for y0, y1 in resample.band_starts(target, 3):
-            rows.forget(resample.source_rows(size[1], self.height, y0))
-            yield resample.lanczos(rows.read, size, target, y0, y1)
+            rows.forget(resample.span(size[1], self.height, y0, y1)[0])
+            yield resample.rows(rows.read, size, target, y0, y1)
 
     def _blended(self, bands: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         share = self.options.blend
         y = 0
         for band in bands:
             if share > 0:
-                plain = resample.lanczos(self._window, self.size, (self.width, self.height), y, y + len(band))
+                plain = resample.rows(self._window, self.size, (self.width, self.height), y, y + len(band))
                 band = band * np.float32(1 - share) + plain * np.float32(share)
             y += len(band)
             yield band
+
+    def _colours(self, band: np.ndarray, y: int) -> np.ndarray:
+        """A finished band, in the colours of the file; `y` is its first row."""
+        if self._colour is None:
+            return _grey(band, self.dtype) if self.channels == 1 else quantised(band, self.dtype)
+        return self._colour.from_srgb(band, self.dtype, self._lost(y, y + len(band)))
+
+    def _lost(self, y0: int, y1: int) -> np.ndarray | None:
+        """What the colours beyond sRGB lost on the way to the model, enlarged; most bands lost nothing."""
+        assert self._colour is not None
+        top, bottom = resample.span(self.size[1], self.height, y0, y1, resample.BILINEAR)
+        lost = self._colour.lost(self.pixels[top:bottom])
+        if lost is None:
+            return None
+        target = (self.width, self.height)
+        return resample.rows(lambda a, b: lost[a - top : b - top], self.size, target, y0, y1, resample.BILINEAR)
 
     def _plain_alpha(self, y0: int, y1: int) -> np.ndarray:
         assert self.alpha is not None
@@ -251,15 +267,15 @@ class Upscale:
         def read(a: int, b: int) -> np.ndarray:
             return _to_float(alpha[a:b, :, None])[..., :1]
 
-        return resample.lanczos(read, self.size, (self.width, self.height), y0, y1)
+        return resample.rows(read, self.size, (self.width, self.height), y0, y1)
 
 
 class _Below:
     """Reads the output of one pass as the input of the next, and forgets the rows above its windows."""
 
-    def __init__(self, bands: Iterator[np.ndarray], overlap: int) -> None:
+    def __init__(self, bands: Iterator[np.ndarray], keep: int) -> None:
         self.rows = Rows(bands)
-        self.keep = 2 * overlap + 64
+        self.keep = keep
 
     def __call__(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
         self.rows.forget(y0 - self.keep)
