@@ -16,7 +16,7 @@ find_python() {
 
 # make_environment FOLDER EXTRAS: run from the root of the repository.
 make_environment() {
-  local folder=$1 extras=$2 python stamp
+  local folder=$1 extras=${2:-} python stamp
   # What is installed depends on these two files and the extras, so the environment is good until one of them changes.
   stamp="$extras $(cat pyproject.toml .ci/constraints.txt | cksum)"
   if [ -x "$folder/bin/python" ] && [ "$(cat "$folder/.installed" 2>/dev/null)" = "$stamp" ]; then
@@ -25,6 +25,6 @@ make_environment() {
   python=$(find_python)
   [ -x "$folder/bin/python" ] || "$python" -m venv "$folder"
   echo "installing into $folder (the first time takes a few minutes)" >&2
-  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e ".[$extras]"
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check -c .ci/constraints.txt -e ".${extras:+[$extras]}"
   echo "$stamp" >"$folder/.installed"
 }

@@ -110,7 +110,7 @@ def save(path: Path, case: Case) -> np.ndarray:
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels, mode)
     options: dict[str, object] = {"icc_profile": case.icc} if case.icc else {}
     if case.exif:
-        options["exif"] = case.exif
+        options["exif"] = (b"Exif\0\0" if case.container == "jpg" else b"") + case.exif
     if case.container in ("png", "tif", "jpg", "bmp"):
         options["dpi"] = (300, 300)
     if case.container in ("webp", "avif"):
