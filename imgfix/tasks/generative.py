@@ -8,12 +8,9 @@ import torch
 
 from imgfix.errors import ModelError
 from imgfix.runtime.engine import Engine
-from imgfix.tasks.pyramid import spread
 
 DEFAULT_NATIVE = 512
 SMALLEST = 256  # pixels: smaller windows are enlarged to this, there is too little in them otherwise
-RIM = 6  # pixels of known picture around a hole whose colour the fill is matched to
-REACH = 24.0  # pixels into the hole over which that correction fades
 
 
 class Filler:
@@ -34,7 +31,7 @@ class Filler:
         """Fill the hole of a window.
 
         rgb: (h, w, 3) float32 in [0, 1], sRGB-encoded; what is in the hole is not looked at. hole: (h, w) bool. Returns
-        (h, w, 3) float32: the network's picture in the hole, and its match of the known around it.
+        (h, w, 3) float32, of which the hole is of interest.
         """
         height, width = hole.shape
         scale = min(1.0, self.native / max(height, width))
@@ -42,8 +39,8 @@ class Filler:
             scale = SMALLEST / max(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small, small_hole = _resized(rgb, hole, size)
-        found = self._run(small, small_hole)
-        found = matched(found, small, small_hole)
+        # The network answers for the hole alone: outside it draws what it likes.
+        found = np.where(small_hole[..., None], self._run(small, small_hole), small)
         if size == (width, height):
             return found
         return cv2.resize(found, (width, height), interpolation=cv2.INTER_CUBIC if scale < 1 else cv2.INTER_AREA)
@@ -79,20 +76,3 @@ def _resized(rgb: np.ndarray, hole: np.ndarray, size: tuple[int, int]) -> tuple[
         new_hole = share < 1
     return np.clip(mean, 0, 1), new_hole
 
-
-def matched(found: np.ndarray, rgb: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Shift the colours of a fill so that it meets the known picture at its rim without a seam.
-
-    The difference between the two on a rim of known pixels is spread into the hole and fades with the distance.
-    found, rgb: (h, w, 3) float32. hole: (h, w) bool. Returns (h, w, 3) float32.
-    """
-    if hole.all():
-        return found
-    inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    outside = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    rim = ((outside > 0) & (outside <= RIM)).astype(np.float32)
-    if not rim.any():
-        return found
-    shift = cv2.GaussianBlur(spread((rgb - found) * rim[..., None], rim), (0, 0), 2.0)
-    fade = np.exp(-inside / REACH) * np.exp(-np.maximum(outside - RIM, 0) / RIM)
-    return np.clip(found + shift * fade[..., None], 0, 1)

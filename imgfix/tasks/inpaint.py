@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-SOFT_HOLE = 0.1  # from this weight on a pixel of a soft mask counts as unknown; below it, as a known one that is blended
 CLASSICAL_NATIVE = 1024  # pixels: the classical methods look only at the rim, so windows are for speed alone
 
 
@@ -63,9 +62,10 @@ def inpaint(
     options = options or InpaintOptions()
     weight = masks.feather(mask, options.feather)
     result = pixels.copy()
-    unknown = mask >= SOFT_HOLE
+    # Soft edges are unknown too: something of what is to be removed is in them, and only there the fill can be trusted.
+    unknown = weight > 0
     filling = _filling(filler, colour, pixels.shape[2])
-    groups = holes.find(weight > 0, filling.native)
+    groups = holes.find(unknown, filling.native)
     for done, group in enumerate(groups):
         if progress:
             progress(done, len(groups))
