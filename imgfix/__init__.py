@@ -15,8 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imgfix.tasks.inpaint import inpaint
-    from imgfix.tasks.upscale import upscale
+    from imgfix.api import inpaint, upscale
     from imgfix.zoo import load
 
 __version__ = "0.1.0"
@@ -24,10 +23,8 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "inpaint", "load", "upscale"]
 
 _HOMES = {
-    "upscale": "imgfix.tasks.upscale",
-    "inpaint": "imgfix.tasks.inpaint",
-    "restore": "imgfix.tasks.restore",
-    "generate": "imgfix.tasks.generate",
+    "upscale": "imgfix.api",
+    "inpaint": "imgfix.api",
     "load": "imgfix.zoo",
 }
 """Where the public functions live; they are looked up on first use."""
@@ -37,12 +34,7 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'imgfix' has no attribute {name!r}")
-    try:
-        value = getattr(importlib.import_module(home), name)
-    except ModuleNotFoundError as error:
-        if error.name != home:
-            raise
-        raise AttributeError(f"module 'imgfix' has no attribute {name!r}") from None
+    value = getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 

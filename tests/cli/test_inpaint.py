@@ -171,9 +171,7 @@ def test_a_damaged_mask_is_named(imgfix: Run, photo: Path, tmp_path: Path) -> No
     assert result.code == 1 and "torn.png" in result.err
 
 
-def test_auto_names_what_to_do_when_no_model_is_here(
-    imgfix: Run, photo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_auto_names_what_to_do_when_no_model_is_here(imgfix: Run, photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from imgfix.zoo import store
 
     monkeypatch.setattr(store, "installed", lambda entry: False)

@@ -1,4 +1,4 @@
-"""What the user did not ask to change does not change: mode x depth x container x orientation x profile, by the command.
+"""What the user did not ask to change does not change: mode x depth x container x orientation x profile.
 
 Inputs are written and results are read by Pillow, OpenCV and tifffile, never by the code under test.
 """

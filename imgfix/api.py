@@ -1,0 +1,183 @@
+"""The Python functions behind `import imgfix`: a path or an array in, an array out.
+
+For more (streams, metadata, your own loop) see `imgfix.media.image`, `imgfix.runtime.engine.Engine` and `imgfix.tasks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imgfix.errors import UsageError
+from imgfix.media import colour, image
+from imgfix.media import mask as masks
+from imgfix.media.image import Metadata, Picture
+from imgfix.media.mask import Box, Length
+
+if TYPE_CHECKING:
+    from imgfix.runtime.engine import Engine
+    from imgfix.zoo.descriptor import Model
+
+Source = str | Path | np.ndarray
+Progress = Callable[[int, int], None]
+
+
+def upscale(
+    picture: Source,
+    scale: float | None = None,
+    *,
+    model: str | Model | Engine = "auto",
+    output: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    progress: Progress | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """Upscale a picture.
+
+    Args:
+        picture: a path, or an array (H, W), (H, W, 1|3) or with alpha (H, W, 2|4), uint8 or uint16, sRGB or grey.
+        scale: 1 to 16; the model's own without it.
+        model: a catalog name (pulled when missing), a weights file, `auto`, or what `load` gave; an `Engine` to run
+            many pictures without preparing the model each time.
+        output: also write the result there, with the metadata of the input.
+        device, precision: as on the command line.
+        progress: told (done, total) tiles.
+        options: fields of `imgfix.tasks.upscale.UpscaleOptions` (`width`, `long_side`, `tta`, `blend`, `tile` ...).
+
+    Returns:
+        An array of the same type and channels, in the colour space of the file.
+
+    Raises:
+        ImgfixError: with a message and a hint; InputError, OutputError, ModelError and UsageError are its kinds.
+    """
+    from imgfix.tasks.upscale import UpscaleOptions
+    from imgfix.tasks.upscale import upscale as run
+
+    given = _picture(picture)
+    engine = _engine("upscale", model, device, precision, round(scale) if scale else None)
+    result = run(
+        given.pixels,
+        engine,
+        UpscaleOptions(scale=scale, **options),
+        alpha=given.alpha,
+        colour=colour.transform(given.metadata, given.channels),
+        progress=progress,
+    )
+    found = replace(given, pixels=result[..., : given.channels], alpha=_last(result, given))
+    return _finished(found, output, like=picture)
+
+
+def inpaint(
+    picture: Source,
+    mask: Source | None = None,
+    *,
+    boxes: Sequence[tuple[float, float, float, float]] = (),
+    model: str | Model | Engine = "auto",
+    output: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    grow: float = 0,
+    feather: float = 0,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Fill a part of a picture; every pixel outside it stays bit-identical.
+
+    Args:
+        picture: as for `upscale`.
+        mask: a path (white = fill), or an array (H, W): bool, unsigned integers (the largest value = fill) or float in
+            [0, 1].
+        boxes: rectangles (x, y, width, height) in pixels, filled as well.
+        model: as for `upscale`; `telea` and `ns` are classical and need no weights.
+        output: also write the result there, with the metadata of the input.
+        device, precision: as on the command line.
+        grow: pixels the region is widened by.
+        feather: pixels over which the fill fades out beyond it.
+        progress: told (done, total) groups of holes.
+
+    Returns:
+        An array like the picture.
+
+    Raises:
+        ImgfixError: as for `upscale`.
+    """
+    from imgfix.tasks.inpaint import InpaintOptions
+    from imgfix.tasks.inpaint import inpaint as run
+
+    given = _picture(picture)
+    size = (given.width, given.height)
+    parts = [masks.from_box(_box(numbers), size) for numbers in boxes]
+    if mask is not None:
+        parts.append(_mask(mask, size))
+    if not parts:
+        raise UsageError("nothing says what to fill", hint="give a mask or boxes")
+    region = masks.grow(masks.combine(*parts), grow)
+    masks.check(region)
+    filler = model if model in ("telea", "ns") else _engine("inpaint", model, device, precision)
+    pixels = run(
+        given.pixels,
+        region,
+        filler,  # type: ignore[arg-type]
+        InpaintOptions(feather=feather),
+        colour=colour.transform(given.metadata, given.channels),
+        alpha=given.alpha,
+        progress=progress,
+    )
+    return _finished(replace(given, pixels=pixels), output, like=picture)
+
+
+def _engine(task: str, model: str | Model | Engine, device: str, precision: str, scale: int | None = None) -> Engine:
+    from imgfix import zoo
+    from imgfix.runtime.engine import Engine
+    from imgfix.zoo.descriptor import Model
+
+    if isinstance(model, Engine):
+        return model
+    if not isinstance(model, Model):
+        model = zoo.load(model, task=task, scale=scale)
+    return Engine(model, device, precision)
+
+
+def _picture(source: Source) -> Picture:
+    if not isinstance(source, np.ndarray):
+        return image.read(Path(source))
+    array = source[..., None] if source.ndim == 2 else source
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
+        raise UsageError(
+            f"an array of {source.dtype} with shape {source.shape} is no picture",
+            hint="give (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16",
+        )
+    if array.shape[2] in (1, 3):
+        return Picture(np.ascontiguousarray(array), None, Metadata())
+    return Picture(np.ascontiguousarray(array[..., :-1]), np.ascontiguousarray(array[..., -1]), Metadata())
+
+
+def _mask(mask: Source, size: tuple[int, int]) -> np.ndarray:
+    if not isinstance(mask, np.ndarray):
+        return masks.read_mask(Path(mask), size).values
+    if mask.shape != size[::-1]:
+        raise UsageError(f"the mask has shape {mask.shape} and the picture {size[::-1]}", hint="give a mask of (H, W)")
+    top = 1 if mask.dtype == bool or mask.dtype.kind == "f" else np.iinfo(mask.dtype).max
+    return np.clip(mask.astype(np.float32) / np.float32(top), 0, 1)
+
+
+def _box(numbers: tuple[float, float, float, float]) -> Box:
+    x, y, width, height = (Length(float(number)) for number in numbers)
+    return Box(x, y, width, height, ",".join(f"{number:g}" for number in numbers))
+
+
+def _last(result: np.ndarray, given: Picture) -> np.ndarray | None:
+    return np.ascontiguousarray(result[..., -1]) if given.alpha is not None else None
+
+
+def _finished(picture: Picture, output: str | Path | None, like: Source) -> np.ndarray:
+    if output is not None:
+        image.write(Path(output), replace(picture, pixels=np.ascontiguousarray(picture.pixels)))
+    array = picture.pixels
+    if picture.alpha is not None:
+        array = np.concatenate([array, picture.alpha[..., None]], axis=2)
+    return array[..., 0] if isinstance(like, np.ndarray) and like.ndim == 2 else array

@@ -1,0 +1,67 @@
+"""The Python functions: paths and arrays in, arrays out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import imgfix
+from imgfix import zoo
+from imgfix.errors import UsageError
+from imgfix.nets.srvgg import SRVGG
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    config = {"scale": 2, "features": 8, "convs": 1}
+    path = tmp_path_factory.mktemp("weights") / "tiny-x2.safetensors"
+    torch.manual_seed(0)
+    return str(zoo.save(path, "srvgg", config, SRVGG(**config).state_dict(), task="upscale", name="tiny-x2"))
+
+
+@pytest.mark.parametrize("shape", [(12, 16), (12, 16, 1), (12, 16, 2), (12, 16, 3), (12, 16, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_arrays_keep_their_type_and_channels(tiny: str, shape: tuple[int, ...], dtype: type) -> None:
+    given = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
+    large = imgfix.upscale(given, 1.5, model=tiny)
+    assert (large.dtype, large.shape) == (dtype, (18, 24, *shape[2:]))
+    filled = imgfix.inpaint(given, boxes=[(4, 3, 5, 4)], model="telea")
+    assert filled.shape == given.shape
+    outside = np.ones(shape[:2], bool)
+    outside[3:7, 4:9] = False
+    assert np.array_equal(filled[outside], given[outside])
+    assert not np.array_equal(filled, given)
+
+
+def test_a_path_can_be_given_and_the_result_written(tiny: str, tmp_path: Path) -> None:
+    Image.new("RGB", (16, 12), "teal").save(tmp_path / "in.png", dpi=(300, 300))
+    large = imgfix.upscale(tmp_path / "in.png", model=tiny, output=tmp_path / "out.png")
+    with Image.open(tmp_path / "out.png") as written:
+        assert np.array_equal(np.asarray(written), large)
+        assert written.info["dpi"] == pytest.approx((300, 300), abs=1)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float32])
+def test_a_mask_can_be_an_array(dtype: type) -> None:
+    given = np.random.default_rng(0).integers(0, 255, (12, 16, 3), np.uint8)
+    mask = np.zeros((12, 16), dtype)
+    mask[3:7, 4:9] = 255 if dtype is np.uint8 else 1
+    assert np.array_equal(
+        imgfix.inpaint(given, mask, model="telea"), imgfix.inpaint(given, boxes=[(4, 3, 5, 4)], model="telea")
+    )
+
+
+def test_nonsense_is_refused() -> None:
+    with pytest.raises(UsageError, match="no picture"):
+        imgfix.upscale(np.zeros((4, 4, 3), np.float32))
+    with pytest.raises(UsageError, match="what to fill"):
+        imgfix.inpaint(np.zeros((4, 4, 3), np.uint8), model="telea")
+
+
+def test_names_that_are_not_there_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'downscale'"):
+        imgfix.downscale  # noqa: B018
