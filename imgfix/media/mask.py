@@ -2,7 +2,8 @@
 
 A mask is (H, W) float32 in [0, 1]: 1 = fill, 0 = leave alone, between them a weight for blending. White means fill.
 
-mask = combine(read_mask(Path("mask.png"), (width, height)).values, from_box(parse_box("10,20,300,200"), (width, height)))
+size = (picture.width, picture.height)
+mask = combine(read_mask(Path("mask.png"), size).values, from_box(parse_box("10,20,300,200"), size))
 check(mask, "photo.jpg")
 """
 
@@ -47,8 +48,8 @@ def read_mask(
 ) -> MaskFile:
     """Read a mask: white = fill in any mode and depth, or the shape in the alpha of a picture that has one.
 
-    size: (width, height) of the picture it is for. invert: black (or transparent) = fill. fit: a mask of another size but
-    the same shape is resized. Raises InputError: not readable, another size, no white in it.
+    size: (width, height) of the picture it is for. invert: black (or transparent) = fill. fit: a mask of another size
+    but the same shape is resized. Raises InputError: not readable, another size, no white in it.
     """
     name = "the mask" if isinstance(source, bytes) else str(source)
     picture = image.read(source, max_pixels=max_pixels)
@@ -222,7 +223,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 def from_colour(rgb: np.ndarray, colour: tuple[int, int, int], tolerance: float = DEFAULT_TOLERANCE) -> np.ndarray:
     """A mask of the pixels that have a colour.
 
-    rgb: (H, W, 3) uint8 or uint16, or (H, W, 1) grey. tolerance: largest difference of any channel, on the scale of 255.
+    rgb: (H, W, 3) uint8 or uint16, or (H, W, 1) grey. tolerance: largest difference of any channel, of 255.
     """
     top = int(np.iinfo(rgb.dtype).max)
     wanted = np.array(colour, np.float32) * (top / 255)

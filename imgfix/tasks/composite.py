@@ -10,8 +10,8 @@ _ROWS = 256  # rows mixed at a time, so that the floats stay small
 def composite(pixels: np.ndarray, fill: np.ndarray, weight: np.ndarray) -> None:
     """Mix a fill into a picture, in place and in the picture's own integers.
 
-    Where the weight is 0 the pixel is not written at all, where it is 1 it is the fill's, between them the two are mixed
-    and rounded half up.
+    Where the weight is 0 the pixel is not written at all, where it is 1 it is the fill's, between them the two are
+    mixed and rounded half up.
 
     pixels, fill: (h, w, C) uint8 or uint16. weight: (h, w) float32 in [0, 1].
     """

@@ -46,8 +46,8 @@ class Group:
 def find(region: np.ndarray, native: int) -> list[Group]:
     """Cut a region to be filled into groups, in the order in which they are best filled: small ones first.
 
-    region: (H, W) bool. native: side of the square the model works well on, in pixels. Every true pixel belongs to exactly
-    one group.
+    region: (H, W) bool. native: side of the square the model works well on, in pixels. Every true pixel belongs to one
+    group and no other.
     """
     height, width = region.shape
     cells = _cells(region)
