@@ -1,4 +1,4 @@
-"""Which part of a picture a command works on: mask files, paired with pictures; boxes; a colour; what is transparent."""
+"""Which part of a picture a command works on: mask files (paired with pictures), boxes, a colour, transparency."""
 
 from __future__ import annotations
 
