@@ -94,8 +94,8 @@ class RunFolder:
         Raises:
             OutputError: the folder cannot be written.
         """
-        self._made = []
         self.log = RunLog(self.path, tensorboard=recipe.tensorboard)
+        self._made = []
         if step:
             self.log.rewind(step)
         else:

@@ -95,10 +95,11 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
             show.step(done, rate, learner.seconds, logging)
             if stop or learner.seconds >= limit:
                 outcome.reason = "interrupted" if stop else "out of time"
-            if looking or outcome.reason == "out of time":
-                outcome.metrics = look(job, learner, run, team, show)
-            if team.leads and run.due(learner) and learner.is_finite():
-                try_to_save(job, learner, run, show)
+            with show.pause():
+                if looking or outcome.reason == "out of time":
+                    outcome.metrics = look(job, learner, run, team, show)
+                if team.leads and run.due(learner) and learner.is_finite():
+                    try_to_save(job, learner, run, show)
 
     outcome.step, outcome.seconds, outcome.incidents = learner.step, learner.seconds, len(learner.skipped)
     outcome.best, outcome.best_step = learner.best, learner.best_step

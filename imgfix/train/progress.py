@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -66,7 +68,14 @@ class Display:
         """Say what a validation found."""
         values = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         self.line(f"step {step}: held-out pictures: {values}{' (best so far)' if better else ''}")
-        self._last = None  # the time it took says nothing about the steps
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Leave out of the speed what is no step."""
+        begun = time.monotonic()
+        yield
+        if self._last is not None:
+            self._last = (self._last[0] + time.monotonic() - begun, self._last[1])
 
     def step(self, done: int, rate: float, seconds: float, logged: bool) -> None:
         """Show how things stand after `done` steps and `seconds` of the whole run."""

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
 from imgfix import zoo
-from imgfix.errors import ImgfixError, InputError, ModelError, OutputError, UsageError
+from imgfix.errors import (
+    ImgfixError,
+    InputError,
+    MemoryExhaustedError,
+    MissingExtraError,
+    ModelError,
+    OutputError,
+    UsageError,
+)
 from imgfix.train import folder as folders
 from imgfix.train import loop
 from imgfix.train.checkpoint import load_checkpoint
 from imgfix.train.log import read_log
+from imgfix.train.progress import Display
 from imgfix.train.recipe import Recipe, build_recipe, read_toml
 from imgfix.train.run import dry_run, run_training
 from imgfix.zoo.files import read_header, read_tensors
@@ -292,3 +304,48 @@ def test_the_log_is_json_and_says_everything(recipe_of: Make, tmp_path: Path) ->
         *("kind", "step", "seconds", "lr", "loss", "l1", "adversarial", "gradient"),
         *("discriminator_loss", "discriminator_hinge", "discriminator_gradient"),
     }
+
+
+def test_tensorboard_is_asked_for_by_name_where_it_is_missing(
+    recipe_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtraError) as caught:
+        run_training(recipe_of(tensorboard=True), tmp_path / "run")
+    assert caught.value.hint == "pip install 'imgfix[tensorboard]'" and not (tmp_path / "run").exists()
+
+
+def test_a_model_file_that_is_no_runs_is_not_replaced(recipe_of: Make, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"precious")
+    with pytest.raises(UsageError, match="no run's"):
+        run_training(recipe_of(), tmp_path)
+    assert (tmp_path / "model.safetensors").read_bytes() == b"precious"
+
+
+def test_memory_that_does_not_suffice_gets_a_remedy(
+    recipe_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loop, "take_step", too_much)
+    with pytest.raises(MemoryExhaustedError, match="batches of 4 crops of 16") as caught:
+        run_training(recipe_of(), tmp_path / "run")
+    assert "--batch 2 --set accumulate=2" in (caught.value.hint or "")
+
+
+def test_speed_and_time_left_are_shown_in_plain_lines(recipe_of: Make, tmp_path: Path) -> None:
+    text = io.StringIO()
+    run_training(recipe_of(), tmp_path / "run", console=Console(file=text, width=200))
+    assert "step 20/20" in text.getvalue() and "loss" in text.getvalue() and "(best so far)" in text.getvalue()
+    show = Display(recipe_of(steps=100), None)
+    show.losses = {"loss": 0.5}
+    show._speed = 0.5
+    assert show._text(40, 1e-4, 10.0) == "loss 0.5  rate 0.0001  2.0 s/step  2 min left"
+
+
+def test_time_that_is_over_is_not_spent_again(recipe_of: Make, tmp_path: Path) -> None:
+    settings = {"steps": 10**7, "minutes": 0.005}
+    first = run_training(recipe_of(**settings), tmp_path / "run")
+    assert run_training(recipe_of(**settings), tmp_path / "run").step == first.step
+    assert run_training(recipe_of(steps=10**7, minutes=0.01), tmp_path / "run").step > first.step
