@@ -35,6 +35,8 @@ class Terms:
     """Catalog name or file of the LPIPS network used as the loss; it is always measured with `lpips-alex`."""
     distil: float = 0.0
     """Weight of the pixel distance to the teacher's output."""
+    distil_fourier: float = 0.0
+    """Weight of the L1 distance to the teacher's spectrum, which keeps its sharpness."""
     distil_until: int = 1_000_000_000
     """Step from which the teacher is no longer asked."""
     adversarial: float = 0.0
@@ -107,10 +109,12 @@ class Judges:
             found["fourier"] = weights.fourier * losses.fourier(result, target)
         if self.perceptual is not None:
             found["perceptual"] = weights.perceptual * self.perceptual(result, target)
-        if self.teacher is not None and weights.distil and step < weights.distil_until:
+        if self.teacher is not None and (weights.distil or weights.distil_fourier) and step < weights.distil_until:
             with torch.no_grad():
                 taught = self.teacher(batch["input"]).float().clamp(0, 1)
             found["distil"] = weights.distil * (result - taught).abs().mean()
+            if weights.distil_fourier:
+                found["distil_fourier"] = weights.distil_fourier * losses.fourier(result, taught)
         if "discriminator" in self.players(step):
             judge = networks["discriminator"]
             real = None
