@@ -8,7 +8,7 @@ import struct
 import zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -56,6 +56,22 @@ def description(data: bytes | memoryview) -> tuple[bytes | None, dict[int, Tag]]
         return None, tags
     kept["main"] += [tags[number] for number in (282, 283, 296) if number in tags]
     return exif_block.build(kept), tags
+
+
+def pages(data: Any) -> int:
+    """Count the full pages; reduced copies and masks (NewSubfileType) are not pages of their own."""
+    block = exif_block.Block(data, patch=False)
+    offset, count, seen = block.first, 0, set[int]()
+    while offset and offset not in seen:
+        seen.add(offset)
+        try:
+            folder = block.directory(offset)
+            kind = block.number(folder.entries[254]) if 254 in folder.entries else 0
+        except exif_block.BrokenExifError:
+            break
+        count += not kind & 5
+        offset = folder.next_offset
+    return max(1, count)
 
 
 def without_orientation(data: bytes) -> bytes:

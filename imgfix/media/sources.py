@@ -1,0 +1,179 @@
+"""What the inputs of a command line name: files, folders, globs, lists and standard input, expanded in order."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imgfix.errors import InputError, UsageError
+from imgfix.media import formats
+
+VIDEO_EXTENSIONS = frozenset(
+    (
+        *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts", ".wmv", ".flv"),
+        *(".3gp", ".ogv", ".y4m", ".vob", ".mxf"),
+    )
+)
+IMAGE, VIDEO = "image", "video"
+
+
+class Stdin:
+    """Standard input as a source."""
+
+    def __str__(self) -> str:
+        return "standard input"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stdin)
+
+    def __hash__(self) -> int:
+        return hash(Stdin)
+
+
+@dataclass(frozen=True)
+class Source:
+    path: Path | Stdin
+    relative: Path
+    error: InputError | None = None
+    discovered: bool = False  # found in a folder or by a glob, not named
+
+
+@dataclass
+class Found:
+    sources: list[Source] = field(default_factory=list)
+    several: bool = False  # a folder, glob or list: the output must have room for many
+
+
+def find_sources(inputs: Iterable[str | Path], *, recursive: bool = False, kinds: Iterable[str] = (IMAGE,)) -> Found:
+    """Expand files, folders, globs, lists and `-`; the same file named twice is taken once."""
+    extensions = _extensions(kinds)
+    found = Found()
+    for word in inputs:
+        _expand(str(word), found, recursive, extensions, in_list=False)
+    if any(isinstance(source.path, Stdin) for source in found.sources) and len(found.sources) > 1:
+        raise UsageError("standard input ('-') cannot be mixed with other inputs", hint="run imgfix twice")
+    seen: set[object] = set()
+    unique = []
+    for source in found.sources:
+        key = source.path if isinstance(source.path, Stdin) else os.path.normcase(os.path.abspath(source.path))  # noqa: PTH100 (keeps links)
+        if key not in seen:
+            seen.add(key)
+            unique.append(source)
+    found.sources = unique
+    found.several = found.several or len(unique) > 1
+    return found
+
+
+def natural_key(path: Path | str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key under which `frame2` comes before `frame10`, letters without regard to case."""
+    parts = re.split(r"([0-9]+)", str(path).casefold())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], str(path)
+
+
+def _extensions(kinds: Iterable[str]) -> frozenset[str]:
+    wanted = set(kinds)
+    return (formats.IMAGE_EXTENSIONS if IMAGE in wanted else frozenset()) | (
+        VIDEO_EXTENSIONS if VIDEO in wanted else frozenset()
+    )
+
+
+def kind_of(source: Path | Stdin) -> str:
+    if isinstance(source, Stdin):
+        return "unknown"
+    suffix = source.suffix.lower()
+    return IMAGE if suffix in formats.IMAGE_EXTENSIONS else VIDEO if suffix in VIDEO_EXTENSIONS else "unknown"
+
+
+def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str], *, in_list: bool) -> None:
+    if word == "-" and not in_list:
+        found.sources.append(Source(Stdin(), Path("stdin")))
+        return
+    path = Path(word)
+    if path.is_dir():
+        found.several = True
+        found.sources += [
+            Source(file, file.relative_to(path), discovered=True) for file in _files_in(path, recursive, extensions)
+        ]
+    elif path.exists() or path.is_symlink():
+        # Named outright: taken whatever its extension says, so that a wrong file gets a clear error and not silence.
+        found.sources.append(Source(path, Path(path.name)))
+    elif word.startswith("@") and not in_list:
+        found.several = True
+        for line in _lines(Path(word[1:])):
+            _expand(line, found, recursive, extensions, in_list=True)
+    elif glob.has_magic(word):
+        found.several = True
+        found.sources += _globbed(word, recursive, extensions)
+    else:
+        found.sources.append(
+            Source(path, Path(path.name), InputError(f"{word}: no such file", hint="check the path; quote globs"))
+        )
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"@{path}: there is no such list file", hint="a list has one path a line") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"@{path} cannot be read as a list: {error}", hint="a list is UTF-8, one path a line"
+        ) from None
+    # `find` and `ls` write paths relative to where the user stands, so lists are read the same way.
+    return [line for line in (raw.strip("\r\n") for raw in text.split("\n")) if line.strip()]
+
+
+def _files_in(folder: Path, recursive: bool, extensions: frozenset[str]) -> Iterator[Path]:
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be listed: {error.strerror}", hint="check its rights") from error
+    entries = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in entries:
+        if entry.suffix.lower() in extensions and entry.is_file():
+            yield entry
+    for entry in entries:
+        if recursive and entry.is_dir() and not entry.is_symlink():  # a link could lead round in a circle
+            yield from _files_in(entry, recursive, extensions)
+
+
+def _globbed(pattern: str, recursive: bool, extensions: frozenset[str]) -> list[Source]:
+    root = _fixed_part(pattern)
+    sources = []
+    matches = (Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute too)
+    for path in sorted(matches, key=natural_key):
+        if path.is_dir():
+            if recursive:
+                sources += [
+                    Source(file, _below(file, root), discovered=True) for file in _files_in(path, recursive, extensions)
+                ]
+        elif path.suffix.lower() in extensions:
+            sources.append(Source(path, _below(path, root), discovered=True))
+    return sources
+
+
+def _fixed_part(pattern: str) -> Path:
+    """Return the folders of a pattern before its first wildcard."""
+    parts = []
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts)
+
+
+def _below(path: Path, root: Path) -> Path:
+    try:
+        return path.relative_to(root)
+    except ValueError:
+        return Path(path.name)
+
+
+def nothing_hint(recursive: bool, kinds: Iterable[str]) -> str:
+    what = " or ".join(sorted(set(kinds))) + " files"
+    return f"name {what}" + ("" if recursive else ", or add --recursive to look into sub-folders")
