@@ -18,8 +18,8 @@ from imgfix.train.progress import Display
 from imgfix.train.schedule import rate_factor
 from imgfix.train.sheet import write_sheet
 
-PATIENCE = 20
-"""Steps an accelerator may run ahead before the loop waits for it and looks whether all is well; 1 on the CPU."""
+PATIENCE = {"cpu": 1, "accelerator": 20}
+"""Steps the device may run ahead before the loop waits for it and looks whether all is well."""
 
 END_RETRIES = 20
 """How often writing the last checkpoint is tried again."""
@@ -56,7 +56,7 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
     """
     recipe, outcome = learner.recipe, Outcome(leads=team.leads)
     limit = 60 * recipe.minutes if recipe.minutes else float("inf")
-    patience = 1 if learner.placement.device.type == "cpu" else PATIENCE
+    patience = PATIENCE["cpu" if learner.placement.device.type == "cpu" else "accelerator"]
     begun = time.monotonic() - learner.seconds
     guard = Guard(learner)
     if learner.step == 0 and recipe.model:  # where fine-tuning starts from is worth knowing, and may stay the best
@@ -93,7 +93,7 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
             if values and logging and team.leads:
                 run.log.write("train", done, **show.losses, lr=rate, seconds=round(learner.seconds, 2))
             show.step(done, rate, learner.seconds, logging)
-            if stop or learner.seconds >= limit:
+            if done < recipe.steps and (stop or learner.seconds >= limit):
                 outcome.reason = "interrupted" if stop else "out of time"
             with show.pause():
                 if looking or outcome.reason == "out of time":

@@ -28,6 +28,7 @@ from imgfix.train import folder as folders
 from imgfix.train import loop
 from imgfix.train.checkpoint import load_checkpoint
 from imgfix.train.log import read_log
+from imgfix.train.placement import Placement
 from imgfix.train.progress import Display
 from imgfix.train.recipe import Recipe, build_recipe, read_toml
 from imgfix.train.run import dry_run, run_training
@@ -349,3 +350,26 @@ def test_time_that_is_over_is_not_spent_again(recipe_of: Make, tmp_path: Path) -
     first = run_training(recipe_of(**settings), tmp_path / "run")
     assert run_training(recipe_of(**settings), tmp_path / "run").step == first.step
     assert run_training(recipe_of(steps=10**7, minutes=0.01), tmp_path / "run").step > first.step
+
+
+def test_a_device_that_runs_ahead_is_caught_at_the_first_bad_step(
+    recipe_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"poison": (8, 9), "steps": 40, "snapshot_every": 5}
+    run_training(recipe_of(**settings), tmp_path / "waits")
+    monkeypatch.setitem(loop.PATIENCE, "cpu", 7)
+    outcome = run_training(recipe_of(**settings, log_every=3), tmp_path / "ahead")
+    assert outcome.step == 40 and outcome.incidents == 2
+    ends = [curve(tmp_path / name)[-1] for name in ("waits", "ahead")]
+    assert ends[0] == ends[1] and ends[0]["step"] == 40
+
+
+def test_half_precision_leaves_out_steps_whose_scaled_gradients_overflow(
+    recipe_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = Placement(torch.device("cpu"), "fp16")
+    monkeypatch.setattr("imgfix.train.run.place", lambda *_: half)
+    outcome = run_training(recipe_of(adversarial=0.05, steps=10), tmp_path / "run")
+    assert outcome.step == 10 and outcome.incidents == 0
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["scaler"]["scale"] > 0
+    assert run_training(recipe_of(adversarial=0.05, steps=12), tmp_path / "run").step == 12
