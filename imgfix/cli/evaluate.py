@@ -16,7 +16,7 @@ from imgfix.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from imgfix.metrics.protocol import Protocol
-    from imgfix.tasks.benchmark import Contestant, Standing
+    from imgfix.tasks.benchmark import Contestant, Running, Standing
     from imgfix.tasks.evaluate import Measurement
 
 EPILOG = (
@@ -210,6 +210,8 @@ def _benchmark(
     if protocol.of_kind("set", "video"):
         raise UsageError("a benchmark measures single pictures", hint="leave FID, KID and warping out")
     waiting = [contestant for contestant, _ in contestants]
+    for contestant in waiting:
+        contestant.noise = damage.level / 255 if damage.name.startswith("noise") else 0.0
     places: list[Contestant] = [benchmark.Bicubic(common) if model == "bicubic" else waiting.pop(0) for model in names]
     shared.console.say(f"{name}: {len(files)} pictures, damage: {damage.describe(common)}")
     found: list[Standing] = []
@@ -226,7 +228,9 @@ def _benchmark(
         }  # fmt: skip
         expects = getattr(getattr(place, "engine", None), "descriptor", None)
         words = expects.degradation if expects else ""
-        warnings = (f"was trained for other damage ({words})",) if words and damage.name not in words else ()
+        warnings = (
+            (f"was trained for other damage ({words})",) if words and damage.kind.lower() not in words.lower() else ()
+        )
         return Outcome(evaluate_output.in_words(standing.values), facts, warnings=warnings)
 
     items = [batch.Item(place.name, None, place) for place in places]
@@ -235,13 +239,19 @@ def _benchmark(
     return code
 
 
-def _contestant(name: str, shared: options.Shared) -> tuple[Contestant, str]:
+def _contestant(name: str, shared: options.Shared) -> tuple[Running, str]:
     """Load a model of any task that turns a picture into a picture; returns it and its task."""
+    from imgfix import zoo
     from imgfix.cli import models
     from imgfix.tasks.benchmark import Running
     from imgfix.zoo.catalog import find
 
-    task = "restore" if not Path(name).suffix and find(name).task == "restore" else "upscale"
+    if models._is_file(name):
+        task = str(zoo.load(name).descriptor.task)
+    else:
+        task = find(name).task
+    if task not in ("upscale", "restore"):
+        raise UsageError(f"{name} is a model for '{task}'", hint="a benchmark runs models that upscale or restore")
     engine = models.open_engine(shared, task, name)
     models.announce(shared, engine)
-    return Running(engine, tile=shared.tile), engine.descriptor.task
+    return Running(engine, tile=shared.tile), task

@@ -33,7 +33,7 @@ class Contestant(Protocol):
     scale: int
 
     def run(self, damaged: Tensor) -> Tensor:
-        """(1, 3, H, W) float32 in [0, 1] -> (1, 3, H * scale, W * scale)."""
+        """(1, 1 or 3, H, W) float64 in [0, 1] -> (1, 1 or 3, H * scale, W * scale)."""
         ...
 
 
@@ -50,7 +50,12 @@ class Degradation:
             return f"MATLAB bicubic x1/{scale}, rounded to 8 bit" if scale > 1 else "none"
         if self.name.startswith("noise"):
             return f"Gaussian noise of sigma {self.level}, seeded by the picture's number, not rounded"
-        return f"JPEG of quality {self.level} (libjpeg, 4:2:0)"
+        return f"JPEG of quality {self.level} (libjpeg, colour at half the size)"
+
+    @property
+    def kind(self) -> str:
+        """`bicubic`, `noise` or `jpeg`."""
+        return self.name.rstrip("0123456789")
 
     @property
     def level(self) -> int:
@@ -58,7 +63,7 @@ class Degradation:
         return int("".join(filter(str.isdigit, self.name)) or 0)
 
     def apply(self, picture: Tensor, scale: int, number: int) -> Tensor:
-        """Damage a picture (1, 3, H, W) float64 in [0, 1]."""
+        """Damage a picture (1, C, H, W) float64 in [0, 1], grey or RGB."""
         from imgfix.train.resize import downscale
 
         if scale > 1:
@@ -72,8 +77,9 @@ class Degradation:
 
             pixels = (picture[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)[..., ::-1]
             _, stored = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, self.level])
-            found = cv2.imdecode(stored, cv2.IMREAD_COLOR)
+            found = cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
             assert found is not None
+            found = found.reshape(*found.shape[:2], -1)
             picture = torch.from_numpy(found[..., ::-1] / 255.0).permute(2, 0, 1)[None]
         return picture
 
@@ -114,13 +120,28 @@ class Running:
     name: str = ""
     scale: int = 1
     tile: int | None = None
+    noise: float = 0.0
+    """Told to a network that takes a noise map: its standard deviation in [0, 1]."""
 
     def __post_init__(self) -> None:
         self.name = self.name or self.engine.descriptor.name
         self.scale = self.engine.scale
 
     def run(self, damaged: Tensor) -> Tensor:
-        """Tiles from host memory; rows come back top to bottom."""
+        """Tiles from host memory; rows come back top to bottom. A grey network gets one channel after the other."""
+        if self.engine.descriptor.in_channels == 1:
+            return torch.cat([self._run(damaged[:, channel, None]) for channel in range(damaged.shape[1])], dim=1)
+        return self._run(self.prepared(damaged))
+
+    def prepared(self, damaged: Tensor) -> Tensor:
+        """The picture as RGB where the network wants that, with its noise map where it takes one."""
+        if self.engine.descriptor.in_channels >= 3:
+            damaged = damaged.expand(-1, 3, -1, -1)
+        if self.engine.descriptor.in_channels == damaged.shape[1] + 1:
+            return torch.cat([damaged, torch.full_like(damaged[:, :1], self.noise)], dim=1)
+        return damaged[:, : self.engine.descriptor.in_channels]
+
+    def _run(self, damaged: Tensor) -> Tensor:
         from imgfix.runtime import tiling
 
         pixels = damaged[0].permute(1, 2, 0).float().numpy()
@@ -166,7 +187,6 @@ def run_benchmark(
     The reference loses the rows and columns that the scale does not divide. Raises InputError for a picture that cannot
     be read or is too small.
     """
-    engine = getattr(contestant, "engine", None)
     scale, found, times, results = contestant.scale, [], [], []
     largest: Tensor | None = None
     for number, path in enumerate(pictures):
@@ -174,12 +194,12 @@ def run_benchmark(
         height, width = (side // scale * scale for side in reference.shape[:2])
         reference = reference[:height, :width]
         grey = reference.shape[2] == 1
-        batch = torch.from_numpy(np.ascontiguousarray(reference.transpose(2, 0, 1)))[None].expand(-1, 3, -1, -1)
+        batch = torch.from_numpy(np.ascontiguousarray(reference.transpose(2, 0, 1)))[None]
         damaged = degradation.apply(batch, scale, number)
         if largest is None or damaged.numel() > largest.numel():
             largest = damaged.float()
         start = time.perf_counter()
-        restored = contestant.run(damaged.float() if engine else damaged)
+        restored = contestant.run(damaged)
         times.append(time.perf_counter() - start)
         rounded = (restored.double().clamp(0, 1) * 255 + 0.5).floor() / 255
         output = rounded[0].permute(1, 2, 0).numpy()
@@ -195,7 +215,9 @@ def run_benchmark(
             progress(number + 1, len(pictures))
     timed = times[1:] or times
     standing = Standing(contestant.name, means(found), found, math.fsum(timed) / len(timed), results=results)
-    return standing if engine is None or largest is None else with_cost(standing, engine, largest)
+    if not isinstance(contestant, Running) or largest is None:
+        return standing
+    return with_cost(standing, contestant.engine, contestant.prepared(largest))
 
 
 def with_cost(standing: Standing, engine: Engine, largest: Tensor) -> Standing:

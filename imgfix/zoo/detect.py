@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -140,3 +141,40 @@ def adapt_migan(state: State) -> dict[str, Tensor]:
             continue
         kept[name] = tensor.reshape(()) if name.endswith("noise_strength") else tensor
     return kept
+
+
+# --- FFDNet, DnCNN --------------------------------------------------------------------------------
+
+
+def _chain(state: State) -> list[tuple[int, ...]] | None:
+    """Shapes of a chain of 3x3 convolutions named `model.0`, `model.2` ..., `None` for anything else."""
+    indices = _indices(state, r"model\.(\d+)\.weight")
+    names = {f"model.{index}.{part}" for index in indices for part in ("weight", "bias")}
+    if len(indices) < 3 or set(state) != names:
+        return None
+    shapes = [tuple(state[f"model.{index}.weight"].shape) for index in indices]
+    fits = all(before[0] == after[1] for before, after in pairwise(shapes))
+    return shapes if fits and all(shape[2:] == (3, 3) for shape in shapes) else None
+
+
+def ffdnet(state: State) -> dict[str, Any] | None:
+    """FFDNet: four sub-pictures and a noise map in, four sub-pictures out."""
+    shapes = _chain(state)
+    if shapes is None or shapes[0][1] != shapes[-1][0] + 1 or shapes[-1][0] % 4:
+        return None
+    return {"channels": shapes[-1][0] // 4, "features": shapes[0][0], "convolutions": len(shapes)}
+
+
+def dncnn(state: State) -> dict[str, Any] | None:
+    """DnCNN with its normalisation folded in: a chain with as many channels out as in."""
+    shapes = _chain(state)
+    if shapes is None or shapes[0][1] != shapes[-1][0]:
+        return None
+    return {"channels": shapes[0][1], "features": shapes[0][0], "convolutions": len(shapes)}
+
+
+def adapt_chain(state: State) -> dict[str, Tensor]:
+    """The convolutions numbered without the ReLUs between them."""
+    indices = _indices(state, r"model\.(\d+)\.weight")
+    parts = ("weight", "bias")
+    return {f"layers.{n}.{part}": state[f"model.{i}.{part}"] for n, i in enumerate(indices) for part in parts}

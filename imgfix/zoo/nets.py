@@ -161,6 +161,38 @@ def _describe_gateunet(config: Config) -> dict[str, Any]:
     return {"scale": 1, "size_multiple": 8, "size_minimum": 8, "receptive_field": reach}
 
 
+def _build_ffdnet(config: Config) -> nn.Module:
+    from imgfix.nets.ffdnet import FFDNet
+
+    return FFDNet(**config)
+
+
+def _describe_ffdnet(config: Config) -> dict[str, Any]:
+    channels = config.get("channels", 3)
+    return {
+        "in_channels": channels + 1,
+        "out_channels": channels,
+        "size_multiple": 2,
+        "size_minimum": 2,
+        "receptive_field": 2 * config.get("convolutions", 12) + 1,
+    }
+
+
+def _build_dncnn(config: Config) -> nn.Module:
+    from imgfix.nets.dncnn import DnCNN
+
+    return DnCNN(**config)
+
+
+def _describe_dncnn(config: Config) -> dict[str, Any]:
+    channels = config.get("channels", 3)
+    return {
+        "in_channels": channels,
+        "out_channels": channels,
+        "receptive_field": config.get("convolutions", 20),
+    }
+
+
 NETS: dict[str, NetSpec] = {
     "rrdbnet": NetSpec("rrdbnet", _build_rrdbnet, _describe_rrdbnet, detect=detect.rrdbnet, adapt=detect.adapt_rrdbnet),
     "srvgg": NetSpec("srvgg", _build_srvgg, _describe_srvgg, detect=detect.srvgg),
@@ -169,6 +201,12 @@ NETS: dict[str, NetSpec] = {
     ),
     "repgate": NetSpec("repgate", _build_repgate, _describe_repgate),
     "gateunet": NetSpec("gateunet", _build_gateunet, _describe_gateunet, task="restore"),
+    "ffdnet": NetSpec(
+        "ffdnet", _build_ffdnet, _describe_ffdnet, detect=detect.ffdnet, adapt=detect.adapt_chain, task="restore"
+    ),
+    "dncnn": NetSpec(
+        "dncnn", _build_dncnn, _describe_dncnn, detect=detect.dncnn, adapt=detect.adapt_chain, task="restore"
+    ),
     "lpips": NetSpec("lpips", _build_lpips, _describe_lpips, task="metric"),
     "inception": NetSpec("inception", _build_inception, _describe_inception, task="metric"),
     "niqe": NetSpec("niqe", _build_niqe, _describe_niqe, task="metric"),

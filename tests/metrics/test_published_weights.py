@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -13,10 +11,7 @@ from imgfix.metrics.lpips import lpips
 from imgfix.metrics.niqe import niqe
 from imgfix.nets.lpips import Trunk
 
-pytestmark = [
-    pytest.mark.network,
-    pytest.mark.skipif(os.environ.get("IMGFIX_TEST_NETWORK") != "1", reason="set IMGFIX_TEST_NETWORK=1"),
-]
+pytestmark = pytest.mark.network
 
 
 def fixed_pair(side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -20,6 +20,8 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "srvgg x1": ("srvgg", {"scale": 1, "features": 4, "convs": 3}),
     "srvgg x2 from x4": ("srvgg", {"scale": 2, "shuffle": 4, "features": 4, "convs": 3}),
     "srvgg x3 from x4": ("srvgg", {"scale": 3, "shuffle": 4, "features": 4, "convs": 3}),
+    "ffdnet": ("ffdnet", {"channels": 3, "features": 4, "convolutions": 3}),
+    "dncnn": ("dncnn", {"channels": 1, "features": 4, "convolutions": 4}),
     "migan 16": ("migan", {"resolution": 16, "base": 64, "maximum": 4}),
     "migan 32": ("migan", {"resolution": 32, "base": 64, "maximum": 4}),
 }
