@@ -75,8 +75,8 @@ def download(url: str, target: Path, sha256: str, *, size: int = 0, progress: Pr
 def _receive(url: str, part: Path, size: int, progress: Progress | None) -> None:
     """Bring the part to its full length, over as many connections as it takes. Raises DownloadError."""
     failures = 0
+    furthest = part.stat().st_size if part.exists() else 0
     while True:
-        before = part.stat().st_size if part.exists() else 0
         try:
             _transfer(url, part, size, progress)
             return
@@ -88,7 +88,8 @@ def _receive(url: str, part: Path, size: int, progress: Progress | None) -> None
         except (urllib.error.URLError, ConnectionError, TimeoutError, ssl.SSLError, http.client.HTTPException) as error:
             problem = error
         after = part.stat().st_size if part.exists() else 0
-        failures = 1 if after > before else failures + 1
+        failures = 1 if after > furthest else failures + 1
+        furthest = max(furthest, after)
         if failures >= TRIES or _is_hopeless(problem):
             raise DownloadError(f"{url}: {_reason(problem)}", hint="check the network connection") from problem
         time.sleep(PATIENCE * 2 ** (failures - 1))
@@ -106,7 +107,9 @@ def _transfer(url: str, part: Path, size: int, progress: Progress | None) -> Non
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+        # An opener of its own, because the shared one keeps the proxies that were set at its first use.
+        request = urllib.request.Request(url, headers=headers)
+        answer = urllib.request.build_opener().open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == 416:  # nothing lies beyond the part: it is complete, or of another file
             raise _CannotResume from error
@@ -120,6 +123,11 @@ def _transfer(url: str, part: Path, size: int, progress: Progress | None) -> Non
             have = 0  # the server knows no ranges and sends everything
         announced = answer.headers.get("Content-Length") or ""
         total = have + int(announced) if announced.isdigit() else size
+        if size and total != size:
+            raise DownloadError(
+                f"{url}: there are {total} bytes at this address instead of {size}",
+                hint="the file was changed at its address; try again later",
+            )
         with output_errors(part), part.open("r+b" if have else "wb") as sink:
             sink.seek(have)
             have = _copy(answer, sink, have, total, size, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import re
@@ -76,6 +77,8 @@ class Server:
     cut_after: int | None = None
     """Close the connection after so many bytes of an answer, as often as `cuts` says."""
     cuts: int = 0
+    announce: bool = True
+    """Whether it says how long its answer is."""
     status: int | None = None
     """Answer everything with this status."""
     requests: list[tuple[str, str | None]] = field(default_factory=list)
@@ -105,13 +108,17 @@ def serve(**files: bytes) -> Iterator[Server]:
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
             else:
                 self.send_response(200)
+            if self.path.endswith("/"):
+                self.send_header("Content-Type", "text/html")
             body = data[start:]
-            self.send_header("Content-Length", str(len(body)))
+            if state.announce:
+                self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if state.cuts and state.cut_after is not None:
                 state.cuts -= 1
                 body = body[: state.cut_after]
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # a client that has had enough hangs up
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -1,7 +1,7 @@
 """Runs an ncnn graph with plain torch functions: a second opinion on what its weights mean.
 
-It knows nothing of our networks: every step comes from the `.param` file, every number from the `.bin` file, which is read
-here once more and in another way than in the package.
+It knows nothing of our networks: every step comes from the `.param` file, every number from the `.bin` file, which is
+read here once more and in another way than in the package.
 """
 
 from __future__ import annotations
