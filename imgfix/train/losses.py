@@ -67,17 +67,21 @@ class Perceptual(nn.Module):
     Args:
         model: catalog name or file of an LPIPS network.
         device: where it computes.
+        jitter: both pictures lose up to this many pixels less one at the top and left, drawn from torch's own generator.
+            LPIPS looks at every fourth pixel first, and an upscaler would learn to hide a grid of dots between them.
 
     Raises:
         ModelError, DownloadError: the weights are missing and cannot be fetched, or are of another network.
     """
 
-    def __init__(self, model: str, device: torch.device) -> None:
+    def __init__(self, model: str, device: torch.device, *, jitter: int = 1) -> None:
         super().__init__()
         from imgfix import zoo
 
+        self.jitter = jitter
         self.net = zoo.load(model, task="metric").net.to(device).eval().requires_grad_(False)
 
     def forward(self, result: Tensor, target: Tensor) -> Tensor:
         """Mean distance of two batches (N, 3, H, W) in [0, 1]."""
-        return self.net(result, target).mean()
+        top, left = torch.randint(self.jitter, (2,)).tolist() if self.jitter > 1 else (0, 0)
+        return self.net(result[..., top:, left:], target[..., top:, left:]).mean()

@@ -67,7 +67,7 @@ class Judges:
             if terms.adversarial
             else None
         )
-        self.perceptual = losses.Perceptual(terms.perceptual_model, device) if terms.perceptual else None
+        self.perceptual = losses.Perceptual(terms.perceptual_model, device, jitter=4) if terms.perceptual else None
         self.teacher: nn.Module | None = None
         if recipe.teacher:
             from imgfix import zoo
@@ -154,10 +154,10 @@ class Metric:
             try:
                 self.net = losses.Perceptual("lpips-alex", device)
             except ImgfixError:
-                self.net = judges.perceptual
+                self.net = judges.perceptual.net
 
     def __call__(self, result: Tensor, target: Tensor) -> dict[str, float]:
-        return {} if self.net is None else {"lpips": float(self.net(result, target))}
+        return {} if self.net is None else {"lpips": float(self.net(result, target).mean())}
 
 
 def starting_net(
