@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from imgfix.errors import ImgfixError, InputError, MemoryExhaustedError
-from imgfix.media import colour, xmp
+from imgfix.media import colour, implied, xmp
 from imgfix.media import exif as exif_block
 from imgfix.media.decoders import DECODERS, Found
 from imgfix.media.headers import header_of
@@ -171,6 +171,8 @@ def _finish(found: Found) -> Picture:
     if found.icc and colour.profile_channels(found.icc) != pixels.shape[2]:
         found.icc = None
         found.notes.append("the colour profile is broken or of another kind of picture and was left out")
+    if found.icc is None and pixels.shape[2] == 3:
+        _take_implied_colours(found)
     if found.orientation != 1:
         exif = exif_block.updated(exif, width, height) if exif else None
         packet = xmp.updated(packet, width, height, turned=True) if packet else None
@@ -185,6 +187,7 @@ def _finish(found: Found) -> Picture:
         icc=found.icc or None,
         exif=exif,
         xmp=packet,
+        xmp_extension=found.xmp_extension,
         iptc=found.iptc,
         dpi=dpi,
         text=found.text,
@@ -197,6 +200,15 @@ def _finish(found: Found) -> Picture:
         notes=tuple(found.notes),
     )
     return Picture(pixels, alpha, metadata)
+
+
+def _take_implied_colours(found: Found) -> None:
+    if found.code_points is not None:
+        found.icc, note = implied.by_code_points(*found.code_points)
+        if note:
+            found.notes.append(note)
+    else:
+        found.icc = implied.by_exif(found.exif)
 
 
 def upright(array: np.ndarray, orientation: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from imgfix.media import colour, jpeg, png, tiff
+from imgfix.media import colour, implied, jpeg, png, tiff
 from imgfix.media import exif as exif_block
 from imgfix.media.extras import open_by_pillow
 from imgfix.media.picture import JpegSettings, Metadata
@@ -33,10 +33,12 @@ class Found:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    xmp_extension: tuple[bytes, ...] = ()
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: dict[str, str] = field(default_factory=dict)
     chunks: tuple[tuple[bytes, bytes], ...] = ()
+    code_points: tuple[int, int] | None = None  # H.273 colour primaries and transfer
     jpeg: JpegSettings | None = None
     lossless: bool | None = None
     subsampling: str | None = None
@@ -115,7 +117,10 @@ def _read_jpeg(data: bytes) -> Found:
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
         image.load()
         found = _common(image, "JPEG")
-        found.frames = 1  # the further pictures of a phone's JPEG are depth and gain maps or previews
+        if found.frames > 1 or b"hdrgm:Version" in (found.xmp or b""):
+            found.frames = 1  # not frames, but what phones and stereo cameras put behind the picture
+            found.notes.append("further pictures in the JPEG (gain or depth map, preview) are not kept")
+        found.xmp_extension = jpeg.xmp_extension(image)
         if image.mode != "CMYK":
             found.mode = "L" if image.mode == "L" else "YCbCr"
         found.jpeg = jpeg.settings(image)
@@ -150,6 +155,8 @@ def _read_png(data: bytes) -> Found:
         elif kind in (b"tEXt", b"zTXt", b"iTXt"):
             _png_text(found, png.read_text(kind, bytes(body)))
     found.chunks = tuple(colour_chunks)
+    points = dict(colour_chunks).get(b"cICP", b"")
+    found.code_points = (points[0], points[1]) if len(points) == 4 else None
     bits, colour_type = header[2:4]
     if colour_type == 3:
         with Image.open(io.BytesIO(png.lean(data, (b"PLTE", b"tRNS"))), formats=["PNG"]) as image:
@@ -288,6 +295,7 @@ def _read_avif(data: bytes) -> Found:
     with Image.open(io.BytesIO(data), formats=["AVIF"]) as image:
         image.load()
         found = _common(image, "AVIF")
+    found.code_points = implied.code_points_of_boxes(data)
     bits, found.subsampling = _av1_layout(data)
     if bits > 8:
         found.notes.append(f"{bits}-bit AVIF is read and written with 8 bits")
@@ -330,6 +338,10 @@ def _read_heif(data: bytes) -> Found:
     with open_by_pillow(io.BytesIO(data), "HEIF") as image:
         image.load()
         found = _common(image, "HEIF")
+        bits = image.info.get("bit_depth", 8)
+    if bits > 8:
+        found.notes.append(f"{bits}-bit HEIC is read and written with 8 bits")
+    found.code_points = implied.code_points_of_boxes(data)
     found.orientation = 1  # the HEIF library turns pictures upright itself
     return found
 

@@ -20,6 +20,7 @@ _LUMINANCE = (
     *(72, 92, 95, 98, 112, 100, 103, 99),
 )
 _IPTC_RESOURCE = 0x0404
+_XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 
 
 def settings(image: Any) -> JpegSettings | None:
@@ -58,6 +59,18 @@ def _subsampling(layers: list[tuple[int, int, int, int]]) -> str | None:
     return "4:2:2" if across >= 2 else "4:4:4"
 
 
+def xmp_extension(image: Any) -> tuple[bytes, ...]:
+    """Return the segments that continue a long XMP packet, as they are: they hold their own checksum and order."""
+    return tuple(
+        body for name, body in getattr(image, "applist", []) if name == "APP1" and body.startswith(_XMP_EXTENSION)
+    )
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    """Pack one marker segment."""
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
 def iptc(resources: Any) -> bytes | None:
     """Take the IPTC records out of the Photoshop resources of an APP13 segment, as Pillow gives them."""
     if isinstance(resources, dict):
@@ -70,4 +83,4 @@ def iptc_segment(records: bytes) -> bytes | None:
     """Pack IPTC records as an APP13 segment; None when they are too long for one."""
     body = b"Photoshop 3.0\x008BIM" + struct.pack(">H", _IPTC_RESOURCE) + b"\0\0" + struct.pack(">I", len(records))
     body += records + b"\0" * (len(records) % 2)
-    return b"\xff\xed" + struct.pack(">H", len(body) + 2) + body if len(body) <= 65533 else None
+    return segment(0xED, body) if len(body) <= 65533 else None

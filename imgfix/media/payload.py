@@ -124,7 +124,9 @@ class Payload:
         options["dpi"] = tuple(round(value) for value in meta.dpi) if meta.dpi else None
         comment = meta.text.get("Comment", "").encode("utf-8")
         options["comment"] = comment if 0 < len(comment) <= _SEGMENT else None
-        options["extra"] = jpeg.iptc_segment(meta.iptc) if meta.iptc else None
+        extra = [jpeg.iptc_segment(meta.iptc)] if meta.iptc else []
+        extra += [jpeg.segment(0xE1, body) for body in meta.xmp_extension]
+        options["extra"] = b"".join(part for part in extra if part) or None
         for name, what, room in (("exif", "EXIF block", _SEGMENT), ("xmp", "XMP packet", _SEGMENT - 29)):
             if options[name] is not None and len(options[name]) > room:
                 options[name] = None

@@ -30,6 +30,7 @@ class Metadata:
     icc: bytes | None = None
     exif: bytes | None = None  # without the JPEG prefix, orientation already 1
     xmp: bytes | None = None
+    xmp_extension: tuple[bytes, ...] = ()  # JPEG segments that continue a long XMP packet
     iptc: bytes | None = None  # IPTC-IIM records
     dpi: tuple[float, float] | None = None  # dots per inch, x and y
     text: Mapping[str, str] = field(default_factory=dict)  # PNG text, JPEG and GIF comments

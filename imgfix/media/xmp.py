@@ -80,6 +80,8 @@ def updated(xmp: bytes, width: int, height: int, *, turned: bool) -> bytes:
         text = re.sub(rf"(<{name}>\s*)\d+(\s*</{name}>)", rf"\g<1>{value}\2", text)
     # A preview inside the packet shows the picture as it was.
     text = re.sub(r"<(xmp|xap):Thumbnails>.*?</\1:Thumbnails>", "", text, flags=re.DOTALL)
+    # The gain map of an HDR photo is a second picture behind the first and is not carried along.
+    text = re.sub(r"""\shdrgm:Version\s*=\s*["'][^"']*["']""", "", text)
     return text.encode("utf-8")
 
 

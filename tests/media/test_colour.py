@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from imgfix.media import colour
+from imgfix.media import colour, exif, implied, png
+from imgfix.media.icc import Profile
+from imgfix.media.image import read, write
 from imgfix.media.picture import Metadata
 
 from . import make
@@ -168,3 +171,54 @@ def test_lab_becomes_srgb(dtype: type, signed: bool) -> None:
     coded = np.concatenate([light, ab + offset], axis=2).round().astype(np.int64).astype(dtype)
     result = colour.lab_to_srgb(coded, signed=signed) / np.iinfo(dtype).max
     assert np.abs(result - photo).max() < (0.001 if deep else 0.03)
+
+
+def primaries_of(icc: bytes) -> np.ndarray:
+    profile = Profile(icc)
+    return np.stack([profile.xyz(name) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], axis=1)
+
+
+def test_code_points_name_a_colour_space() -> None:
+    p3, note = implied.by_code_points(12, 13)
+    assert note is None
+    assert p3 is not None
+    np.testing.assert_allclose(primaries_of(p3), make.primaries_d50("p3"), atol=2e-4)
+    assert ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(p3))).strip() == "Display P3"
+    assert implied.by_code_points(1, 13) == (None, None)
+    assert implied.by_code_points(2, 2) == (None, None)
+    assert "high dynamic range" in (implied.by_code_points(9, 16)[1] or "")
+
+
+def test_png_code_points_make_a_profile_and_are_kept(tmp_path: Path) -> None:
+    plain = make.encoded(make.scene(), "PNG")
+    data = plain[:33] + png.chunk(b"cICP", bytes([12, 13, 0, 1])) + plain[33:]
+    picture = read(data)
+    assert not colour.transform(picture.metadata, 3).is_identity
+    write(tmp_path / "a.png", picture)
+    assert b"cICP\x0c\x0d\x00\x01" in (tmp_path / "a.png").read_bytes()
+    write(tmp_path / "a.jpg", picture)
+    assert read(tmp_path / "a.jpg").metadata.icc == picture.metadata.icc
+
+
+def test_code_points_of_avif_make_a_profile() -> None:
+    data = bytearray(make.encoded(make.scene(), "AVIF"))
+    at = data.index(b"colrnclx")
+    data[at + 8 : at + 12] = bytes([0, 12, 0, 13])
+    icc = read(bytes(data)).metadata.icc
+    assert icc is not None
+    np.testing.assert_allclose(primaries_of(icc), make.primaries_d50("p3"), atol=2e-4)
+    data[at + 8 : at + 12] = bytes([0, 9, 0, 16])
+    assert any("dynamic range" in note for note in read(bytes(data)).metadata.notes)
+
+
+def test_the_cameras_mark_for_adobe_rgb_is_understood() -> None:
+    block = exif.build(
+        {"main": [(0x010F, 2, 2, b"x\0")], "exif": [(0xA001, 3, 1, b"\xff\xff")], "interop": [(1, 2, 4, b"R03\0")]}
+    )
+    picture = read(make.encoded(make.scene(), "JPEG", exif=exif.with_prefix(block)))
+    assert picture.metadata.icc is not None
+    np.testing.assert_allclose(primaries_of(picture.metadata.icc), make.primaries_d50("adobe"), atol=2e-4)
+    plain = exif.build(
+        {"main": [(0x010F, 2, 2, b"x\0")], "exif": [(0xA001, 3, 1, b"\1\0")], "interop": [(1, 2, 4, b"R98\0")]}
+    )
+    assert read(make.encoded(make.scene(), "JPEG", exif=exif.with_prefix(plain))).metadata.icc is None

@@ -291,3 +291,35 @@ def test_heic_is_read_upright() -> None:
     picture = read(stream.getvalue())
     assert picture.metadata.format == "HEIF"
     assert (picture.width, picture.height) == (inspect(stream.getvalue()).width, inspect(stream.getvalue()).height)
+
+
+def test_the_gain_map_of_a_phone_is_said_to_be_dropped(tmp_path: Path) -> None:
+    packet = make.xmp_packet().replace(
+        b"xmp:Rating", b'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" xmp:Rating'
+    )
+    first = read(make.encoded(make.scene(), "JPEG", xmp=packet))
+    assert any("gain" in note for note in first.metadata.notes)
+    write(tmp_path / "out.jpg", first)
+    again = read(tmp_path / "out.jpg")
+    assert b"hdrgm:Version" not in (again.metadata.xmp or b"")
+    assert not again.metadata.notes
+
+
+def test_stereo_and_preview_pictures_are_said_to_be_dropped() -> None:
+    stream = io.BytesIO()
+    frames = [Image.fromarray(make.scene(16, 16, seed=n)) for n in range(2)]
+    frames[0].save(stream, "MPO", save_all=True, append_images=frames[1:])
+    picture = read(stream.getvalue())
+    assert picture.metadata.format == "JPEG"
+    assert picture.metadata.frames == inspect(stream.getvalue()).frames == 1
+    assert any("further pictures" in note for note in picture.metadata.notes)
+
+
+def test_a_long_xmp_packet_of_a_jpeg_survives(tmp_path: Path) -> None:
+    from imgfix.media import jpeg
+
+    parts = [b"http://ns.adobe.com/xmp/extension/\0" + bytes([n]) * 60000 for n in (65, 66)]
+    extra = b"".join(jpeg.segment(0xE1, part) for part in parts)
+    first = read(make.encoded(make.scene(), "JPEG", xmp=make.xmp_packet(), extra=extra))
+    write(tmp_path / "out.jpg", first)
+    assert read(tmp_path / "out.jpg").metadata.xmp_extension == tuple(parts)
