@@ -14,6 +14,8 @@ from imgfix import __version__
 VERBS = ("upscale", "inpaint", "restore", "generate", "train", "evaluate", "weights", "doctor")
 """In the order of the help page. Each is a file of this folder with a `command` (function or typer app)."""
 
+_HELP = ["-h", "--help"]
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -40,7 +42,7 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,  # the funnel in imgfix.cli speaks for errors
         rich_markup_mode="rich",
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={"help_option_names": _HELP, "max_content_width": 100},
         epilog="Each verb explains itself: [bold]imgfix upscale --help[/]",
     )
     app.callback()(_root)
@@ -64,7 +66,8 @@ def command() -> Any:
 
 def _hide_flag_types(command: Any) -> None:
     """Keep `<bool>` out of the help pages: a flag takes no value."""
-    for parameter in command.params:
+    help_option = command.get_help_option(typer.Context(command, help_option_names=_HELP))
+    for parameter in [*command.params, *([help_option] if help_option else [])]:
         if getattr(parameter, "is_flag", False) and parameter.metavar is None:
             parameter.metavar = ""
     for child in getattr(command, "commands", {}).values():

@@ -12,15 +12,14 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from imgfix import __version__
+from imgfix.cli import options
 from imgfix.cli.console import size_in_words
 from imgfix.errors import ExitCode, ImgfixError
 
-EPILOG = "Example: [bold]imgfix doctor --json | jq .devices[/]"
+EPILOG = options.examples("imgfix doctor", "imgfix doctor --json | jq .devices")
 
 _LIBRARIES = (
     "torch",
@@ -54,7 +53,7 @@ class Check:
 
 
 def command(
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: options.Json = False,
 ) -> int:
     """Say what this machine can do: devices, formats, weights, and what to do about what is missing."""
     checks: list[Check] = []
@@ -112,7 +111,7 @@ def _devices(checks: list[Check]) -> list[dict[str, Any]]:
             names = device.precisions(placed)
             free = memory.free_bytes(placed)
             found.append({"name": str(placed), "words": device.device_name(placed), "precisions": names, "free": free})
-            cores = f", {torch.get_num_threads()} threads" if kind == "cpu" else ""
+            cores = f", {_threads(torch.get_num_threads())}" if kind == "cpu" else ""
             words = f"{', '.join(names)}{cores}, {size_in_words(free)} free"
             checks.append(Check("devices", device.device_name(placed), "ok", words))
     if len(found) == 1 and (unused := _unused_gpu()):
@@ -128,6 +127,10 @@ def _devices(checks: list[Check]) -> list[dict[str, Any]]:
             )
         )
     return found
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread" if count == 1 else f"{count} threads"
 
 
 def _unused_gpu() -> str | None:
@@ -241,7 +244,7 @@ def _print(checks: list[Check]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    out = RichConsole(file=sys.stdout, highlight=False)
+    out = RichConsole(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 160)
     marks = {"ok": ("ok", "green"), "missing": ("--", "yellow"), "broken": ("!!", "bold red")}
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     area = None

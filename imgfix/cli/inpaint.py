@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.canvas import Expansion
 
-EPILOG = (
-    "Examples: [bold]imgfix inpaint photo.jpg --mask mask.png[/], "
-    "[bold]imgfix inpaint photo.jpg --box 100,50,200,80[/], "
-    "[bold]imgfix inpaint photos/ --mask masks/ -o clean/[/], "
-    "[bold]imgfix inpaint photo.jpg --expand left=20%,right=20%[/]"
+EPILOG = options.examples(
+    "imgfix inpaint photo.jpg --mask mask.png",
+    "imgfix inpaint photo.jpg --box 100,50,200,80 --grow 4",
+    "imgfix inpaint photos/ --mask masks/ -o clean/",
+    "imgfix inpaint photo.jpg --expand left=20%,right=20%",
 )
 
 CLASSICAL = ("telea", "ns")
@@ -120,7 +120,6 @@ def command(
     model: ModelName = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
-    tile: options.Tile = "auto",
     offline: options.Offline = False,
     recursive: options.Recursive = False,
     max_pixels: options.MaxPixels = None,
@@ -135,7 +134,7 @@ def command(
     """
     shared = options.Shared(
         inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
-        tile=options.parse_tile(tile), recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
+        recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
         overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
         dry_run=dry_run, quiet=quiet, verbose=verbose,
     )  # fmt: skip

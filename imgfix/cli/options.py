@@ -128,6 +128,11 @@ Verbose = Annotated[
 ]
 
 
+def examples(*commands: str) -> str:
+    """The end of a help page: commands a user would copy, one a line."""
+    return "\n\n".join(["Examples:", *(f"[bold]{command}[/]" for command in commands)])
+
+
 @dataclass(frozen=True)
 class Shared:
     """The shared options as one record."""

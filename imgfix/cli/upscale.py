@@ -14,15 +14,16 @@ from imgfix.cli.report import Outcome, Report
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
     from imgfix.runtime.engine import Engine
-    from imgfix.tasks.upscale import UpscaleOptions
+    from imgfix.tasks.upscale import Upscale, UpscaleOptions
 
-EPILOG = (
-    "Examples: [bold]imgfix upscale photo.jpg[/], "
-    "[bold]imgfix upscale scans/ -r -o large/ --long-side 4000[/], "
-    "[bold]imgfix upscale - < in.png > out.png[/]"
+EPILOG = options.examples(
+    "imgfix upscale photo.jpg",
+    "imgfix upscale scans/ -r -o large/ --long-side 4000",
+    "imgfix upscale - < in.png > out.png",
 )
 
 _SIZE = "Size and look"
+_LONG = 30.0  # seconds; work that takes longer is announced with an estimate
 
 Scale = Annotated[
     float | None,
@@ -84,7 +85,6 @@ ModelName = Annotated[
 def command(
     context: typer.Context,
     inputs: options.Inputs,
-    output: options.Output = None,
     scale: Scale = None,
     width: Width = None,
     height: Height = None,
@@ -93,6 +93,12 @@ def command(
     tta: Tta = False,
     color_fix: ColorFix = None,
     blend: Blend = 0.0,
+    output: options.Output = None,
+    format: options.Format = None,
+    quality: options.Quality = None,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    no_record: options.NoRecord = False,
     model: ModelName = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -100,11 +106,6 @@ def command(
     offline: options.Offline = False,
     recursive: options.Recursive = False,
     max_pixels: options.MaxPixels = None,
-    format: options.Format = None,
-    quality: options.Quality = None,
-    overwrite: options.Overwrite = False,
-    skip_existing: options.SkipExisting = False,
-    no_record: options.NoRecord = False,
     json: options.Json = False,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
@@ -174,6 +175,9 @@ def _upscale(
     picture = pictures.read(job, shared)
     transform = colour.transform(picture.metadata, picture.channels)
     work = Upscale(picture.pixels, engine, wanted, alpha=picture.alpha, colour=transform)
+    expected = _seconds(work, engine)
+    if expected > _LONG:
+        shared.console.say(f"{job.source}: about {time_in_words(expected)}")
     writer = image.open_writer(
         pictures.sink(job),
         width=work.width,
@@ -222,8 +226,7 @@ def _plan(job: Job, engine: Engine, wanted: UpscaleOptions, shared: options.Shar
     work = Upscale(blank, engine, wanted)
     plans = work.plans()
     tiles = sum(plan.tiles for plan in plans)
-    runs = 8 if wanted.tta else 1
-    seconds = runs * engine.cost.seconds_per_pixel * sum(plan.pixels for plan in plans)
+    seconds = _seconds(work, engine)
     windows = max(plan.rows.window * plan.columns.window for plan in plans)
     memory = round(engine.cost.bytes_per_pixel * windows) + blank.size * blank.itemsize
     facts = {
@@ -242,6 +245,12 @@ def _plan(job: Job, engine: Engine, wanted: UpscaleOptions, shared: options.Shar
         f"about {size_in_words(memory)} and {time_in_words(seconds)}"
     )
     return Outcome(line=line, facts=facts, status="planned")
+
+
+def _seconds(work: Upscale, engine: Engine) -> float:
+    """How long an upscale will take, from a measurement of the model on a small probe."""
+    runs = 8 if work.options.tta else 1
+    return runs * engine.cost.seconds_per_pixel * sum(plan.pixels for plan in work.plans())
 
 
 def _plan_unseen(job: Job, wanted: UpscaleOptions, name: str, shared: options.Shared) -> Outcome:
