@@ -62,7 +62,9 @@ class GateBlock(nn.Module):
 
     def __init__(self, channels: int, convolutions: int = 3, *, merged: bool = False) -> None:
         super().__init__()
-        self.convolutions = nn.ModuleList(RepConv3(channels, channels, merged=merged) for _ in range(convolutions))
+        layers = [RepConv3(channels, channels, merged=merged) for _ in range(convolutions)]
+        _shrink(layers[-1], 0.1)
+        self.convolutions = nn.ModuleList(layers)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.convolutions[0](x)
@@ -94,8 +96,6 @@ class RepGate(nn.Module):
         self.fuse = nn.Conv2d(3 * channels, channels, 1)
         self.mix = RepConv3(channels, channels, merged=merged)
         self.tail = RepConv3(channels, 3 * scale * scale, merged=merged)
-        for block in self.body:
-            _shrink(block.convolutions[-1], 0.1)
         _shrink(self.tail, 0.01)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -134,7 +134,7 @@ class InpaintJob:
         return {"input": batch["input"][:, 1:] + mask, "mask": mask, "target": batch["target"]}
 
     def identity(self) -> NetIdentity:
-        facts = {"task": "inpaint", "facts": {"gan_trained": bool(self.options.adversarial)}}
+        facts: dict[str, object] = {"task": "inpaint", "facts": {"gan_trained": bool(self.options.adversarial)}}
         return NetIdentity(self.key, folded_config(self.key, self.config), facts)
 
     def exported(self, net: nn.Module) -> dict[str, Tensor]:
