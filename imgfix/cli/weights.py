@@ -126,7 +126,8 @@ def pull(
             console.say(f"pulling {name} ({size_in_words(_download_bytes(entry))})")
         fetch(entry, offline=offline, progress=tick)
         facts = _where(entry)
-        return Outcome(f"pulled from {facts['source']}, {size_in_words(facts['bytes'])}, {facts['licence']}", facts)
+        origin, size = facts["fetched_from"], size_in_words(facts["bytes"])
+        return Outcome(f"pulled from {origin}, {size}, {entry.licence}", facts)
 
     return _each(wanted, work, console, json)
 
@@ -287,7 +288,7 @@ def _where(entry: Entry) -> dict[str, Any]:
         "bytes": place.stat().st_size,
         "sha256": receipt.sha256 if receipt else entry.sha256,
         "licence": entry.licence,
-        "source": receipt.source if receipt else "shipped with imgfix",
+        "fetched_from": receipt.source if receipt else "imgfix itself",
     }
 
 

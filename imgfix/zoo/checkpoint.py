@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,14 +35,24 @@ def read_pickle(path: Path) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of pickles that it goes on to refuse
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if "nsupported" not in str(error) or not _is_pickle(path):
+            raise ModelError(f"{path}: not a readable checkpoint", hint="fetch or copy it again") from error
         raise ModelError(
             f"{path}: refused, because it holds objects other than tensors, which could run code when opened",
             hint="save its state_dict alone, or convert it to safetensors where you trust it",
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         raise ModelError(f"{path}: not a readable checkpoint ({error})", hint="fetch or copy it again") from error
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file begins like a pickle or like the zip archive that torch puts its pickles in."""
+    with path.open("rb") as stream:
+        return stream.read(2).startswith((b"\x80", b"PK"))
 
 
 def unnest(content: Any, path: Path) -> dict[str, Tensor]:

@@ -69,4 +69,4 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: cannot be read as safetensors ({error})", hint="fetch or copy it again") from error
+        raise ModelError(f"{path}: not a readable safetensors file ({error})", hint="fetch or copy it again") from error

@@ -48,7 +48,8 @@ def _pull(entry: Entry, progress: Progress | None) -> Path:
         except OutputError:
             raise  # a full disk or a forbidden folder is no better with the next source
         except ImgfixError as error:
-            failures.append(error.message + (f" ({error.hint})" if error.hint else ""))
+            where = "" if source.address in error.message else f"{source.where}: "
+            failures.append(where + error.message + (f" ({error.hint})" if error.hint else ""))
     listed = "".join(f"\n  - {failure}" for failure in failures)
     raise DownloadError(
         f"{entry.name} could not be fetched:{listed}", hint="check the network connection and try again"

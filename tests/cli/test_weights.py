@@ -1,0 +1,152 @@
+"""`imgfix weights`, through the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from imgfix.zoo import catalog, fetch, store
+from tests.cli.conftest import Run
+from tests.zoo.helpers import Server, http_source, serve, tiny_checkpoint, tiny_entry
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A catalog of two small models: one behind a server on this machine, one that is nowhere to be found."""
+    monkeypatch.setattr(fetch, "PATIENCE", 0.0)
+    data = tiny_checkpoint(tmp_path / "source.pth").read_bytes()
+    with serve(model__pth=data) as running:
+        good = tiny_entry(http_source(f"{running.url}/model.pth", data), summary="small", trained_on="noise")
+        lost = tiny_entry(http_source(f"{running.url}/lost.pth", data), name="lost-x2", task="restore")
+        monkeypatch.setattr(catalog, "entries", lambda: [good, lost])
+        yield running
+
+
+def test_the_list_says_what_there_is_and_what_is_here(imgfix: Run, server: Server) -> None:
+    before = imgfix("weights", "list")
+    assert before.code == 0
+    assert before.err == ""
+    line = next(line for line in before.out.splitlines() if line.startswith("tiny-x2"))
+    assert line.split()[:3] == ["tiny-x2", "upscale", "x2"]
+    assert "CC0-1.0" in line
+    assert imgfix("weights", "pull", "tiny-x2").code == 0
+    assert [item["installed"] for item in imgfix("weights", "list", "--json").items] == [True, False]
+    assert [item["name"] for item in imgfix("weights", "list", "--installed", "--json").items] == ["tiny-x2"]
+    assert [item["name"] for item in imgfix("weights", "list", "--task", "restore", "--json").items] == ["lost-x2"]
+
+
+def test_an_unknown_task_is_a_usage_error(imgfix: Run, server: Server) -> None:
+    result = imgfix("weights", "list", "--task", "cook")
+    assert result.code == 2
+    assert "restore, upscale" in result.err
+
+
+def test_info_tells_everything(imgfix: Run, server: Server) -> None:
+    text = imgfix("weights", "info", "tiny-x2").out
+    assert all(word in text for word in ("srvgg", "CC0-1.0", "noise", server.url, "features: 4"))
+    (facts,) = imgfix("weights", "info", "tiny-x2", "--json").items
+    assert facts["sources"][0]["files"][0]["sha256"]
+
+
+def test_a_pull_is_reported_and_done_once(imgfix: Run, server: Server) -> None:
+    (first,) = imgfix("weights", "pull", "tiny-x2", "--json").items
+    assert first["status"] == "done"
+    assert Path(first["path"]).is_file()
+    (second,) = imgfix("weights", "pull", "tiny-x2", "--json").items
+    assert second["status"] == "skipped"
+    assert len(server.requests) == 1
+    assert imgfix("weights", "pull", "tiny-x2", "--overwrite").code == 0
+    assert len(server.requests) == 2
+
+
+def test_one_bad_name_does_not_end_a_pull(imgfix: Run, server: Server) -> None:
+    result = imgfix("weights", "pull", "lost-x2", "tiny-x2", "tiny-x3", "--json")
+    assert result.code == 1
+    assert [item["status"] for item in result.items] == ["failed", "done", "failed"]
+    assert "404" in result.err
+    assert "did you mean tiny-x2" in result.err
+
+
+def test_a_task_pulls_all_its_models(imgfix: Run, server: Server) -> None:
+    assert [item["source"] for item in imgfix("weights", "pull", "--task", "upscale", "--json").items] == ["tiny-x2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["pull"], 2),
+        (["pull", "--task", "cook"], 2),
+        (["pull", "tiny-x3"], 3),
+        (["pull", "lost-x2"], 3),
+        (["pull", "tiny-x2", "--offline"], 3),
+        (["info", "tiny-x3"], 3),
+        (["path", "tiny-x3"], 3),
+        (["import", "nothing.pth"], 3),
+        (["export", "tiny-x3", "-o", "x.onnx"], 3),
+        (["export", "tiny-x2", "-o", "x.xyz"], 2),
+    ],
+)
+def test_errors_have_a_sentence_and_a_code(
+    arguments: list[str], code: int, imgfix: Run, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = imgfix("weights", *arguments)
+    assert result.code == code
+    assert result.err.startswith("error: ") or "error: " in result.err
+    assert result.out == ""
+
+
+def test_a_corrupted_file_is_found_and_repaired(imgfix: Run, server: Server) -> None:
+    assert imgfix("weights", "pull", "tiny-x2").code == 0
+    assert "good" in imgfix("weights", "verify").err
+    path = store.path_of(catalog.find("tiny-x2"))
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    broken = imgfix("weights", "verify", "tiny-x2")
+    assert broken.code == 3
+    assert "damaged" in broken.err
+    assert "imgfix weights pull tiny-x2" in broken.err
+    assert imgfix("weights", "pull", "tiny-x2").code == 0
+    assert imgfix("weights", "verify", "--json").items[0]["status"] == "done"
+
+
+def test_nothing_to_verify_is_no_error(imgfix: Run, server: Server) -> None:
+    result = imgfix("weights", "verify")
+    assert result.code == 0
+    assert "no weights" in result.err
+
+
+def test_path_prints_a_path_for_scripts(imgfix: Run, server: Server, own_home: Path) -> None:
+    assert imgfix("weights", "path").out == f"{own_home / 'models'}\n"
+    assert imgfix("weights", "path", "tiny-x2").out == f"{own_home / 'models' / 'tiny-x2.safetensors'}\n"
+    assert imgfix("weights", "path", "tiny-x2", "--json").items[0]["installed"] is False
+
+
+def test_a_checkpoint_is_imported_listed_and_exported(imgfix: Run, server: Server, tmp_path: Path) -> None:
+    file = tiny_checkpoint(tmp_path / "2x Größe_Mine.pth")
+    result = imgfix("weights", "import", file)
+    assert result.code == 0
+    assert "--model 2x-gr-e_mine" in result.err
+    assert imgfix("weights", "import", file).code == 1
+    assert (
+        imgfix("weights", "import", file, "--name", "mine", "--licence", "MIT", "--json").items[0]["licence"] == "MIT"
+    )
+    assert [item["name"] for item in imgfix("weights", "list", "--json").items][2:] == ["2x-gr-e_mine", "mine"]
+    out = tmp_path / "out.pth"
+    (facts,) = imgfix("weights", "export", "mine", "-o", out, "--json").items
+    assert facts["largest_difference"] == 0
+    assert torch.load(out, weights_only=True)["params"]
+    assert imgfix("weights", "export", "mine", "-o", out).code == 1
+    again = imgfix("weights", "export", "mine", "-o", out, "--overwrite")
+    assert again.code == 0
+    assert "equal" in again.err
+
+
+def test_the_list_does_not_need_torch(imgfix: Run, start: object, own_home: Path) -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; from imgfix import cli; c = cli.run(['weights', 'list']); sys.exit(c or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
