@@ -100,6 +100,17 @@ def inspect(job: Job, shared: Shared) -> Header:
     return header
 
 
+def check_size(job: Job, shared: Shared, header: Header, width: int, height: int) -> None:
+    """Whether the format of a job's target holds a result of this size.
+
+    Raises OutputError; UsageError for an extension that is no picture format.
+    """
+    from imgfix.media import image
+
+    target = job.target if isinstance(job.target, Path) else None
+    image.check_size(image.for_target(target, header.format, shared.format).name, width, height, target)
+
+
 def sink(job: Job) -> Path | BinaryIO:
     """Where the result of a job goes."""
     return job.target if isinstance(job.target, Path) else sys.stdout.buffer

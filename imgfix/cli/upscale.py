@@ -210,7 +210,7 @@ def _upscale(
     return Outcome(
         line=f"{picture.width}x{picture.height} -> {work.width}x{work.height}, {time_in_words(seconds)}",
         facts=facts,
-        warnings=pictures.unique(picture.metadata.notes, writer.notes),
+        warnings=pictures.unique(picture.metadata.notes, [transform.note] if transform.note else [], writer.notes),
     )
 
 
@@ -224,6 +224,7 @@ def _plan(job: Job, engine: Engine, wanted: UpscaleOptions, shared: options.Shar
     kind = np.uint16 if header.bits > 8 else np.uint8
     blank = np.broadcast_to(np.zeros((), kind), (header.height, header.width, header.channels))  # takes no memory
     work = Upscale(blank, engine, wanted)
+    pictures.check_size(job, shared, header, work.width, work.height)
     plans = work.plans()
     tiles = sum(plan.tiles for plan in plans)
     seconds = _seconds(work, engine)
@@ -259,6 +260,7 @@ def _plan_unseen(job: Job, wanted: UpscaleOptions, name: str, shared: options.Sh
 
     header = pictures.inspect(job, shared)
     width, height = target_size(header.width, header.height, wanted, models.scale_of(name))
+    pictures.check_size(job, shared, header, width, height)
     line = f"{header.width}x{header.height} -> {width}x{height}"
     return Outcome(line, {**_sizes(header.width, header.height, width, height), "model": name}, status="planned")
 
