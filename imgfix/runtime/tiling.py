@@ -169,7 +169,7 @@ def bands(
     grid: Plan,
     *,
     runner: Runner | None = None,
-    constant: float | None = None,
+    skip_constant: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield finished rows, (h * scale, W * scale, C') float32, top to bottom, each exactly once.
@@ -180,14 +180,13 @@ def bands(
         height, width: of the input.
         grid: the windows.
         runner: runs instead of the engine (a self-ensemble of it).
-        constant: windows that are this or less everywhere, or this far from 1 everywhere, are not run but filled; for
-            alpha, most of which is constant.
+        skip_constant: windows of one value are filled with it instead of being run; for alpha, most of which is.
         progress: told after each window.
 
     Raises:
         MemoryExhaustedError: even the smallest window does not fit.
     """
-    work = _Tiles(engine, runner or engine, read, grid, constant)
+    work = _Tiles(engine, runner or engine, read, grid, skip_constant)
     s, fade = engine.scale, grid.fade
     done = 0
     carry: np.ndarray | None = None  # rows below the last cut that the next row of tiles still adds to
@@ -213,12 +212,12 @@ def bands(
 class _Tiles:
     """Runs windows and adds them to the sheet of finished rows; remembers how large a window may be."""
 
-    def __init__(self, engine: Engine, runner: Runner, read: Read, grid: Plan, constant: float | None) -> None:
+    def __init__(self, engine: Engine, runner: Runner, read: Read, grid: Plan, skip_constant: bool) -> None:
         self.engine = engine
         self.runner = runner
         self.read = read
         self.grid = grid
-        self.constant = constant
+        self.skip_constant = skip_constant
         self.limit = math.inf  # pixels of a window that did not fit
 
     def add(
@@ -244,14 +243,11 @@ class _Tiles:
             self.add(sheet, origin, self._window(part), part)
 
     def _constant(self, patch: np.ndarray) -> np.ndarray | None:
-        if self.constant is None:
-            return None
-        value = 0.0 if patch.max() <= self.constant else 1.0 if patch.min() >= 1 - self.constant else None
-        if value is None:
+        if not self.skip_constant or patch.min() != patch.max():
             return None
         s = self.engine.scale
         shape = (patch.shape[1] * s, patch.shape[2] * s, self.engine.descriptor.out_channels)
-        return np.broadcast_to(np.float32(value), shape)
+        return np.broadcast_to(patch[0, 0, 0], shape)
 
     def _quarters(self, core: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
         y0, y1, x0, x1 = core

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from imgfix.runtime.rows import Rows
+
 ReadRows = Callable[[int, int], np.ndarray]
 """(y0, y1) -> (y1 - y0, W, C) float32."""
 
@@ -25,6 +27,7 @@ class Filter:
 
 
 LANCZOS = Filter(Image.Resampling.LANCZOS, 3.0)
+BICUBIC = Filter(Image.Resampling.BICUBIC, 2.0)
 BILINEAR = Filter(Image.Resampling.BILINEAR, 1.0)
 
 
@@ -69,9 +72,14 @@ def span(height: int, new_height: int, y0: int, y1: int, by: Filter = LANCZOS) -
     return max(0, math.floor(y0 * step - reach)), min(height, math.ceil(y1 * step + reach))
 
 
-def band_starts(target: tuple[int, int], channels: int) -> Iterator[tuple[int, int]]:
-    """Cut a result into bands of bounded size: (y0, y1), top to bottom."""
-    width, height = target
-    step = max(1, _BAND_BYTES // (width * channels * 4))
-    for y0 in range(0, height, step):
-        yield y0, min(height, y0 + step)
+def stream(
+    bands: Iterator[np.ndarray], size: tuple[int, int], target: tuple[int, int], by: Filter = LANCZOS
+) -> Iterator[np.ndarray]:
+    """Resample a picture that arrives band by band, and hand it on in bands of bounded size."""
+    source = Rows(bands)
+    (_, height), (new_width, new_height) = size, target
+    step = max(1, _BAND_BYTES // (new_width * 3 * 4))
+    for y0 in range(0, new_height, step):
+        y1 = min(new_height, y0 + step)
+        source.forget(span(height, new_height, y0, y1, by)[0])
+        yield rows(source.read, size, target, y0, y1, by)

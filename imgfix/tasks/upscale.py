@@ -21,11 +21,14 @@ from imgfix.runtime.ahead import ahead
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.rows import Rows
 from imgfix.tasks import resample
-from imgfix.tasks.bleed import bleed
+from imgfix.tasks.alpha import bleed, flat_as_it_was
 from imgfix.tasks.colour_fix import colour_fix
 
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
+
+Correction = Callable[[Iterator[np.ndarray], tiling.Read, int, int, int], Iterator[np.ndarray]]
+"""(bands, input, width, height, scale) -> bands: something done to every pass of the model."""
 
 LARGEST_SCALE = 16
 _SLACK = 1.02  # a size rounded up by a pixel or two is no reason for another pass of the model
@@ -183,7 +186,7 @@ class Upscale:
         self.color_fix = engine.descriptor.gan_trained if fix is None else fix
 
     def plans(self) -> list[tiling.Plan]:
-        """The tiles of every pass of the model."""
+        """The tiles of every pass of the model over the colours."""
         (width, height), s = self.size, self.engine.scale
         return [
             tiling.plan_for(self.engine, height * s**n, width * s**n, self.options.tile) for n in range(self.passes)
@@ -191,56 +194,81 @@ class Upscale:
 
     def bands(self, progress: tiling.Progress | None = None) -> Iterator[np.ndarray]:
         """Yield the result's rows, top to bottom: (h, W', C), with alpha (h, W', C + 1), of the input's type."""
-        rows = self._blended(self._resampled(ahead(self._enlarged(progress))))
         y = 0
-        for band in rows:
-            colours = self._colours(np.clip(band, 0, 1, out=band), y)
-            if self.alpha is not None:
-                share = quantised(self._plain_alpha(y, y + len(band)), self.dtype)
-                colours = np.concatenate([colours, share], axis=2)
+        # The network works on while a band is converted here and encoded by the caller.
+        for band, share in ahead(self._floats(progress)):
+            out = self._colours(np.clip(band, 0, 1, out=band), y)
+            if share is not None:
+                out = np.concatenate([out, quantised(share, self.dtype)], axis=2)
             y += len(band)
-            yield np.ascontiguousarray(colours)
+            yield np.ascontiguousarray(out)
 
     # -- stages --------------------------------------------------------------------------------------------------------
+
+    def _floats(self, progress: tiling.Progress | None) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Bands of the size asked for, (h, W', 3) float32, each with its alpha (h, W', 1) or None."""
+        plans = self.plans()
+        times = 1 if self.alpha is None else 2
+        count = _Count(times * sum(plan.tiles for plan in plans), progress)
+        runner = SelfEnsemble(self.engine) if self.options.tta else self.engine
+        fix = colour_fix if self.color_fix else None
+        colours = self._resized(self._passed(self._window, plans, runner, fix, count), self._window, resample.LANCZOS)
+        if self.alpha is None:
+            for band in colours:
+                yield band, None
+            return
+        # Bicubic has no second lobe: it rings only towards what is clipped, and leaves no halo in the transparency.
+        passed = self._passed(self._opacity, plans, self.engine, flat_as_it_was, count, constant=True)
+        shares = Rows(self._resized((band[..., :1] for band in passed), self._opacity, resample.BICUBIC))
+        y = 0
+        for band in colours:
+            shares.forget(y)
+            yield band, shares.read(y, y + len(band))
+            y += len(band)
 
     def _window(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> np.ndarray:
         return self._to_srgb(self.pixels[y0:y1, x0:x1])
 
-    def _enlarged(self, progress: tiling.Progress | None) -> Iterator[np.ndarray]:
-        """The picture after all passes of the model, at scale ** passes."""
-        plans = self.plans()
-        count = _Count(sum(plan.tiles for plan in plans), progress)
-        runner = SelfEnsemble(self.engine) if self.options.tta else self.engine
+    def _opacity(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> np.ndarray:
+        """Alpha as a grey picture: the network draws its edges as well as those in the colours."""
+        assert self.alpha is not None
+        return _to_float(self.alpha[y0:y1, x0:x1, None])
+
+    def _passed(
+        self,
+        read: tiling.Read,
+        plans: list[tiling.Plan],
+        runner: tiling.Runner,
+        corrected: Correction | None,
+        count: _Count,
+        *,
+        constant: bool = False,
+    ) -> Iterator[np.ndarray]:
+        """A picture after all passes of the model, at scale ** passes."""
         (width, height), s = self.size, self.engine.scale
-        read: tiling.Read = self._window
         bands: Iterator[np.ndarray] = iter(())
         for plan in plans:
-            bands = tiling.bands(self.engine, read, height, width, plan, runner=runner, progress=count.step)
-            if self.color_fix:
-                bands = colour_fix(bands, read, width, height, s)
+            bands = tiling.bands(
+                self.engine, read, height, width, plan, runner=runner, skip_constant=constant, progress=count.step
+            )
+            if corrected is not None:
+                bands = corrected(bands, read, width, height, s)
             width, height = width * s, height * s
             read = _Below(bands, keep=2 * plan.overlap + plan.rows.window)
         return bands
 
-    def _resampled(self, bands: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    def _resized(self, bands: Iterator[np.ndarray], plain: tiling.Read, by: resample.Filter) -> Iterator[np.ndarray]:
+        """Brought to the size asked for, and mixed with the input resampled to it."""
         factor = self.engine.scale**self.passes
-        size = (self.size[0] * factor, self.size[1] * factor)
-        target = (self.width, self.height)
-        if size == target:
-            yield from bands
-            return
-        rows = Rows(bands)
-        for y0, y1 in resample.band_starts(target, 3):
-            rows.forget(resample.span(size[1], self.height, y0, y1)[0])
-            yield resample.rows(rows.read, size, target, y0, y1)
-
-    def _blended(self, bands: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        share = self.options.blend
+        size, target = (self.size[0] * factor, self.size[1] * factor), (self.width, self.height)
         y = 0
-        for band in bands:
+        for band in bands if size == target else resample.stream(bands, size, target, by):
+            share = np.float32(self.options.blend)
             if share > 0:
-                plain = resample.rows(self._window, self.size, (self.width, self.height), y, y + len(band))
-                band = band * np.float32(1 - share) + plain * np.float32(share)
+                other = resample.rows(
+                    lambda a, b: plain(a, b, 0, self.size[0]), self.size, target, y, y + len(band), by
+                )
+                band = band * (1 - share) + other[..., : band.shape[2]] * share
             y += len(band)
             yield band
 
@@ -260,15 +288,6 @@ class Upscale:
         target = (self.width, self.height)
         return resample.rows(lambda a, b: lost[a - top : b - top], self.size, target, y0, y1, resample.BILINEAR)
 
-    def _plain_alpha(self, y0: int, y1: int) -> np.ndarray:
-        assert self.alpha is not None
-        alpha = self.alpha
-
-        def read(a: int, b: int) -> np.ndarray:
-            return _to_float(alpha[a:b, :, None])[..., :1]
-
-        return resample.rows(read, self.size, (self.width, self.height), y0, y1)
-
 
 class _Below:
     """Reads the output of one pass as the input of the next, and forgets the rows above its windows."""
@@ -279,7 +298,8 @@ class _Below:
 
     def __call__(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
         self.rows.forget(y0 - self.keep)
-        return np.clip(self.rows.read(y0, y1, x0, x1), 0, 1)
+        rows = np.clip(self.rows.read(y0, y1, x0, x1), 0, 1)
+        return np.repeat(rows, 3, axis=2) if rows.shape[2] == 1 else rows
 
 
 class _Count:

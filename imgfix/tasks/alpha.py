@@ -1,6 +1,8 @@
-"""Colour for pixels that cannot be seen."""
+"""Transparency: colour for pixels that cannot be seen, and exactness where there is no edge."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -48,3 +50,39 @@ def _halved(plane: np.ndarray) -> np.ndarray:
     padded = np.zeros((height + height % 2, width + width % 2, channels), np.float32)
     padded[:height, :width] = plane
     return padded[0::2, 0::2] + padded[1::2, 0::2] + padded[0::2, 1::2] + padded[1::2, 1::2]
+
+
+def flat_as_it_was(
+    bands: Iterator[np.ndarray],
+    read: Callable[[int, int, int, int], np.ndarray],
+    width: int,
+    height: int,
+    scale: int,
+) -> Iterator[np.ndarray]:
+    """Give a network's alpha the value of the input wherever that is the same for a pixel and its eight neighbours.
+
+    Wholly transparent stays exactly that, and wholly opaque too, up to a pixel from any edge: a network leaves a haze.
+
+    Args:
+        bands: (h * scale, width * scale, C) float32, top to bottom, cut between input rows; the channels are averaged.
+        read: windows of the input, (y0, y1, x0, x1) -> (h, w, C) float32, the channels equal.
+        width, height: of the input.
+        scale: output pixels per input pixel along one side.
+
+    Yields:
+        (h * scale, width * scale, 1) float32.
+    """
+    y = 0
+    for band in bands:
+        rows = len(band) // scale
+        top, bottom = max(0, y - 1), min(height, y + rows + 1)
+        around = np.ascontiguousarray(read(top, bottom, 0, width)[..., 0])
+        low, high = (
+            step(around, np.ones((3, 3), np.uint8))[y - top : y - top + rows] for step in (cv2.erode, cv2.dilate)
+        )
+        low, high = np.where(low < high, np.float32(0), low), np.where(low < high, np.float32(1), high)
+        size = (width * scale, rows * scale)
+        low = cv2.resize(low, size, interpolation=cv2.INTER_NEAREST)[..., None]
+        high = cv2.resize(high, size, interpolation=cv2.INTER_NEAREST)[..., None]
+        y += rows
+        yield np.clip(band.mean(axis=2, keepdims=True), low, high)
