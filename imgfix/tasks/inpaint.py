@@ -16,7 +16,7 @@ from imgfix.media import mask as masks
 from imgfix.media.colour import ColourTransform
 from imgfix.media.mask import Bounds
 from imgfix.tasks import classical, holes
-from imgfix.tasks.bleed import bleed
+from imgfix.tasks.alpha import bleed
 from imgfix.tasks.composite import composite
 
 if TYPE_CHECKING:
