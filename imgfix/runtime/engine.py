@@ -216,7 +216,7 @@ class Engine:
             self._prepare()
             gpu = self.placement.device.type != "cpu"
             probe = self._probe_picture(128 if gpu else 32).to(self.placement.device)
-            self._forward(probe)  # what a first run sets up once is not counted
+            self._attempt(probe)  # what a first run sets up once is not counted
             _, held = memory.with_peak_bytes(lambda: self._forward(probe), self.placement.device)
             self._bytes_per_pixel = held / (probe.shape[-1] * probe.shape[-2])
         return self._bytes_per_pixel
