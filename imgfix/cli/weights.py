@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from imgfix.zoo.catalog import Entry
 
 command = typer.Typer(
-    help="List, fetch, check, import and export models.",
+    help="List, fetch, check, import and export models.\n\n"
+    "They are kept in one folder: $IMGFIX_HOME, else the platform's cache folder. $IMGFIX_MIRROR is asked in place of "
+    "every address, $HF_ENDPOINT in place of huggingface.co.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     epilog="Example: [bold]imgfix weights pull realesrgan-x4plus[/]",
@@ -106,6 +108,7 @@ def pull(
 ) -> int:
     """Fetch models: each source in turn, resumed, hashes checked, converted to safetensors."""
     from imgfix.zoo import catalog, store
+    from imgfix.zoo.pull import archives_kept
     from imgfix.zoo.pull import pull as fetch
 
     if not names and task is None:
@@ -129,7 +132,10 @@ def pull(
         origin, size = facts["fetched_from"], size_in_words(facts["bytes"])
         return Outcome(f"pulled from {origin}, {size}, {entry.licence}", facts)
 
-    return _each(wanted, work, console, json)
+    if offline or len(wanted) == 1:
+        return _each(wanted, work, console, json)
+    with archives_kept():
+        return _each(wanted, work, console, json)
 
 
 @command.command()

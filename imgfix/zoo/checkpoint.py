@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgfix.errors import ModelError
-from imgfix.zoo import files
+from imgfix.zoo import files, onnx_reader
 from imgfix.zoo.nets import NETS, NetSpec
 
 if TYPE_CHECKING:
@@ -20,13 +20,15 @@ NESTS = ("params_ema", "ema", "params", "state_dict", "model_state_dict", "G_ema
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """The state dictionary of a `.pth` (`.pt`, `.ckpt`) or safetensors file; `params_ema` is preferred where nested.
+    """The state dictionary of a `.pth` (`.pt`, `.ckpt`), safetensors or ONNX file; `params_ema` first where nested.
 
     A pickle is read with torch's restricted reader, which knows tensors and plain containers only. Raises ModelError
     for a file that holds anything else or cannot be read.
     """
     if path.suffix.lower() == ".safetensors":
         return files.read_tensors(path)
+    if path.suffix.lower() == ".onnx":
+        return onnx_reader.read_state(path)
     return unnest(read_pickle(path), path)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from imgfix.errors import ModelError
-from imgfix.zoo import checkpoint, files, loader, ncnn, onnx_reader
+from imgfix.zoo import checkpoint, loader, ncnn
 from imgfix.zoo.nets import NETS, NetSpec
 
 State = dict[str, Tensor]
@@ -29,13 +29,8 @@ def convert(paths: Sequence[Path], form: str, net: str, config: Mapping[str, Any
     return state
 
 
-def _torch(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+def _checkpoint(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
     state = checkpoint.read(paths[0])
-    return spec.adapt(state) if spec.adapt else state
-
-
-def _safetensors(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
-    state = files.read_tensors(paths[0])
     return spec.adapt(state) if spec.adapt else state
 
 
@@ -58,21 +53,6 @@ def _ncnn(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State
         if bias is not None:
             state[f"{name}.bias"] = torch.from_numpy(bias.copy())
     return state
-
-
-def _onnx(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
-    """Initializers that kept their torch names, and MI-GAN's noise, folded by the exporter into nameless constants."""
-    graph = onnx_reader.read(paths[0])
-    named = {name: array for name, array in graph.initializers.items() if not name.startswith("onnx::")}
-    state = {name: torch.from_numpy(array.copy()) for name, array in named.items()}
-    for node in graph.nodes:
-        for name in node.inputs:
-            if node.kind == "Add" and name.startswith("onnx::") and name in graph.initializers:
-                # `/model/synthesis/b8/conv1/Add_output_0` belongs to `model.synthesis.b8.conv1`.
-                owner = ".".join(node.outputs[0].strip("/").split("/")[:-1])
-                state[f"{owner}.noise_const"] = torch.from_numpy(graph.initializers[name].copy())
-                state[f"{owner}.noise_strength"] = torch.ones(())
-    return spec.adapt(state) if spec.adapt else state
 
 
 def _lpips_layers(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
@@ -101,10 +81,10 @@ def _niqe(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State
 
 
 FORMATS: dict[str, Callable[[Sequence[Path], NetSpec, dict[str, Any]], State]] = {
-    "torch": _torch,
-    "safetensors": _safetensors,
+    "torch": _checkpoint,
+    "safetensors": _checkpoint,
     "ncnn": _ncnn,
-    "onnx": _onnx,
+    "onnx": _checkpoint,
     "lpips-layers": _lpips_layers,
     "lpips-flax": _lpips_flax,
     "inception-torchscript": _inception,

@@ -27,6 +27,9 @@ def _indices(state: State, pattern: str) -> list[int]:
 # --- RRDBNet --------------------------------------------------------------------------------------
 
 
+_RRDBNET = re.compile(r"(conv_(first|body|up\d|hr|last)|body\.\d+\.rdb[123]\.conv[1-5])\.(weight|bias)")
+
+
 def adapt_rrdbnet(state: State) -> dict[str, Tensor]:
     """The tensors under today's names (`body.0.rdb1.conv1.weight`), whichever of the three habits they follow."""
     renamed: dict[str, Tensor] = {}
@@ -42,7 +45,7 @@ def adapt_rrdbnet(state: State) -> dict[str, Tensor]:
 
 def _from_2018(name: str, stages: list[int]) -> str:
     """`model.1.sub.0.RDB1.conv1.0.weight` -> `body.0.rdb1.conv1.weight`, the names of the first release."""
-    kind = name.rsplit(".", 1)[1]
+    kind = name.rsplit(".", 1)[-1]
     if name.startswith("model.0."):
         return f"conv_first.{kind}"
     if match := re.fullmatch(r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.\w+", name):
@@ -73,8 +76,8 @@ def rrdbnet(state: State) -> dict[str, Any] | None:
     first, last, dense = (state.get(f"{name}.weight") for name in ("conv_first", "conv_last", "body.0.rdb1.conv1"))
     blocks = _indices(state, r"body\.(\d+)\.rdb1\.conv1\.weight")
     upsamples = len(_indices(state, r"conv_up(\d+)\.weight"))
-    if first is None or last is None or dense is None or upsamples == 0:
-        return None
+    if first is None or last is None or dense is None or not all(_RRDBNET.fullmatch(name) for name in state):
+        return None  # something else, or one of the relatives (ESRGAN+) with more in a block
     out_channels = int(last.shape[0])
     unshuffle = math.isqrt(int(first.shape[1]) // out_channels)
     return {

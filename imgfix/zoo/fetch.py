@@ -23,9 +23,9 @@ from imgfix.media.files import output_errors
 Progress = Callable[[int, int], None]
 
 CHUNK = 1 << 18
-TRIES = 4
+TRIES = 3
 """Attempts in a row that bring nothing new; one that brings bytes starts the count again."""
-TIMEOUT = 20.0
+TIMEOUT = 15.0
 """Seconds without an answer or a byte."""
 PATIENCE = 1.0
 """Seconds before the second try; doubled after each."""
@@ -35,9 +35,16 @@ _HOPELESS = {400, 401, 403, 404, 405, 410, 451}
 
 
 def mirrored(url: str) -> str:
-    """The address on the mirror that `$IMGFIX_MIRROR` names, if it does: mirror URL / original host / original path."""
-    mirror = os.environ.get("IMGFIX_MIRROR", "").rstrip("/")
-    return f"{mirror}/{url.split('://', 1)[-1]}" if mirror else url
+    """The address to ask instead of `url`: on the mirror of everything, or of Hugging Face, that the user has set.
+
+    `$IMGFIX_MIRROR` is followed by the original host and path; `$HF_ENDPOINT` takes the place of huggingface.co.
+    """
+    if mirror := os.environ.get("IMGFIX_MIRROR", "").rstrip("/"):
+        return f"{mirror}/{url.split('://', 1)[-1]}"
+    hub = "https://huggingface.co/"
+    if url.startswith(hub) and (endpoint := os.environ.get("HF_ENDPOINT", "").rstrip("/")):
+        return f"{endpoint}/{url.removeprefix(hub)}"
+    return url
 
 
 def download(url: str, target: Path, sha256: str, *, size: int = 0, progress: Progress | None = None) -> None:

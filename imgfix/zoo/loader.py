@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-FILE_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt"}
+FILE_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt", ".onnx"}
 
 
 def load(
@@ -92,7 +92,10 @@ def _load_foreign(path: Path) -> Model:
         return community.load_community(path, state)
     spec, config, state = found
     net = build(spec, config, state, path, hint="its tensor names are known but its shapes do not fit")
-    return Model(describe(spec, config, name=path.stem, task=spec.task, sha256=store.sha256_of(path)), net)
+    descriptor = describe(spec, config, name=path.stem, task=spec.task, sha256=store.sha256_of(path))
+    if descriptor.task == "upscale" and descriptor.scale == 1:
+        descriptor = replace(descriptor, task="restore")  # the many community models that only clean up
+    return Model(descriptor, net)
 
 
 def build(

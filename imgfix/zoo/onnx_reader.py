@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from imgfix.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # TensorProto.DataType -> numpy; what no weights are made of is left out.
 _TYPES = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8", 9: "?", 10: "<f2", 11: "<f8"}
@@ -53,6 +57,26 @@ def read(path: Path) -> Graph:
     except (OSError, ValueError, IndexError) as error:
         raise ModelError(f"{path}: not a readable ONNX file ({error})", hint="fetch it again") from error
     return Graph(initializers, nodes)
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of an ONNX file that an exporter left their torch names.
+
+    The constant noise of a MI-GAN, which the exporter folds into nameless sums, gets its name back. Raises ModelError.
+    """
+    import torch
+
+    graph = read(path)
+    named = {name: array for name, array in graph.initializers.items() if not name.startswith("onnx::")}
+    state = {name: torch.from_numpy(array.copy()) for name, array in named.items()}
+    for node in graph.nodes:
+        for name in node.inputs:
+            if node.kind == "Add" and name.startswith("onnx::") and name in graph.initializers:
+                # `/model/synthesis/b8/conv1/Add_output_0` belongs to `model.synthesis.b8.conv1`.
+                owner = ".".join(node.outputs[0].strip("/").split("/")[:-1])
+                state[f"{owner}.noise_const"] = torch.from_numpy(graph.initializers[name].copy())
+                state[f"{owner}.noise_strength"] = torch.ones(())
+    return state
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

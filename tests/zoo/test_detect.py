@@ -48,7 +48,7 @@ def as_named_in_2019(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("naming", [dict, as_named_in_2018, as_named_in_2019])
-@pytest.mark.parametrize("upsamples", [1, 2, 3])
+@pytest.mark.parametrize("upsamples", [0, 1, 2, 3])
 @pytest.mark.parametrize("unshuffle", [1, 2, 4])
 def test_rrdbnet_is_recognised_under_all_its_names(naming: Any, upsamples: int, unshuffle: int) -> None:
     config = RRDB | {"upsamples": upsamples, "unshuffle": unshuffle}
@@ -96,8 +96,15 @@ def test_migan_is_recognised_with_and_without_its_filters(prefix: str, config: d
         {"conv_first.weight": torch.ones(8, 3, 3, 3)},
         {"body.0.weight": torch.ones(8), "body.1.weight": torch.ones(8)},
         {"body.0.weight": torch.ones(8, 3, 3, 3), "body.2.weight": torch.ones(7, 8, 3, 3)},
+        {"model.0.weight": torch.ones(8, 3, 3, 3), "odd": torch.ones(1)},
         {"encoder.b8.fromrgb.weight": torch.ones(8, 4, 1, 1)},
     ],
 )
 def test_anything_else_is_not(state: dict[str, Tensor]) -> None:
+    assert checkpoint.recognise(state) is None
+
+
+def test_a_relative_with_more_in_a_block_is_left_to_others() -> None:
+    state = as_named_in_2018(state_of("rrdbnet", RRDB))
+    state["model.1.sub.0.RDB1.conv1x1.weight"] = torch.ones(4, 8, 1, 1)
     assert checkpoint.recognise(state) is None

@@ -152,6 +152,12 @@ def test_a_mirror_takes_the_place_of_every_server(server: Server, tmp_path: Path
     assert (tmp_path / "x.pth").read_bytes() == DATA
 
 
+def test_the_hubs_own_variable_names_a_mirror_of_it(monkeypatch: Any) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/")
+    assert fetch.mirrored("https://huggingface.co/a/b") == "https://mirror.example/a/b"
+    assert fetch.mirrored("https://github.com/a/b") == "https://github.com/a/b"
+
+
 def test_a_proxy_of_the_environment_is_used(server: Server, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.delenv("no_proxy", raising=False)

@@ -123,6 +123,12 @@ def test_a_foreign_checkpoint_is_recognised(tmp_path: Path) -> None:
     assert (model.descriptor.name, model.descriptor.net, model.descriptor.config) == ("2x_Photo", "srvgg", TINY)
 
 
+def test_a_foreign_checkpoint_that_enlarges_nothing_is_for_restoring(tmp_path: Path) -> None:
+    net = zoo.NETS["rrdbnet"].build({"upsamples": 0, "blocks": 1, "features": 4, "growth": 2})
+    torch.save(net.state_dict(), tmp_path / "1x_clean.pth")
+    assert zoo.load(tmp_path / "1x_clean.pth").descriptor.task == "restore"
+
+
 def test_a_path_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such weights file"):
         zoo.load(tmp_path / "nothing.pth")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from imgfix import zoo
 from imgfix.errors import ModelError
 from imgfix.zoo import onnx_reader
 from imgfix.zoo.convert import convert
@@ -94,3 +95,4 @@ def test_a_migan_comes_back_from_its_onnx_form(tmp_path: Path) -> None:
     x = torch.rand(1, 4, 16, 16)
     with torch.inference_mode():
         torch.testing.assert_close(other(x), net(x))
+        torch.testing.assert_close(zoo.load(path, task="inpaint").net(x), net(x))

@@ -116,6 +116,22 @@ def test_an_archive_behind_an_address_is_unpacked(server: Server, data: bytes, t
     assert left_over(own_home) == []
 
 
+def test_a_package_that_several_models_come_from_is_fetched_once(
+    server: Server, data: bytes, tmp_path: Path, own_home: Path
+) -> None:
+    package = make_tar(tmp_path / "all.tar.gz", {"model.pth": data}).read_bytes()
+    server.files["/all.tar.gz"] = package
+    url, member = f"{server.url}/all.tar.gz", SourceFile("model.pth", digest(data))
+    source = Source("http", url, "torch", (member,), archive_sha256=digest(package), archive_bytes=len(package))
+    with pull.archives_kept():
+        for name in ("one-x2", "two-x2"):
+            pull.pull(tiny_entry(source, name=name))
+    assert len(server.requests) == 1
+    assert left_over(own_home) == []
+    pull.pull(tiny_entry(source))
+    assert len(server.requests) == 2
+
+
 def test_a_member_with_another_hash_is_refused(server: Server, data: bytes, tmp_path: Path, own_home: Path) -> None:
     package = make_tar(tmp_path / "all.tar.gz", {"model.pth": data}).read_bytes()
     server.files["/all.tar.gz"] = package
