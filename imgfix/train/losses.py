@@ -67,7 +67,7 @@ class Perceptual(nn.Module):
     Args:
         model: catalog name or file of an LPIPS network.
         device: where it computes.
-        jitter: both pictures lose up to this many pixels less one at the top and left, drawn from torch's own generator.
+        jitter: both pictures lose up to this many pixels less one at the top and left, drawn from torch's generator.
             LPIPS looks at every fourth pixel first, and an upscaler would learn to hide a grid of dots between them.
 
     Raises:
