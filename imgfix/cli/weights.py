@@ -127,7 +127,7 @@ def pull(
             return Outcome("is here already", _where(entry), status="skipped")
         if not (offline or quiet or json):
             console.say(f"pulling {name} ({size_in_words(_download_bytes(entry))})")
-        fetch(entry, offline=offline, progress=tick)
+        fetch(entry, offline=offline, progress=tick, note=console.say)
         facts = _where(entry)
         origin, size = facts["fetched_from"], size_in_words(facts["bytes"])
         return Outcome(f"pulled from {origin}, {size}, {entry.licence}", facts)

@@ -173,7 +173,7 @@ def _export_weights(model: Model, path: Path, half: bool) -> Exported:
         if path.suffix.lower() == ".pth":
             torch.save({"params": state}, temporary)
         else:
-            kept = {"name": descriptor.name, "task": descriptor.task, "licence": descriptor.licence}
+            kept: dict[str, Any] = {"name": descriptor.name, "task": descriptor.task, "licence": descriptor.licence}
             kept |= {"degradation": descriptor.degradation, "facts": {"gan_trained": descriptor.gan_trained}}
             files.save(temporary, descriptor.net, descriptor.config, state, **kept)
         again = loader.load_file(temporary)

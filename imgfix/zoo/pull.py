@@ -21,12 +21,19 @@ STALE = 24 * 3600
 """Seconds after which a folder left by a killed process is cleared away."""
 
 
-def pull(entry: Entry, *, offline: bool = False, progress: Progress | None = None) -> Path:
+def pull(
+    entry: Entry,
+    *,
+    offline: bool = False,
+    progress: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Path:
     """Fetch, check, convert and store the weights of a catalog entry; returns the safetensors file.
 
     A file that is already there is replaced, unless another process has just fetched it. `progress` is called with
-    bytes done and bytes in all. Raises DownloadError, which names every source that was tried and what was wrong with
-    it, or OutputError when the home folder cannot be written.
+    bytes done and bytes in all, `note` with a sentence when a source fails and another is tried. Raises DownloadError,
+    which names every source that was tried and what was wrong with it, or OutputError when the home folder cannot be
+    written.
     """
     if offline:
         raise DownloadError(
@@ -38,12 +45,14 @@ def pull(entry: Entry, *, offline: bool = False, progress: Progress | None = Non
     with _alone(entry) as waited:
         if waited and _is_good(entry):
             return store.path_of(entry)
-        return _pull(entry, progress)
+        return _pull(entry, progress, note)
 
 
-def _pull(entry: Entry, progress: Progress | None) -> Path:
+def _pull(entry: Entry, progress: Progress | None, note: Callable[[str], None] | None) -> Path:
     failures: list[str] = []
     for source in entry.sources:
+        if failures and note:
+            note(f"{failures[-1]}; trying {source.where}")
         try:
             return _pull_from(entry, source, progress)
         except OutputError:

@@ -81,11 +81,14 @@ def test_the_file_has_the_mode_of_any_new_file(server: Server, data: bytes, tmp_
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "new").stat().st_mode)
 
 
-def test_the_next_source_is_tried_and_both_converters_agree(server: Server, data: bytes, tmp_path: Path) -> None:
+def test_the_next_source_is_tried_and_the_failure_said(server: Server, data: bytes) -> None:
     wrong = http_source(f"{server.url}/missing.pth", data)
     entry = tiny_entry(wrong, good(server, data))
-    receipt = store.read_receipt(pull.pull(entry))
+    notes: list[str] = []
+    receipt = store.read_receipt(pull.pull(entry, note=notes.append))
     assert receipt is not None and receipt.source == f"{server.url}/model.pth"
+    assert len(notes) == 1
+    assert "answers 404" in notes[0] and notes[0].endswith(f"trying {server.url}/model.pth")
 
 
 def test_when_every_source_fails_each_reason_is_told(server: Server, data: bytes, own_home: Path) -> None:
