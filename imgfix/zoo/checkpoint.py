@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +23,18 @@ NESTS = ("params_ema", "ema", "params", "state_dict", "model_state_dict", "G_ema
 def read(path: Path) -> dict[str, Tensor]:
     """The state dictionary of a `.pth` (`.pt`, `.ckpt`), safetensors or ONNX file; `params_ema` first where nested.
 
-    A pickle is read with torch's restricted reader, which knows tensors and plain containers only. Raises ModelError
-    for a file that holds anything else or cannot be read.
+    A pickle is read with torch's restricted reader, which knows tensors and plain containers only; of a TorchScript
+    file the tensors are read and the program is not. Raises ModelError for a file that holds anything else or cannot
+    be read.
     """
     if path.suffix.lower() == ".safetensors":
         return files.read_tensors(path)
     if path.suffix.lower() == ".onnx":
         return onnx_reader.read_state(path)
+    if _is_torchscript(path):
+        from imgfix.zoo import torchscript
+
+        return dict(torchscript.read_tensors(path))
     return unnest(read_pickle(path), path)
 
 
@@ -49,6 +55,14 @@ def read_pickle(path: Path) -> Any:
         ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         raise ModelError(f"{path}: not a readable checkpoint ({error})", hint="fetch or copy it again") from error
+
+
+def _is_torchscript(path: Path) -> bool:
+    """Whether a file is a traced or scripted network: its program is left alone, its tensors have the usual names."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def _is_pickle(path: Path) -> bool:

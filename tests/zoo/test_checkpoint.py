@@ -11,6 +11,7 @@ import torch
 
 from imgfix.errors import ModelError
 from imgfix.zoo import checkpoint
+from tests.zoo.helpers import TINY, tiny_net
 
 WEIGHTS = {"a.weight": torch.arange(4.0), "a.bias": torch.ones(2)}
 OTHER = {"a.weight": torch.zeros(4), "a.bias": torch.zeros(2)}
@@ -89,3 +90,13 @@ def test_a_file_without_weights_is_refused(content: Any, tmp_path: Path) -> None
     torch.save(content, tmp_path / "x.pth")
     with pytest.raises(ModelError, match="no state dictionary"):
         checkpoint.read(tmp_path / "x.pth")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_tensors_of_a_torchscript_file_are_read_but_not_its_program(tmp_path: Path) -> None:
+    net = tiny_net()
+    torch.jit.trace(net, torch.rand(1, 3, 8, 8)).save(tmp_path / "x.pt")
+    state = checkpoint.read(tmp_path / "x.pt")
+    assert state.keys() == net.state_dict().keys()
+    found = checkpoint.recognise(state)
+    assert found is not None and found[1] == TINY
