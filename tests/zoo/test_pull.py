@@ -266,3 +266,19 @@ def test_shipped_models_are_found_with_the_program(tmp_path: Path, monkeypatch: 
     assert store.path_of(entry) == tmp_path / "tiny-x2.safetensors"
     assert not store.installed(entry)
     assert "install imgfix again" in store.remedy(entry)
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["wheel", "checkout"])
+def test_the_catalog_is_found_in_a_wheel_and_in_a_checkout(inside: bool, tmp_path: Path, monkeypatch: Any) -> None:
+    package = tmp_path / "imgfix"
+    folder = (package if inside else tmp_path) / "weights"
+    folder.mkdir(parents=True)
+    (folder / "catalog.toml").touch()
+    monkeypatch.setattr(store.imgfix, "__file__", str(package / "__init__.py"))
+    assert store.shipped_folder() == folder
+
+
+def test_an_installation_without_its_catalog_says_so(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(store.imgfix, "__file__", str(tmp_path / "imgfix" / "__init__.py"))
+    with pytest.raises(ModelError, match=r"catalog\.toml"):
+        store.shipped_folder()
