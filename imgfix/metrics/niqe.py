@@ -92,7 +92,7 @@ def niqe(picture: Pixels, *, border: int = 0, model: PristineModel | None = None
     `border` cuts that many pixels off each side first; what does not fill a block of 96x96 at the right and below is
     left out. Raises ValueError when there are fewer than two blocks, ModelError or DownloadError without the model.
     """
-    from imgfix.train.resize import resize
+    from imgfix.runtime.resize import resize
 
     pristine = model or load()
     batch = shave(as_batch(picture).double().cpu(), border)

@@ -64,7 +64,7 @@ class Degradation:
 
     def apply(self, picture: Tensor, scale: int, number: int) -> Tensor:
         """Damage a picture (1, C, H, W) float64 in [0, 1], grey or RGB."""
-        from imgfix.train.resize import downscale
+        from imgfix.runtime.resize import downscale
 
         if scale > 1:
             picture = downscale(picture, scale)
@@ -104,7 +104,7 @@ class Bicubic:
 
     def run(self, damaged: Tensor) -> Tensor:
         """MATLAB's bicubic enlargement, rounded after each direction as for 8-bit pictures."""
-        from imgfix.train.resize import resize, round_to_bytes
+        from imgfix.runtime.resize import resize, round_to_bytes
 
         damaged = damaged.double()
         height, width = damaged.shape[-2:]

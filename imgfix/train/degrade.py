@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgfix.train.resize import Filter, resize, round_to_bytes
+from imgfix.runtime.resize import Filter, resize, round_to_bytes
 
 RADIUS = 10
 """Blur kernels have 2 * RADIUS + 1 taps a side."""

@@ -27,8 +27,8 @@ from imgfix.errors import ImgfixError
 from imgfix.metrics.lpips import lpips
 from imgfix.metrics.niqe import niqe
 from imgfix.metrics.psnr import psnr
+from imgfix.runtime.resize import downscale, resize, round_to_bytes
 from imgfix.train.degrade import LIGHT, Damage, damage
-from imgfix.train.resize import downscale, resize, round_to_bytes
 
 Run = Callable[[Tensor], Tensor]
 PAPERS = {

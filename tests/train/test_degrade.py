@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from imgfix.runtime.resize import downscale, resize
 from imgfix.train.degrade import LIGHT, RADIUS, Damage, Round, add_noise, blur, damage, draw_kernels, jpeg
-from imgfix.train.resize import downscale, resize
 
 
 def smooth(height: int, width: int, count: int = 1) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
+from imgfix.runtime.resize import round_to_bytes
 from imgfix.train.degrade import jpeg
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
@@ -25,7 +26,6 @@ from imgfix.train.jobs.common import (
 )
 from imgfix.train.pool import Pool, load_pairs, load_photos
 from imgfix.train.recipe import Recipe
-from imgfix.train.resize import round_to_bytes
 
 
 @dataclass(frozen=True)

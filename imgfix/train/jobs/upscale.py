@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
 from imgfix.nets.srvgg import SRVGG
+from imgfix.runtime.resize import downscale, resize
 from imgfix.train.degrade import LIGHT, Damage, damage
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
@@ -27,7 +28,6 @@ from imgfix.train.jobs.common import (
 )
 from imgfix.train.pool import Pool, load_pairs, load_photos
 from imgfix.train.recipe import Recipe
-from imgfix.train.resize import downscale, resize
 from imgfix.train.shorten import shorten
 
 
