@@ -14,7 +14,7 @@ from imgfix.cli.report import Outcome, Report
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
     from imgfix.runtime.engine import Engine
-    from imgfix.tasks.upscale import Upscale, UpscaleOptions
+    from imgfix.tasks.upscale import UpscaleOptions
 
 EPILOG = options.examples(
     "imgfix upscale photo.jpg",
@@ -175,7 +175,7 @@ def _upscale(
     picture = pictures.read(job, shared)
     transform = colour.transform(picture.metadata, picture.channels)
     work = Upscale(picture.pixels, engine, wanted, alpha=picture.alpha, colour=transform)
-    expected = _seconds(work, engine)
+    expected = work.estimate().seconds
     if expected > _LONG:
         shared.console.say(f"{job.source}: about {time_in_words(expected)}")
     writer = image.open_writer(
@@ -225,33 +225,25 @@ def _plan(job: Job, engine: Engine, wanted: UpscaleOptions, shared: options.Shar
     blank = np.broadcast_to(np.zeros((), kind), (header.height, header.width, header.channels))  # takes no memory
     work = Upscale(blank, engine, wanted)
     pictures.check_size(job, shared, header, work.width, work.height)
-    plans = work.plans()
-    tiles = sum(plan.tiles for plan in plans)
-    seconds = _seconds(work, engine)
-    windows = max(plan.rows.window * plan.columns.window for plan in plans)
-    memory = round(engine.cost.bytes_per_pixel * windows) + blank.size * blank.itemsize
+    estimate = work.estimate()
+    memory = estimate.host_bytes + estimate.device_bytes
     facts = {
         **_sizes(header.width, header.height, work.width, work.height),
         "model": engine.descriptor.name,
         "device": str(engine.placement.device),
         "precision": engine.placement.precision,
-        "tiles": tiles,
-        "tile": [plans[0].columns.window, plans[0].rows.window],
+        "tiles": estimate.tiles,
+        "tile": list(estimate.tile),
         "memory_bytes": memory,
-        "seconds": round(seconds, 1),
+        "seconds": round(estimate.seconds, 1),
     }
-    tiles_in_words = "1 tile" if tiles == 1 else f"{tiles} tiles of {plans[0].columns.window}x{plans[0].rows.window}"
+    width, height = estimate.tile
+    tiles_in_words = "1 tile" if estimate.tiles == 1 else f"{estimate.tiles} tiles of {width}x{height}"
     line = (
         f"{header.width}x{header.height} -> {work.width}x{work.height}, {tiles_in_words}, "
-        f"about {size_in_words(memory)} and {time_in_words(seconds)}"
+        f"about {size_in_words(memory)} and {time_in_words(estimate.seconds)}"
     )
     return Outcome(line=line, facts=facts, status="planned")
-
-
-def _seconds(work: Upscale, engine: Engine) -> float:
-    """How long an upscale will take, from a measurement of the model on a small probe."""
-    runs = 8 if work.options.tta else 1
-    return runs * engine.cost.seconds_per_pixel * sum(plan.pixels for plan in work.plans())
 
 
 def _plan_unseen(job: Job, wanted: UpscaleOptions, name: str, shared: options.Shared) -> Outcome:

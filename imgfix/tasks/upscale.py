@@ -31,6 +31,7 @@ Correction = Callable[[Iterator[np.ndarray], tiling.Read, int, int, int], Iterat
 """(bands, input, width, height, scale) -> bands: something done to every pass of the model."""
 
 LARGEST_SCALE = 16
+_PROCESS_BYTES = 400 << 20  # the interpreter and its libraries
 _SLACK = 1.02  # a size rounded up by a pixel or two is no reason for another pass of the model
 
 
@@ -69,6 +70,20 @@ class UpscaleOptions:
                 raise UsageError(f"--{name.replace('_', '-')} must be above zero")
         if not 0 <= self.blend <= 1:
             raise UsageError("--blend is a share from 0 to 1")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an upscale will take, roughly."""
+
+    tiles: int
+    """Windows of the colours, in all passes of the model."""
+    tile: tuple[int, int]
+    """Width and height of those of the first pass, overlap included."""
+    seconds: float
+    host_bytes: int
+    device_bytes: int
+    """On a device with memory of its own, else 0."""
 
 
 def target_size(width: int, height: int, options: UpscaleOptions, model_scale: int) -> tuple[int, int]:
@@ -192,6 +207,26 @@ class Upscale:
             tiling.plan_for(self.engine, height * s**n, width * s**n, self.options.tile) for n in range(self.passes)
         ]
 
+    def estimate(self) -> Estimate:
+        """What the upscale will take; measures the model on a small picture, a second or two the first time."""
+        plans, s = self.plans(), self.engine.scale
+        runs = 8 if self.options.tta else 1
+        seconds = sum(plan.pixels for plan in plans) * self.engine.cost.seconds_per_pixel * runs
+        # While a row of tiles is made, the one before it is still being written.
+        sheets = [2 * plan.rows.window * plan.columns.length * s**2 * 3 * 4 for plan in plans]
+        pixels = self.size[0] * self.size[1] * self.dtype.itemsize * (self.channels + (self.alpha is not None))
+        host = _PROCESS_BYTES + pixels + max(sheets) + 4 * tiling.SLICE_BYTES
+        window = max(plan.rows.window * plan.columns.window for plan in plans)
+        device = round(self.engine.bytes_per_pixel * window)
+        on_host = self.engine.placement.device.type == "cpu"
+        return Estimate(
+            tiles=sum(plan.tiles for plan in plans),
+            tile=(plans[0].columns.window, plans[0].rows.window),
+            seconds=seconds,
+            host_bytes=host + (device if on_host else 0),
+            device_bytes=0 if on_host else device,
+        )
+
     def bands(self, progress: tiling.Progress | None = None) -> Iterator[np.ndarray]:
         """Yield the result's rows, top to bottom: (h, W', C), with alpha (h, W', C + 1), of the input's type."""
         y = 0
@@ -219,7 +254,7 @@ class Upscale:
             return
         # Bicubic has no second lobe: it rings only towards what is clipped, and leaves no halo in the transparency.
         passed = self._passed(self._opacity, plans, self.engine, flat_as_it_was, count, constant=True)
-        shares = Rows(self._resized((band[..., :1] for band in passed), self._opacity, resample.BICUBIC))
+        shares = Rows(self._resized(passed, self._opacity, resample.BICUBIC))
         y = 0
         for band in colours:
             shares.forget(y)
