@@ -175,9 +175,10 @@ def _upscale(
     picture = pictures.read(job, shared)
     transform = colour.transform(picture.metadata, picture.channels)
     work = Upscale(picture.pixels, engine, wanted, alpha=picture.alpha, colour=transform)
-    expected = work.estimate().seconds
-    if expected > _LONG:
-        shared.console.say(f"{job.source}: about {time_in_words(expected)}")
+    if sum(plan.tiles for plan in work.plans()) > 4:  # measuring the model would take longer than less work than that
+        expected = work.estimate().seconds
+        if expected > _LONG:
+            shared.console.say(f"{job.source}: about {time_in_words(expected)}")
     writer = image.open_writer(
         pictures.sink(job),
         width=work.width,
