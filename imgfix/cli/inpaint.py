@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imgfix.media.jobs import Job
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.canvas import Expansion
+    from imgfix.tasks.inpaint import InpaintOptions
 
 EPILOG = options.examples(
     "imgfix inpaint photo.jpg --mask mask.png",
@@ -82,6 +83,13 @@ Feather = Annotated[
 Invert = Annotated[
     bool, typer.Option("--invert", rich_help_panel=_REGION, help="In the mask, black is filled instead of white.")
 ]
+Tta = Annotated[
+    bool | None,
+    typer.Option(
+        "--tta/--no-tta", rich_help_panel=_REGION, show_default=False,
+        help="Join several runs of the network into one; on by itself for small pictures and for large holes.",
+    ),
+]  # fmt: skip
 FitMask = Annotated[
     bool,
     typer.Option(
@@ -111,6 +119,7 @@ def command(
     feather: Feather = 0.0,
     invert: Invert = False,
     fit_mask: FitMask = False,
+    tta: Tta = None,
     output: options.Output = None,
     format: options.Format = None,
     quality: options.Quality = None,
@@ -140,6 +149,7 @@ def command(
     )  # fmt: skip
     from imgfix.media import mask as masks
     from imgfix.tasks.canvas import parse_expansion
+    from imgfix.tasks.inpaint import InpaintOptions
 
     region = Region(
         mask=mask,
@@ -160,7 +170,7 @@ def command(
     items = pictures.find_jobs(shared, "_filled" if region else "_wide", {"model": models.label(name)})
     report = Report(shared.console, shared.json)
     missing = models.bytes_to_pull(name) if name not in CLASSICAL else None
-    wanted = _Wanted(region, expansion, feather, name, shared, context)
+    wanted = _Wanted(region, expansion, InpaintOptions(feather=feather, tta=tta), name, shared, context)
     if dry_run and missing is not None:
         shared.console.say(f"would pull {name} ({size_in_words(missing)}) first; the time is known after that")
         return batch.run(items, lambda job, tick: _plan(job, wanted, None), shared.console, report)
@@ -183,7 +193,7 @@ class _Wanted:
 
     region: Region
     expansion: Expansion | None
-    feather: float
+    how: InpaintOptions
     model: str
     shared: options.Shared
     context: typer.Context
@@ -219,7 +229,7 @@ def _inpaint(job: Job, wanted: _Wanted, engine: Engine | None, tick: Tick) -> Ou
     from imgfix.media import colour, image
     from imgfix.media import mask as masks
     from imgfix.tasks.canvas import expand
-    from imgfix.tasks.inpaint import InpaintOptions, inpaint
+    from imgfix.tasks.inpaint import inpaint
 
     start = time.monotonic()
     shared = wanted.shared
@@ -231,11 +241,10 @@ def _inpaint(job: Job, wanted: _Wanted, engine: Engine | None, tick: Tick) -> Ou
     said = []
     facts: dict[str, Any] = {}
     if region is not None:
-        how = InpaintOptions(feather=wanted.feather)
-        pixels = inpaint(pixels, region, filler, how, colour=transform, alpha=alpha, progress=tick)
+        pixels = inpaint(pixels, region, filler, wanted.how, colour=transform, alpha=alpha, progress=tick)
         if alpha is not None and wanted.region.transparent:
             # What was transparent and is filled now has to be seen.
-            weight = masks.feather(region, wanted.feather)
+            weight = masks.feather(region, wanted.how.feather)
             shown = alpha + (np.iinfo(alpha.dtype).max - alpha.astype(np.float64)) * weight
             alpha = np.where(weight > 0, (shown + 0.5).astype(alpha.dtype), alpha)
         share = masks.coverage(region)
@@ -243,7 +252,9 @@ def _inpaint(job: Job, wanted: _Wanted, engine: Engine | None, tick: Tick) -> Ou
         facts["coverage"] = round(share, 6)
     if wanted.expansion is not None:
         margins = wanted.expansion.of(picture.width, picture.height)
-        pixels, alpha = expand(pixels, margins, filler, colour=transform, alpha=alpha, progress=tick)
+        pixels, alpha = expand(
+            pixels, margins, filler, options=wanted.how, colour=transform, alpha=alpha, progress=tick
+        )
         said.append(f"{picture.width}x{picture.height} -> {pixels.shape[1]}x{pixels.shape[0]}")
     descriptor = engine.descriptor if engine is not None else None
     written = image.write(
@@ -277,7 +288,7 @@ def _plan(job: Job, wanted: _Wanted, engine: Engine | None) -> Outcome:
     facts: dict[str, Any] = {"input": {"width": width, "height": height}}
     if region is not None:
         native = engine.descriptor.native_size if engine is not None else None
-        groups = len(holes.find(masks.feather(region, wanted.feather) > 0, native or 1024))
+        groups = len(holes.find(masks.feather(region, wanted.how.feather) > 0, native or 1024))
         share = masks.coverage(region)
         said.append(f"{masks.percent(share)} to fill in {groups} {'window' if groups == 1 else 'windows'}")
         facts |= {"coverage": round(share, 6), "windows": groups}

@@ -14,6 +14,7 @@ from imgfix.media.mask import Length, parse_length
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.inpaint import InpaintOptions
 
 SIDES = ("left", "top", "right", "bottom")
 LARGEST = 8  # times a side, beyond which hardly any of the result would be picture
@@ -85,6 +86,7 @@ def expand(
     margins: Margins,
     filler: Engine | str,
     *,
+    options: InpaintOptions | None = None,
     colour: ColourTransform | None = None,
     alpha: np.ndarray | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -94,8 +96,9 @@ def expand(
     A wide border is filled in steps, from the picture outwards. pixels: (H, W, C) uint8 or uint16. filler: as for
     `inpaint`. Returns the new pixels, (H', W', C), and the new alpha (the border is opaque) or None.
     """
-    from imgfix.tasks.inpaint import inpaint
+    from imgfix.tasks.inpaint import InpaintOptions, inpaint
 
+    how = InpaintOptions(tta=options.tta if options else None)  # no feather: the picture's own pixels stay
     height, width, channels = pixels.shape
     new_width, new_height = margins.size(width, height)
     canvas = np.zeros((new_height, new_width, channels), pixels.dtype)
@@ -117,7 +120,7 @@ def expand(
             if progress:
                 progress(done * 100 + 100 * part_done // parts, len(steps) * 100)
 
-        canvas[part] = inpaint(canvas[part], mask, filler, colour=colour, alpha=seen, progress=told)
+        canvas[part] = inpaint(canvas[part], mask, filler, how, colour=colour, alpha=seen, progress=told)
     return canvas, sheet
 
 

@@ -33,6 +33,8 @@ class InpaintOptions:
 
     feather: float = 0.0
     """Pixels over which the fill fades out beyond the mask; farther away nothing changes."""
+    tta: bool | None = None
+    """Join several runs of a network into one fill; `None`: for small pictures and for large holes."""
 
 
 def inpaint(
@@ -64,7 +66,7 @@ def inpaint(
     result = pixels.copy()
     # Soft edges are unknown too: something of what is to be removed is in them, and only there the fill can be trusted.
     unknown = weight > 0
-    filling = _filling(filler, colour, pixels.shape[2])
+    filling = _filling(filler, colour, pixels.shape[2], options)
     groups = holes.find(unknown, filling.native)
     for done, group in enumerate(groups):
         if progress:
@@ -128,10 +130,10 @@ class _Classical(_Filling):
 
 
 class _Generative(_Filling):
-    def __init__(self, engine: Engine, colour: ColourTransform) -> None:
+    def __init__(self, engine: Engine, colour: ColourTransform, tta: bool | None) -> None:
         from imgfix.tasks.generative import Filler
 
-        self.filler = Filler(engine)
+        self.filler = Filler(engine, tta)
         self.native = self.filler.native
         self.colour = colour
 
@@ -140,7 +142,7 @@ class _Generative(_Filling):
         return self.colour.from_srgb(rgb, pixels.dtype)
 
 
-def _filling(filler: Engine | str, colour: ColourTransform | None, channels: int) -> _Filling:
+def _filling(filler: Engine | str, colour: ColourTransform | None, channels: int, options: InpaintOptions) -> _Filling:
     if isinstance(filler, str):
         return _Classical(filler)
     if colour is None:
@@ -148,7 +150,7 @@ def _filling(filler: Engine | str, colour: ColourTransform | None, channels: int
         from imgfix.media.picture import Metadata
 
         colour = colours.transform(Metadata(), channels)
-    return _Generative(filler, colour)
+    return _Generative(filler, colour, options.tta)
 
 
 def _slices(box: Bounds) -> tuple[slice, slice]:
