@@ -18,7 +18,7 @@ from imgfix.runtime import device as devices
 from imgfix.runtime import memory, precision
 from imgfix.zoo.descriptor import Descriptor, Model
 
-UNBOUNDED_OVERLAP = 16  # input pixels around a tile, for networks that look further than is worth computing
+UNBOUNDED_OVERLAP = 24  # input pixels around a tile, for networks that look further than is worth computing
 EXACT_LIMIT = 48  # up to this receptive field tiles carry all of it, and tiled equals untiled
 LOWEST_PSNR = 38.0  # dB between low precision and fp32 on the probe; below it the model runs in fp32
 
