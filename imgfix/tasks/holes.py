@@ -87,7 +87,7 @@ def _cells(region: np.ndarray) -> np.ndarray:
     height, width = region.shape
     padded = np.zeros((height + -height % CELL, width + -width % CELL), bool)
     padded[:height, :width] = region
-    return padded.reshape(len(padded) // CELL, CELL, -1, CELL).any(axis=(1, 3)).astype(np.uint8)
+    return np.asarray(padded.reshape(len(padded) // CELL, CELL, -1, CELL).any(axis=(1, 3)), np.uint8)
 
 
 def _islands_joined(parts: list[_Part], labels: np.ndarray) -> list[_Part]:
