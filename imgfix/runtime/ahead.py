@@ -2,52 +2,84 @@
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import queue
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import TypeVar, cast
 
 _Item = TypeVar("_Item")
 _END = object()
+_PATIENCE = 60.0  # seconds that a layer of a network may take to notice that it is no longer wanted
 
 
 def ahead(items: Iterator[_Item], depth: int = 1) -> Iterator[_Item]:
     """Draw items in a thread of their own, so that the network computes while finished rows are encoded.
 
-    Order, items and exceptions are those of `items`. At most `depth` items wait. When the consumer stops early, the
-    thread ends after the item it is working on.
+    Order, items and exceptions are those of `items`. At most `depth` items wait. When the consumer stops early (an
+    error, Ctrl-C), the thread is interrupted at its next step, and waited for.
     """
-    waiting: queue.Queue[object] = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
-    failure: list[BaseException] = []
+    worker = _Worker(items, depth)
+    try:
+        while (item := worker.waiting.get()) is not _END:
+            yield cast("_Item", item)
+            del item
+        if worker.failure is not None:
+            raise worker.failure
+    finally:
+        worker.stop()
 
-    def put(item: object) -> bool:
-        while not stopped.is_set():
+
+class _Stopped(BaseException):
+    """Raised inside a worker that is no longer wanted."""
+
+
+class _Worker:
+    def __init__(self, items: Iterator[object], depth: int) -> None:
+        self.waiting: queue.Queue[object] = queue.Queue(maxsize=depth)
+        self.failure: BaseException | None = None
+        self._stopped = threading.Event()
+        # A daemon, for the interpreter waits for others before it runs the exit handlers, of which ours stops it.
+        self._thread = threading.Thread(target=self._work, args=(items,), name="imgfix-ahead", daemon=True)
+        self._thread.start()
+        _workers.add(self)
+
+    def _work(self, items: Iterator[object]) -> None:
+        try:
+            for item in items:
+                if not self._put(item):
+                    break
+        except _Stopped:
+            return
+        except BaseException as error:  # handed to the consumer, whatever it is
+            self.failure = error
+        self._put(_END)
+
+    def _put(self, item: object) -> bool:
+        while not self._stopped.is_set():
             try:
-                waiting.put(item, timeout=0.1)
+                self.waiting.put(item, timeout=0.1)
                 return True
             except queue.Full:
                 continue
         return False
 
-    def work() -> None:
-        try:
-            for item in items:
-                if not put(item):
-                    break
-        except BaseException as error:  # handed to the consumer, whatever it is
-            failure.append(error)
-        finally:
-            put(_END)
+    def stop(self) -> None:
+        """End the thread: a tile may take half a minute, but its layers are steps in which an exception is noticed."""
+        self._stopped.set()
+        if self._thread.is_alive() and self._thread.ident is not None:
+            raised = ctypes.py_object(_Stopped)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), raised)
+            self._thread.join(_PATIENCE)
 
-    # A daemon: an interrupted program need not wait for a tile that nobody will see.
-    worker = threading.Thread(target=work, name="imgfix-ahead", daemon=True)
-    worker.start()
-    try:
-        while (item := waiting.get()) is not _END:
-            yield cast("_Item", item)
-            del item
-        if failure:
-            raise failure[0]
-    finally:
-        stopped.set()
+
+_workers: weakref.WeakSet[_Worker] = weakref.WeakSet()
+
+
+@atexit.register
+def _stop_all() -> None:
+    # A thread that is still inside torch when the interpreter goes away takes the whole process down with it.
+    for worker in list(_workers):
+        worker.stop()

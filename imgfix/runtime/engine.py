@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,9 @@ from imgfix.zoo.descriptor import Descriptor, Model
 UNBOUNDED_OVERLAP = 24  # input pixels around a tile, for networks that look further than is worth computing
 EXACT_LIMIT = 48  # up to this receptive field tiles carry all of it, and tiled equals untiled
 LOWEST_PSNR = 38.0  # dB between low precision and fp32 on the probe; below it the model runs in fp32
+
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,12 @@ class Engine:
         return out
 
     def _attempt(self, x: Tensor) -> Tensor:
+        return self._guarded(lambda: self._forward(x), x)
+
+    def _guarded(self, call: Callable[[], _Result], x: Tensor) -> _Result:
+        """Call, and give every way of running out of memory one name."""
         try:
-            return self._forward(x)
+            return call()
         except (RuntimeError, MemoryError) as failure:
             if not memory.is_out_of_memory(failure):
                 raise
@@ -167,11 +175,11 @@ class Engine:
             self._net = self._plain()
             return
         probe = self._probe_picture(32)
-        truth, first, last = precision.observed(self.model.net, probe)
+        truth, first, last = self._guarded(lambda: precision.observed(self.model.net, probe), probe)
         try:
             self._net = self._place(precision.converted(self.model.net, self.placement.dtype, first, last))
             result = self._attempt(probe)
-        except (RuntimeError, TypeError):
+        except (RuntimeError, TypeError):  # out of memory is neither
             # The network mixes formats in a way that cannot be converted layer by layer: torch casts as it goes.
             self._net = self._plain()
             self._autocast = True

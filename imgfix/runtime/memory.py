@@ -21,6 +21,11 @@ from imgfix.errors import MemoryExhaustedError
 
 CPU_SHARE = 0.5  # of the free memory: the picture, the output and other programs need the rest
 GPU_SHARE = 0.8  # kernels ask for scratch space that no tensor shows
+_PHRASES = (
+    *("out of memory", "not enough memory", "can't allocate memory", "failed to allocate", "bad_alloc"),
+    # What oneDNN, which computes on CPUs, says when it cannot get its scratch space.
+    *("could not create a primitive", "could not create a memory", "could not execute a primitive"),
+)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 
 
@@ -35,10 +40,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError):
         return False
     text = str(error).lower()
-    return any(
-        phrase in text
-        for phrase in ("out of memory", "not enough memory", "can't allocate memory", "failed to allocate", "bad_alloc")
-    ) or ("could not create a" in text and "memory" in text)
+    return any(phrase in text for phrase in _PHRASES)
 
 
 def release(device: torch.device) -> None:

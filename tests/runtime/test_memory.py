@@ -61,6 +61,7 @@ def test_the_first_version_of_control_groups_is_understood(tmp_path: Path) -> No
         RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried ..."),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
         RuntimeError("std::bad_alloc"),
+        RuntimeError("could not create a primitive"),
         memory.OutOfMemory("no"),
     ],
 )

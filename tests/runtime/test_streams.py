@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -77,6 +79,37 @@ def test_an_error_arrives_after_the_items_before_it() -> None:
     assert next(source) == 1
     with pytest.raises(KeyError, match="late"):
         next(source)
+
+
+def test_work_is_interrupted_in_the_middle_of_an_item() -> None:
+    def items() -> Iterator[int]:
+        yield 0
+        for _ in range(3000):
+            time.sleep(0.01)
+        raise AssertionError("not interrupted")
+
+    source = ahead(items())
+    next(source)
+    time.sleep(0.05)
+    start = time.monotonic()
+    source.close()
+    assert time.monotonic() - start < 5
+    assert not any(thread.name == "imgfix-ahead" for thread in threading.enumerate())
+
+
+def test_a_program_that_ends_early_ends_cleanly() -> None:
+    program = """
+import sys, torch
+from imgfix.runtime.ahead import ahead
+def items():
+    while True:
+        yield torch.nn.functional.conv2d(torch.ones(1, 32, 200, 200), torch.ones(32, 32, 3, 3))
+source = ahead(items())
+next(source)
+sys.exit(130)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 130, result.stderr
 
 
 def test_a_consumer_that_stops_early_ends_the_work() -> None:
