@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from imgfix.errors import UsageError
+from imgfix.runtime import container
 
 if TYPE_CHECKING:
     from imgfix.zoo.descriptor import Descriptor, Precision
@@ -86,6 +88,18 @@ def cpu_has_bf16() -> bool:
     # Older versions of torch answer one question at a time.
     probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(probe is not None and probe() for probe in probes)
+
+
+@cache
+def respect_quota() -> None:
+    """Use no more threads than the processors that the container may use (once a process).
+
+    torch counts the machine's; with more threads than processors each layer waits for the slowest. OMP_NUM_THREADS,
+    where it is set, has the last word.
+    """
+    quota = container.processors()
+    if quota is not None and quota < torch.get_num_threads() and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(quota)
 
 
 def select(device: str = "auto", precision: str = "auto", descriptor: Descriptor | None = None) -> Placement:

@@ -60,6 +60,7 @@ class Engine:
         self.note = note or (lambda text: None)
         if self.placement.device.type == "cpu":
             memory.keep_pages()
+            devices.respect_quota()
         self._net: nn.Module | None = None
         self._autocast = False
         self._flat_checked = False

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from imgfix.errors import MemoryExhaustedError
+from imgfix.runtime import container
 
 CPU_SHARE = 0.5  # of the free memory: the picture, the output and other programs need the rest
 GPU_SHARE = 0.8  # kernels ask for scratch space that no tensor shows
@@ -107,7 +108,7 @@ def budget(device: torch.device | str = "cpu") -> int:
 
 def _host_free() -> int:
     if sys.platform == "linux":
-        return min(_meminfo(), _cgroup_free(), _rlimit_free())
+        return min(_meminfo(), container.memory_room(), _rlimit_free())
     if sys.platform == "darwin":
         return _mac_free()
     if sys.platform == "win32":
@@ -121,41 +122,6 @@ def _meminfo() -> int:
         r"^MemFree:\s+(\d+) kB", text, re.MULTILINE
     )
     return int(found[1]) * 1024 if found else 4 << 30
-
-
-def _cgroup_free(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> int:
-    """Room left under the tightest memory limit of the control groups (version 2, then 1) that hold this process."""
-    room = sys.maxsize
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return room
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            base, names = root, ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            base, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
-            continue
-        folder = base / path.strip("/")
-        # A container sees its own group as the root, whatever path it reads: both are tried, and all groups above.
-        for group in {base, folder, *(p for p in folder.parents if p.is_relative_to(base))}:
-            room = min(room, _group_room(group, *names))
-    return room
-
-
-def _group_room(group: Path, limit: str, usage: str, reclaimable: str) -> int:
-    try:
-        allowed = (group / limit).read_text().strip()
-        if allowed == "max":
-            return sys.maxsize
-        used = int((group / usage).read_text())
-        found = re.search(rf"^{reclaimable} (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
-    except (OSError, ValueError):
-        return sys.maxsize
-    cache = int(found[1]) if found else 0
-    return max(0, int(allowed) - max(0, used - cache))
 
 
 def _rlimit_free() -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -17,39 +14,6 @@ CPU = torch.device("cpu")
 def test_free_memory_is_a_plausible_number() -> None:
     assert 1 << 20 < memory.free_bytes("cpu") < 1 << 50
     assert 0 < memory.budget("cpu") < memory.free_bytes("cpu") * 2
-
-
-def _group(folder: Path, limit: str, used: int, cache: int, names: tuple[str, str, str]) -> None:
-    folder.mkdir(parents=True)
-    (folder / names[0]).write_text(limit)
-    (folder / names[1]).write_text(str(used))
-    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {cache}\n")
-
-
-V2 = ("memory.max", "memory.current", "inactive_file")
-V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-
-
-def test_the_limit_of_a_control_group_counts(tmp_path: Path) -> None:
-    _group(tmp_path / "fs" / "box" / "inner", "max", 0, 0, V2)
-    _group(tmp_path / "fs2" / "box", "1000", 700, 200, V2)
-    (tmp_path / "self").write_text("0::/box/inner\n")
-    assert memory._cgroup_free(tmp_path / "fs", tmp_path / "self") == sys.maxsize
-    # The group above may be the tight one; pages of files that can be dropped are free.
-    (tmp_path / "fs2" / "box" / "inner").mkdir()
-    assert memory._cgroup_free(tmp_path / "fs2", tmp_path / "self") == 500
-
-
-def test_a_container_that_sees_its_group_as_the_root_is_understood(tmp_path: Path) -> None:
-    _group(tmp_path / "fs", "1000", 100, 0, V2)
-    (tmp_path / "self").write_text("0::/docker/abc\n")
-    assert memory._cgroup_free(tmp_path / "fs", tmp_path / "self") == 900
-
-
-def test_the_first_version_of_control_groups_is_understood(tmp_path: Path) -> None:
-    _group(tmp_path / "fs" / "memory" / "box", "2000", 700, 100, V1)
-    (tmp_path / "self").write_text("9:cpu,cpuacct:/box\n4:memory:/box\n")
-    assert memory._cgroup_free(tmp_path / "fs", tmp_path / "self") == 1400
 
 
 @pytest.mark.parametrize(
