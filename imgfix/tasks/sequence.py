@@ -1,0 +1,58 @@
+"""The seam between files of many frames (read, written, taken up again) and what is done to the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Restart:
+    """A place where the work can be taken up again with the same result as without a break."""
+
+    index: int
+    """Number of the frame that is made first afterwards, from 0."""
+    first_input: int
+    """Number of the frame that has to be fed first: the same, or an earlier one that the model has to see again."""
+    state: dict[str, np.ndarray] = field(default_factory=dict)
+    """What the model remembers of the frames before, as arrays that can be stored; empty for most."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """One finished frame."""
+
+    frame: np.ndarray
+    """(H', W', C) of the type of what came in; C is 3, or 4 with alpha last, as what came in."""
+    restart: Restart | None = None
+    """How to begin with exactly this frame; `None` where the work cannot be taken up."""
+
+
+class SequenceTask(Protocol):
+    """Makes one frame out of each frame, in order. Built once a clip, on one thread."""
+
+    @property
+    def held(self) -> int:
+        """How many frames that came in may be waiting at once before the first is given back; 1: none waits."""
+        ...
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of what comes out."""
+        ...
+
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+        """Work on a clip.
+
+        Args:
+            frames: (H, W, 3) sRGB-encoded, or (H, W, 4) with alpha last, uint8 or uint16, all of one size and type. With
+                `restart` they begin at its `first_input`.
+            restart: as an earlier run on the same clip gave it, perhaps in another process.
+
+        Returns:
+            One a frame that came in, in order; with `restart` from frame `restart.index` on. The bytes do not depend on
+            where a run was taken up.
+        """
+        ...
