@@ -178,6 +178,19 @@ def _describe_ffdnet(config: Config) -> dict[str, Any]:
     }
 
 
+def _build_blindffdnet(config: Config) -> nn.Module:
+    from imgfix.nets.ffdnet import BlindFFDNet
+
+    return BlindFFDNet(**config)
+
+
+def _describe_blindffdnet(config: Config) -> dict[str, Any]:
+    from imgfix.nets.ffdnet import blind_receptive_field
+
+    reach = blind_receptive_field(config.get("convolutions", 12))
+    return {"scale": 1, "size_multiple": 4, "size_minimum": 4, "receptive_field": reach}
+
+
 def _build_dncnn(config: Config) -> nn.Module:
     from imgfix.nets.dncnn import DnCNN
 
@@ -204,6 +217,7 @@ NETS: dict[str, NetSpec] = {
     "ffdnet": NetSpec(
         "ffdnet", _build_ffdnet, _describe_ffdnet, detect=detect.ffdnet, adapt=detect.adapt_chain, task="restore"
     ),
+    "blindffdnet": NetSpec("blindffdnet", _build_blindffdnet, _describe_blindffdnet, task="restore"),
     "dncnn": NetSpec(
         "dncnn", _build_dncnn, _describe_dncnn, detect=detect.dncnn, adapt=detect.adapt_chain, task="restore"
     ),

@@ -22,6 +22,7 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "srvgg x2 from x4": ("srvgg", {"scale": 2, "shuffle": 4, "features": 4, "convs": 3}),
     "srvgg x3 from x4": ("srvgg", {"scale": 3, "shuffle": 4, "features": 4, "convs": 3}),
     "ffdnet": ("ffdnet", {"channels": 3, "features": 4, "convolutions": 3}),
+    "blindffdnet": ("blindffdnet", {"features": 4, "convolutions": 3, "estimator": 4, "hints": 2}),
     "dncnn": ("dncnn", {"channels": 1, "features": 4, "convolutions": 4}),
     "migan 16": ("migan", {"resolution": 16, "base": 64, "maximum": 4}),
     "migan 32": ("migan", {"resolution": 32, "base": 64, "maximum": 4}),
