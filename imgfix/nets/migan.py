@@ -101,10 +101,10 @@ class EncoderBlock(nn.Module):
 class SynthesisBlock(nn.Module):
     """One level of the decoder: features doubled in size, the skip added, a picture added to the one from below."""
 
-    def __init__(self, inputs: int, outputs: int, *, resolution: int, first: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, *, resolution: int, first: bool, noisy: bool = True) -> None:
         super().__init__()
         self.first = first
-        noise = None if first else resolution
+        noise = resolution if noisy and not first else None
         self.conv1 = SeparableConv(inputs, outputs, up=not first, resolution=noise)
         self.conv2 = SeparableConv(outputs, outputs, resolution=noise)
         self.torgb = nn.Conv2d(outputs, 3, 1)
@@ -121,12 +121,15 @@ class MIGAN(nn.Module):
     Input (N, 4, H, W) in [0, 1]: channel 0 is the mask (1 = fill, 0 = keep), channels 1 to 3 the RGB picture, whose
     masked part is ignored. Output (N, 3, H, W): the whole picture in [0, 1] (clipped only in evaluation mode), of which
     a caller takes the masked part. H and W must be multiples of `resolution` / 4; it works well near `resolution`.
+    `noise_until`: levels larger than this have no noise pattern (theirs weigh many megabytes and change next to nothing).
 
     Source: Sargsyan et al., "MI-GAN: A Simple Baseline for Image Inpainting on Mobile Devices", ICCV 2023 (code and
     weights MIT). 5.9 M parameters at 512. Receptive field: the whole picture at its native size.
     """
 
-    def __init__(self, *, resolution: int = 512, base: int = 32768, maximum: int = 512) -> None:
+    def __init__(
+        self, *, resolution: int = 512, base: int = 32768, maximum: int = 512, noise_until: int | None = None
+    ) -> None:
         super().__init__()
         if resolution < 8 or resolution & (resolution - 1):
             raise ValueError(f"resolution must be a power of two from 8 on, not {resolution}")
@@ -143,7 +146,8 @@ class MIGAN(nn.Module):
         for size in sizes:
             own = channels_at(size, base, maximum)
             below = channels_at(max(size // 2, 4), base, maximum)
-            block = SynthesisBlock(own if size == 4 else below, own, resolution=size, first=size == 4)
+            noisy = noise_until is None or size <= noise_until
+            block = SynthesisBlock(own if size == 4 else below, own, resolution=size, first=size == 4, noisy=noisy)
             self.synthesis.add_module(f"b{size}", block)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -81,3 +81,16 @@ def test_the_published_size_has_the_published_number_of_parameters() -> None:
 def test_a_resolution_that_cannot_be_halved_is_refused(resolution: int) -> None:
     with pytest.raises(ValueError, match="power of two"):
         MIGAN(resolution=resolution)
+
+
+def test_without_the_largest_patterns_of_noise_it_is_the_same_network_and_smaller() -> None:
+    whole = small()
+    light = MIGAN(resolution=32, base=256, maximum=16, noise_until=8).eval()
+    kept = light.load_state_dict(whole.state_dict(), strict=False)
+    assert not kept.missing_keys
+    assert {name.rpartition(".")[2] for name in kept.unexpected_keys} == {"noise_strength", "noise_const"}
+    for name, parameter in whole.named_parameters():
+        if name.endswith("noise_strength") and "b8" not in name:
+            parameter.data.zero_()
+    with torch.inference_mode():
+        torch.testing.assert_close(light(masked()), whole(masked()))
