@@ -36,9 +36,10 @@ class FFDNet(nn.Module):
 class BlindFFDNet(nn.Module):
     """FFDNet that finds the level of the damage itself; (N, 3, H, W) -> (N, 3, H, W), both sides multiples of 4.
 
-    A small estimator at a quarter of the sides reads a map of the noise level and a few more hints (blocks of JPEG, say)
-    from the picture; they enter the first layer of an FFDNet, which may start from the weights of the published one. The
-    estimator is trained along with it and has no target of its own. Picture in [0, 1], the output is not clipped.
+    A small estimator at a quarter of the sides reads a map of the noise level and a few more hints (blocks of JPEG,
+    say) from the picture; they enter the first layer of an FFDNet, which may start from the weights of the published
+    one. The estimator is trained along with it and has no target of its own. Picture in [0, 1], the output is not
+    clipped.
 
     The idea of an estimator before the denoiser: Guo et al., "Toward Convolutional Blind Denoising of Real Photographs"
     (2019), arXiv 1807.04686. Own design; defaults: 0.93 M parameters. Receptive field: see `blind_receptive_field`.

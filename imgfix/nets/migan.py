@@ -121,7 +121,7 @@ class MIGAN(nn.Module):
     Input (N, 4, H, W) in [0, 1]: channel 0 is the mask (1 = fill, 0 = keep), channels 1 to 3 the RGB picture, whose
     masked part is ignored. Output (N, 3, H, W): the whole picture in [0, 1] (clipped only in evaluation mode), of which
     a caller takes the masked part. H and W must be multiples of `resolution` / 4; it works well near `resolution`.
-    `noise_until`: levels larger than this have no noise pattern (theirs weigh many megabytes and change next to nothing).
+    `noise_until`: levels larger than this have no noise pattern (theirs weigh megabytes and change next to nothing).
 
     Source: Sargsyan et al., "MI-GAN: A Simple Baseline for Image Inpainting on Mobile Devices", ICCV 2023 (code and
     weights MIT). 5.9 M parameters at 512. Receptive field: the whole picture at its native size.
