@@ -1,0 +1,50 @@
+"""Frame by frame: any image upscaler as a `SequenceTask`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from imgfix.runtime.engine import Engine
+from imgfix.tasks.sequence import Made, Restart
+from imgfix.tasks.upscale import Estimate, Upscale, UpscaleOptions, target_size, upscale
+
+
+class FrameByFrame:
+    """Upscales each frame on its own; one that equals the frame before is not computed again.
+
+    Args:
+        engine: a model for the task `upscale`.
+        options: size and look, the same for every frame.
+    """
+
+    held = 1
+
+    def __init__(self, engine: Engine, options: UpscaleOptions) -> None:
+        self.engine = engine
+        self.options = options
+        self.repeated = 0
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of what comes out."""
+        return target_size(width, height, self.options, self.engine.scale)
+
+    def estimate(self, width: int, height: int, dtype: type = np.uint8, channels: int = 3) -> Estimate:
+        """What one frame takes."""
+        blank = np.broadcast_to(np.zeros((), dtype), (height, width, channels))
+        return Upscale(blank, self.engine, self.options).estimate()
+
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+        """Work on a clip; each frame is a place to begin."""
+        before: tuple[np.ndarray, np.ndarray] | None = None
+        for number, frame in enumerate(frames, start=restart.first_input if restart is not None else 0):
+            if before is not None and (before[0] is frame or np.array_equal(before[0], frame)):
+                self.repeated += 1
+                made = before[1]
+            else:
+                alpha = np.ascontiguousarray(frame[..., 3]) if frame.shape[2] == 4 else None
+                colours = np.ascontiguousarray(frame[..., :3]) if alpha is not None else frame
+                made = upscale(colours, self.engine, self.options, alpha=alpha)
+            before = frame, made
+            yield Made(made, Restart(number, number))
