@@ -25,6 +25,8 @@ class Item(Generic[T]):
     """Known before any work: its output exists, its input is missing."""
     skipped: str | None = None
     """Why it is left out, when it is."""
+    unit: str | None = None
+    """What its progress is counted in, where that is not the unit of the batch."""
 
 
 def run(
@@ -45,7 +47,7 @@ def run(
                 if item.skipped is not None:
                     outcome = Outcome(line=item.skipped, status="skipped", facts={"reason": item.skipped})
                 else:
-                    with progress.file(item.source) as tick:
+                    with progress.file(item.source, item.unit) as tick:
                         outcome = work(item.job, tick)
                 report.tell(item.source, item.target, outcome)
                 finished += outcome.status == "done"

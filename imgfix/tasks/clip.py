@@ -35,8 +35,8 @@ _QUEUE = 2  # frames that wait between two stages
 class Settings:
     """How a clip is read and written, whatever is done to its frames."""
 
-    cut: Cut = Cut()
-    wanted: Wanted = Wanted()
+    cut: Cut = field(default_factory=Cut)
+    wanted: Wanted = field(default_factory=Wanted)
     audio: bool = True
     resume: bool = False
     """Go on with what an interrupted run left; without it such parts are in the way."""
@@ -78,7 +78,11 @@ class Clip:
         self.colour: Colour = encoding.as_written(self.header, self.encoding)
         self.streams = streams.plan(self.header, container, self.settings.audio)
         self.rate = self.settings.cut.rate or self.header.rate
-        self.aspect = 1 / self.header.aspect if turn and self.reader.size != (self.header.width, self.header.height) else self.header.aspect
+        self.aspect = (
+            1 / self.header.aspect
+            if turn and self.reader.size != (self.header.width, self.header.height)
+            else self.header.aspect
+        )
 
     @property
     def size(self) -> tuple[int, int]:

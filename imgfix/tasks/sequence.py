@@ -47,8 +47,8 @@ class SequenceTask(Protocol):
         """Work on a clip.
 
         Args:
-            frames: (H, W, 3) sRGB-encoded, or (H, W, 4) with alpha last, uint8 or uint16, all of one size and type. With
-                `restart` they begin at its `first_input`.
+            frames: (H, W, 3) sRGB-encoded, or (H, W, 4) with alpha last, uint8 or uint16, all of one size and type.
+                With `restart` they begin at its `first_input`.
             restart: as an earlier run on the same clip gave it, perhaps in another process.
 
         Returns:

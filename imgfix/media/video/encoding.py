@@ -14,16 +14,8 @@ import av
 
 from imgfix.errors import InputError, UsageError
 from imgfix.media.video.colour import Colour
+from imgfix.media.video.containers import CONTAINERS
 from imgfix.media.video.header import Header, Pixels, pixels_of
-
-CONTAINERS = {
-    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi", ".ts": "mpegts",
-    ".m2ts": "mpegts", ".mts": "mpegts", ".mpg": "mpeg", ".mpeg": "mpeg", ".vob": "vob", ".wmv": "asf", ".flv": "flv",
-    ".3gp": "3gp",
-}  # fmt: skip
-"""What can be written: extension -> muxer."""
-REPLACED = {".ogv": ".mkv", ".y4m": ".mkv", ".mxf": ".mov"}
-"""Extensions that can be read but not written, and what is written instead."""
 
 _X264 = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
@@ -165,7 +157,9 @@ def check(wanted: Wanted) -> None:
         except ValueError:
             raise UsageError(
                 f"there is no pixel format '{wanted.pixels}'",
-                hint=_near(wanted.pixels, ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")),
+                hint=_near(
+                    wanted.pixels, ("yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le")
+                ),
             ) from None
     if wanted.codec is not None:
         encoder = _encoder_named(wanted.codec)
@@ -214,14 +208,14 @@ def _encoder(header: Header, container: str, wanted: Wanted, notes: list[str]) -
     for family in (*wish, *(holds or ("h264",))):
         if holds is not None and family not in holds:
             continue
-        encoder = next((each for each in available() if each.family == family), None)
-        if encoder is None or not _fits(container, encoder.name):
+        found = next((each for each in available() if each.family == family), None)
+        if found is None or not _fits(container, found.name):
             continue
-        if header.hdr and not any(_deep(name) for name in _formats(encoder.name)):
+        if header.hdr and not any(_deep(name) for name in _formats(found.name)):
             continue
-        if header.codec != encoder.family and header.codec in _KEPT:
-            notes.append(f"{header.codec} becomes {encoder.family}, which a {container} file holds")
-        return encoder
+        if header.codec != found.family and header.codec in _KEPT:
+            notes.append(f"{header.codec} becomes {found.family}, which a {container} file holds")
+        return found
     raise UsageError(f"no encoder for a {container} file is here", hint="choose another -o, or --codec; imgfix doctor")
 
 
@@ -331,6 +325,8 @@ def _pixels(header: Header, encoder: Encoder, wanted: Wanted, notes: list[str]) 
             raise UsageError(f"{encoder.name} does not take {wanted.pixels}", hint=f"it takes: {', '.join(names)}")
         return pixels_of(av.VideoFormat(wanted.pixels))
     given = header.pixels
+    if header.codec == "gif":  # its colours come from a palette: full chroma would only keep it from playing
+        given = replace(given, chroma="420")
     # Formats marked as full range by their name are outdated: the range stands in a tag.
     known = [pixels_of(av.VideoFormat(name)) for name in names if not name.startswith(("yuvj", "nv", "p0", "p2"))]
     known = known or [pixels_of(av.VideoFormat(name)) for name in names]

@@ -226,7 +226,9 @@ def _track(stream: Any) -> Track:
     if kind == "video" and int(stream.disposition) & _COVER:
         kind = "cover"
     codec = stream.codec_context
-    name = _family(codec) if codec is not None and codec.codec is not None else stream.name if kind == "attachment" else ""
+    name = (
+        _family(codec) if codec is not None and codec.codec is not None else stream.name if kind == "attachment" else ""
+    )
     return Track(stream.index, kind, str(name or "unknown"), stream.metadata.get("language"))
 
 

@@ -51,7 +51,7 @@ class Reader:
     """
 
     path: Path
-    cut: Cut = Cut()
+    cut: Cut = field(default_factory=Cut)
     upright: bool = False
     """Apply the display matrix (multiples of 90 degrees) instead of leaving it to the player."""
     header: Header = field(init=False)

@@ -140,7 +140,7 @@ class Journal:
         """Note a segment that is closed and on disk, and what the model remembers behind it."""
         if state:
             data = io.BytesIO()
-            np.savez(data, **dict(state))
+            np.savez(data, allow_pickle=False, **dict(state))
             segment = Segment(**{**asdict(segment), "state": f"{segment.number + 1:05d}.npz"})
             write_atomic(self.folder / str(segment.state), data.getvalue())
         line = json.dumps(asdict(segment), ensure_ascii=True) + "\n"

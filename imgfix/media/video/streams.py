@@ -10,7 +10,8 @@ from typing import Any, Literal
 import av
 
 from imgfix.media.video import header as headers
-from imgfix.media.video.encoding import CONTAINERS, Nowhere
+from imgfix.media.video.containers import CONTAINERS
+from imgfix.media.video.encoding import Nowhere
 from imgfix.media.video.header import Header, Track
 
 _SOUND = ("aac", "libopus", "libmp3lame", "ac3", "mp2")
@@ -135,7 +136,8 @@ def tags(given: Mapping[str, str]) -> dict[str, str]:
     return {
         key: value
         for key, value in given.items()
-        if key.lower() not in _TECHNICAL and not key.lower().startswith(("_statistics", "duration-", "bps-", "number_of"))
+        if key.lower() not in _TECHNICAL
+        and not key.lower().startswith(("_statistics", "duration-", "bps-", "number_of"))
     }
 
 
