@@ -128,12 +128,26 @@ def write(
     prepared = (_prepared(picture, format) for picture in pictures)
     first = next(prepared)
     first.save(cast(BinaryIO, Unnamed(stream)), format, save_all=True, append_images=prepared, **options)
+    if format == "WEBP" and like.alpha:
+        _mark_transparent(stream)
 
 
 def form_for(target: Path | None, like: str, wanted: str | None) -> str | None:
     """The format to write, or None when it is one that does not move. Raises UsageError."""
     name = formats.for_target(target, like, wanted).name
     return name if name in ANIMATED else None
+
+
+def _mark_transparent(stream: BinaryIO) -> None:
+    """Set the flag that says there is transparency.
+
+    libwebp crops a frame to what is opaque and then sees no alpha in any; viewers would show black around it.
+    """
+    stream.seek(0)
+    head = stream.read(21)
+    if head[12:16] == b"VP8X":
+        stream.seek(20)
+        stream.write(bytes([head[20] | 0x10]))
 
 
 def _opened(path: Path) -> Image.Image:

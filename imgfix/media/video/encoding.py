@@ -37,13 +37,16 @@ class Encoder:
     preset: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     lossless: bool = False
+    least: int = 1
+    """Shortest side; libx265 damages its own memory below one of its blocks."""
     even: bool = True
     """Sides must be multiples of the chroma subsampling."""
 
 
 ENCODERS: tuple[Encoder, ...] = (
     Encoder("libx264", "h264", 17, presets=_X264, preset="medium"),
-    Encoder("libx265", "hevc", 19, presets=_X264, preset="medium", options={"x265-params": "log-level=error"}),
+    Encoder("libx265", "hevc", 19, presets=_X264, preset="medium", options={"x265-params": "log-level=error"},
+            least=64),
     Encoder("libsvtav1", "av1", 22, (0, 63), presets=tuple(map(str, range(14))), preset="7"),
     Encoder("libaom-av1", "av1", 20, (0, 63), "cpu-used", tuple(map(str, range(9))), "6", {"row-mt": "1"}),
     Encoder("libvpx-vp9", "vp9", 20, (0, 63), "cpu-used", tuple(map(str, range(-8, 9))), "3", {"row-mt": "1"},
@@ -99,10 +102,20 @@ class Encoding:
         """What width and height of the pictures must be multiples of."""
         return self.pixels.multiple if self.encoder.even else (1, 1)
 
+    @property
+    def segment_container(self) -> str:
+        """What keeps packets as they come from the encoder; NUT, for the few codecs that it does not hold Matroska."""
+        return "nut" if _fits("nut", self.encoder.name) else "matroska"
+
     def stream(
         self, container: Any, width: int, height: int, rate: Fraction, aspect: Fraction, colour: Colour, threads: int
     ) -> Any:
         """A stream of an output container with its encoder, opened. Raises UsageError: it refuses the settings."""
+        if min(width, height) < self.encoder.least:
+            raise UsageError(
+                f"{self.encoder.name} takes no pictures of {width}x{height}, only from {self.encoder.least} pixels on",
+                hint="choose --codec h264",
+            )
         stream = container.add_stream(self.encoder.name, rate=rate)
         encoder = stream.codec_context
         encoder.width, encoder.height = width, height
@@ -128,7 +141,7 @@ class Encoding:
     def rehearse(self, width: int, height: int, rate: Fraction, aspect: Fraction, colour: Colour) -> None:
         """Open the encoder once, before any work. Raises UsageError as `stream` does."""
         across, down = self.multiple
-        with av.open(Nowhere(), "w", format="nut") as container:
+        with av.open(Nowhere(), "w", format=self.segment_container) as container:
             self.stream(container, width + -width % across, height + -height % down, rate, aspect, colour, 1)
 
     def words(self, width: int, height: int) -> str:
@@ -284,6 +297,8 @@ def _settings(encoder: Encoder, wanted: Wanted) -> dict[str, str]:
     if wanted.crf is not None and encoder.crf is None:
         raise UsageError(f"{encoder.name} has no --crf", hint="set its own options with -e key=value")
     crf = wanted.crf if wanted.crf is not None else encoder.crf
+    if wanted.crf is None and {"qp", "b", "q", "global_quality", "lossless"} & set(wanted.options):
+        crf = None  # the user has chosen another way to say how good it should be
     if crf is not None:
         low, high = encoder.crf_range
         if not low <= crf <= high:

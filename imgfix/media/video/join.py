@@ -99,19 +99,31 @@ class _Joiner:
         finished = self.finished
         stream = self.out.add_stream_from_template(template, opaque=True)
         codec = stream.codec_context
-        codec.framerate = finished.header.rate if finished.cut.rate is None else finished.cut.rate
+        if finished.encoding.encoder.family == "prores":  # here the tag says which of its kinds it is
+            codec.codec_tag = template.codec_context.codec_tag
+        codec.framerate = finished.cut.rate or finished.header.rate
         codec.sample_aspect_ratio = finished.aspect
         if finished.colour.matrix:
             codec.colorspace = finished.colour.matrix
         codec.color_range = 2 if finished.colour.full else 1
         codec.color_primaries, codec.color_trc = finished.colour.primaries, finished.colour.transfer
         original = self.source.streams[finished.header.stream]
-        stream.time_base = finished.time_base
+        stream.time_base = self._clock(codec.framerate)
         stream.metadata.update(others.tags(original.metadata))
         stream.disposition = int(original.disposition)
         if finished.header.matrix is not None and not finished.turned:
             stream.set_display_matrix(finished.header.matrix)
         return stream
+
+    def _clock(self, rate: Fraction) -> Fraction:
+        """The unit of the pictures' times in the result."""
+        base = self.finished.time_base
+        if self.finished.encoding.container != "avi":
+            return base
+        # AVI counts frames, and fills every place without one: evenly spaced frames get one place each.
+        times = [time for segment in self.journal.segments for time in segment.times]
+        even = all(abs((time - times[0]) * base * rate - number) < Fraction(1, 2) for number, time in enumerate(times))
+        return 1 / rate if even else base
 
     def _stream(self, carried: Carried, template: Any) -> tuple[Carried, Any]:
         if carried.way == "copy":
@@ -233,8 +245,12 @@ class _Joiner:
                 at = packet.pts if packet.pts is not None else packet.dts
                 if at is None:
                     continue
+                if carried.codec == "mov_text" and packet.size <= 2 and carried.way == "copy":
+                    continue  # the muxer itself fills the gaps between texts
                 seconds = float((at - moved) * base)
                 length = float((packet.duration or 0) * base)
+                if self.finished.encoding.container not in _OWN_CLOCK and seconds < 0 and seconds + length < 1e-3:
+                    continue  # what a decoder swallows before the sound begins; here it would move everything
                 if seconds >= end or (cut_start and seconds < 0 and not self._reaches(carried, seconds, length)):
                     continue
                 if packet.pts is None:

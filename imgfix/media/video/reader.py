@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -188,31 +189,25 @@ class Reader:
                 # Decoding begins at the key frame before the part.
                 target = int((self.header.start + self.cut.start) / base)
                 container.seek(target, stream=stream, backward=True)
-            waiting: set[int] = set()  # times of packets whose frames have not come out yet
-            errors = 0
+            pending = _Pending(container.format.name == "avi")
             for packet in self._demuxed(container, stream):
                 if packet is None:
                     break
-                if packet.pts is not None and packet.size and not packet.is_discard:
-                    waiting.add(packet.pts)
+                pending.announce(packet)
                 try:
                     decoded = packet.decode()
                 except av.EOFError:
                     break
-                except (av.FFmpegError, ValueError) as error:
-                    errors += 1
-                    self._tell(packet, base, error)
+                except (av.FFmpegError, ValueError):
+                    pending.fail(packet)
+                    self._tell("broken; the one before it is shown in its place", packet.pts or packet.dts, base)
                     continue
                 for frame in decoded:
-                    time = frame.pts if frame.pts is not None else frame.dts
+                    missing, time = pending.take(frame)
                     if frame.is_corrupt:
-                        self._tell_corrupt(time, base)
-                    if time is not None and waiting:
-                        late = sorted(each for each in waiting if each < time)
-                        waiting.difference_update((*late, time))
-                        for missing in late[-errors:] if errors else ():
-                            yield None, missing
-                        errors = max(0, errors - len(late))
+                        self._tell("damaged; what the decoder made of it was used", time, base)
+                    for lost in missing:
+                        yield None, lost
                     yield frame, time
             # Frames that are still inside the decoder; a flush of one that broke off can fail as well.
             try:
@@ -220,7 +215,7 @@ class Reader:
             except (av.FFmpegError, ValueError):
                 rest = []
             for frame in rest:
-                yield frame, frame.pts if frame.pts is not None else frame.dts
+                yield frame, pending.take(frame)[1]
 
     def _demuxed(self, container: Any, stream: Any) -> Iterator[Any]:
         try:
@@ -231,16 +226,9 @@ class Reader:
 
     # -- what went wrong -----------------------------------------------------------------------------------------------
 
-    def _tell(self, packet: Any, base: Fraction, error: BaseException) -> None:
-        where = f" at {float(packet.pts * base):.2f} s" if packet.pts is not None else ""
-        self._note(f"a frame{where} is broken; the one before it is shown in its place")
-
-    def _tell_corrupt(self, time: int | None, base: Fraction) -> None:
+    def _tell(self, what: str, time: int | None, base: Fraction) -> None:
         where = f" at {float(time * base):.2f} s" if time is not None else ""
-        self._note(f"a frame{where} is damaged; what the decoder made of it was used")
-
-    def _note(self, words: str) -> None:
-        self.problems.append(words)
+        self.problems.append(f"a frame{where} is {what}")
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -275,6 +263,55 @@ class Reader:
         if _mirrored(self.header):
             pixels = pixels[:, ::-1]
         return np.ascontiguousarray(np.rot90(pixels, _quarter_turns(self.header)))
+
+
+class _Pending:
+    """Packets whose frames have not come out of the decoder yet: which are missing, and when is each shown.
+
+    A decoder gives frames in the order in which they are shown. So a packet with an earlier time than the frame that
+    comes has no frame any more; whether that is a fault or a packet without a picture is told by errors before it.
+    AVI stores no times of showing: there the nth frame is shown at the place of the nth packet.
+    """
+
+    def __init__(self, by_place: bool) -> None:
+        self._by_place = by_place
+        self._times: set[int] = set()
+        self._places: deque[int] = deque()
+        self._failed: set[int] = set()
+        self._errors = 0
+
+    def announce(self, packet: Any) -> None:
+        """A packet goes into the decoder."""
+        if not packet.size or packet.is_discard:
+            return
+        if packet.pts is not None and not self._by_place:
+            self._times.add(packet.pts)
+        elif packet.dts is not None:
+            self._places.append(packet.dts)
+
+    def fail(self, packet: Any) -> None:
+        """The decoder gave an error at this packet; the fault may lie in one before it."""
+        self._errors += 1
+        if (packet.pts is None or self._by_place) and packet.dts is not None:
+            self._failed.add(packet.dts)
+
+    def take(self, frame: Any) -> tuple[list[int], int | None]:
+        """A frame has come: the times of those before it that are missing, and its own."""
+        if self._places and (frame.pts is None or self._by_place):
+            missing = []
+            time = self._places.popleft()
+            while time in self._failed and self._places:
+                missing.append(time)
+                time = self._places.popleft()
+            return missing, time
+        time = frame.pts if frame.pts is not None else frame.dts
+        if time is None:
+            return [], None
+        late = sorted(each for each in self._times if each < time)
+        self._times.difference_update((*late, time))
+        missing = late[-self._errors :] if self._errors else []
+        self._errors = max(0, self._errors - len(late))
+        return missing, time
 
 
 def _quarter_turns(header: Header) -> int:

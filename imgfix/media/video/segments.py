@@ -5,7 +5,7 @@ segment's beginning gives the same bytes as one that never stopped. A segment th
 
     clip_x4.mp4.unfinished/
         journal.jsonl    one object a line: what the job is, then one line a closed segment
-        00000.nut        packets of frames 0, 1, 2 ...; their times in it only count them
+        00000.seg        packets of frames 0, 1, 2 ...; their times in it only count them
         00001.npz        what the model remembers when segment 1 begins, where it remembers anything
 """
 
@@ -127,7 +127,7 @@ class Journal:
 
     def path(self, number: int) -> Path:
         """The file of a segment."""
-        return self.folder / f"{number:05d}.nut"
+        return self.folder / f"{number:05d}.seg"
 
     def state(self) -> dict[str, np.ndarray]:
         """What the model remembers at the end of what is finished. Raises OSError or ValueError when it is damaged."""
@@ -199,7 +199,7 @@ class SegmentWriter:
         # The clip's own times are put on at the end: the encoder only counts, whatever the frame rate does.
         self._rate = rate.limit_denominator(60000)
         self._convert = FromRgb(colour, encoding.pixels.name)
-        self._container = av.open(str(self._part), "w", format="nut")
+        self._container = av.open(str(self._part), "w", format=encoding.segment_container)
         self._stream = encoding.stream(self._container, width, height, self._rate, aspect, colour, threads)
         self.times: list[int] = []
         self.last_duration = 1

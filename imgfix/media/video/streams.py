@@ -17,6 +17,8 @@ from imgfix.media.video.header import Header, Track
 _SOUND = ("aac", "libopus", "libmp3lame", "ac3", "mp2")
 _TEXT = {"subrip", "ass", "ssa", "mov_text", "webvtt", "text"}
 _TEXT_ENCODERS = ("mov_text", "subrip", "ass", "webvtt")
+_SYNC = 0.05  # seconds by which sound may be off before anyone notices
+_HOLD_DATA = ("mp4", "mov", "mpegts")
 _MADE_ANEW = {"tmcd"}  # a timecode track, which the muxer writes from the tag of the pictures
 # What describes the old file's bytes and not its content.
 _TECHNICAL = {
@@ -78,18 +80,21 @@ def plan(header: Header, container: str, audio: bool = True) -> Streams:
             stream = source.streams[track.index]
             if track.kind == "audio" and not audio:
                 continue
-            if track.codec in _MADE_ANEW:
+            if track.codec in _MADE_ANEW or (track.kind == "data" and _is_hidden(stream)):
                 continue
             found = _way(track, stream, container)
             if found is None:
-                dropped.append(f"{track} (a {container} file does not hold it)")
+                dropped.append(f"{track} ({_a(container)} file does not hold it)")
                 continue
             carried.append(found)
             if found.way == "convert":
                 converted.append(f"{track} to {found.codec}")
+            late = _late(stream, source.streams[header.stream])
+            if container == "avi" and late > _SYNC:
+                dropped.append(f"the {late:.2f} s before {track} begins (an avi file does not note them)")
     chapters = header.chapters if container in ("mp4", "mov", "matroska", "webm", "3gp") else 0
     if header.chapters and not chapters:
-        dropped.append(f"{header.chapters} chapters (a {container} file does not hold them)")
+        dropped.append(f"{header.chapters} chapters ({_a(container)} file does not hold them)")
     return Streams(tuple(carried), tuple(dropped), tuple(converted), chapters)
 
 
@@ -99,7 +104,9 @@ def _way(track: Track, stream: Any, container: str) -> Carried | None:
     if track.kind == "cover":
         if container == "matroska":  # covers are attachments there
             return Carried(track, "attach", track.codec)
-        return Carried(track, "copy", track.codec) if container in ("mp4", "mov") else None
+        return Carried(track, "copy", track.codec) if container == "mp4" else None
+    if track.kind == "data" and container not in _HOLD_DATA:
+        return None
     if taken(container, stream):
         return Carried(track, "copy", track.codec)
     if track.kind == "audio":
@@ -111,6 +118,22 @@ def _way(track: Track, stream: Any, container: str) -> Carried | None:
         codec = next((name for name in _TEXT_ENCODERS if name in supported), None)
         return Carried(track, "convert", codec) if codec else None
     return None
+
+
+def _a(container: str) -> str:
+    return f"an {container}" if container[:1] in "am" and container != "matroska" else f"a {container}"
+
+
+def _late(stream: Any, pictures: Any) -> float:
+    """Seconds by which a stream begins after the pictures."""
+    if stream.start_time is None or stream.type != "audio":
+        return 0.0
+    return float(stream.start_time * stream.time_base) - float((pictures.start_time or 0) * pictures.time_base)
+
+
+def _is_hidden(stream: Any) -> bool:
+    """Whether a track is only a part of the file's structure, such as the titles of chapters in MP4."""
+    return str(getattr(stream.discard, "name", "")) == "all"
 
 
 def taken(container: str, stream: Any) -> bool:
