@@ -51,10 +51,11 @@ def run(
                         outcome = work(item.job, tick)
                 report.tell(item.source, item.target, outcome)
                 finished += outcome.status == "done"
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interrupt:
                 report.tell_interrupted(item.source, item.target)
                 left = len(items) - finished - len(failures)
-                console.error(f"interrupted at {item.source}: {finished} done, {left} not")
+                kept = "; ".join(getattr(interrupt, "__notes__", ())) or None  # what a clip has finished already
+                console.error(f"interrupted at {item.source}: {finished} done, {left} not", kept)
                 return ExitCode.INTERRUPTED
             except BrokenPipeError:
                 raise  # nobody reads the results any more

@@ -167,35 +167,13 @@ Maker = Callable[[int, int, tuple[int, int]], "SequenceTask"]
 
 
 def kind_of(job: Job, shared: Shared) -> str:
-    """`video`, `animation`, `frames` or `image`: what a job's file is, by its content and not by its name.
-
-    An animated picture that is to become a video is a `video`; one that is to become a JPEG is an `image`.
-    """
-    from imgfix.media.jobs import VIDEO
-    from imgfix.media.sniff import is_video, sniff
+    """`video`, `animation`, `frames` or `image`: what a job's file is worked on as."""
+    from imgfix.media.kinds import kind_of_file
 
     if job.kind == FRAMES or not isinstance(job.source, Path):
-        return job.kind if job.kind == FRAMES else "image"
-    try:
-        with job.source.open("rb") as stream:
-            start = stream.read(1024)
-    except OSError:
-        return job.kind if job.kind == VIDEO else "image"
-    if is_video(start):
-        return VIDEO
-    found = sniff(start)
-    if found is None:
-        return VIDEO if job.kind == VIDEO else "image"
-    from imgfix.media import animation
-    from imgfix.media.video.containers import CONTAINERS
-
-    if not animation.is_animated(job.source):
-        return "image"
+        return FRAMES if job.kind == FRAMES else "image"
     target = job.target if isinstance(job.target, Path) else None
-    if target is not None and target.suffix.lower() in CONTAINERS:
-        return VIDEO
-    moves = animation.form_for(target, found, without_container(shared).format)
-    return "animation" if moves is not None else "image"
+    return kind_of_file(job.source, target, without_container(shared).format)
 
 
 def folder_items(shared: Shared, suffix: str) -> list[Item[Job]]:

@@ -137,7 +137,10 @@ class Clip:
             with atomic_path(self.target) as temporary:
                 join.join(temporary, journal, self._finished(record or {}))
         except BaseException as error:
-            raise self._left_behind(journal, error) from error
+            told = self._left_behind(journal, error)
+            if told is error:
+                raise
+            raise told from error
         frames = journal.frames
         segments.remove(self.target)
         notes = (*self.notes, *self.reader.notes)

@@ -49,6 +49,8 @@ class Remembering(Doubling):
         self, frames: list[np.ndarray], number: int, memory: np.ndarray | None
     ) -> Generator[Made, None, np.ndarray | None]:
         for offset, frame in enumerate(frames):
+            if self.seconds:
+                time.sleep(self.seconds)
             begin = Restart(number, number, {"memory": memory} if memory is not None else {}) if offset == 0 else None
             memory = frame.astype(np.float32) if memory is None else 0.75 * memory + 0.25 * frame
             mixed = (memory + 0.5).astype(frame.dtype)

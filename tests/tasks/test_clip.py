@@ -5,6 +5,11 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -18,11 +23,13 @@ from imgfix.errors import InputError, OutputError, UsageError
 from imgfix.media.video import segments
 from imgfix.media.video.encoding import Wanted
 from imgfix.media.video.reader import Cut, Reader
+from imgfix.media.video.segments import Journal
 from imgfix.tasks.clip import Clip, Done, Settings
 from imgfix.tasks.sequence import Made, Restart
 from tests.media.clips import EVEN, UNEVEN, Recipe, Seen, Sound, look, make, picture
 from tests.tasks.doubling import Doubling, Remembering
 
+ROOT = Path(__file__).parents[2]
 LOSSLESS = Wanted(options={"qp": "0"}, pixels="yuv444p")
 
 
@@ -364,6 +371,32 @@ def test_a_job_that_died_while_joining_only_joins(tmp_path: Path, short: None, m
         source, target, Interrupting(Doubling(), 0, AssertionError("nothing is to be made")), Settings(resume=True)
     )
     assert done.resumed == done.frames == 24
+
+
+def test_a_process_killed_at_random_moments_goes_on_with_the_same_frames(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(times=[i / 25 for i in range(60)], sounds=(Sound(seconds=2),)))
+    whole, parts = tmp_path / "whole.mp4", tmp_path / "parts.mp4"
+    command = [sys.executable, "-m", "tests.tasks.clip_process", str(source)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*command, str(whole), "0"], env=environment, check=True, timeout=60, cwd=ROOT)
+    rng = random.Random(7)
+    folder = segments.folder_of(parts)
+    kept = []
+    for count in (1, 2, 3):
+        process = subprocess.Popen([*command, str(parts), "0.02"], env=environment, cwd=ROOT)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline and len(list(folder.glob("*.seg"))) < count:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.15))
+        process.kill()
+        process.wait()
+        found = Journal.read(parts)
+        kept.append(found.frames if found is not None else 0)
+    assert kept[-1] > kept[0] > 0 and not parts.exists()
+    last = subprocess.run([*command, str(parts), "0"], env=environment, check=True, capture_output=True, cwd=ROOT)
+    assert f"going on after frame {kept[-1]}" in last.stdout.decode()
+    assert parts.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "parts.mp4", "whole.mp4"]
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
