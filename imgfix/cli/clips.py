@@ -256,7 +256,7 @@ def run(
     told["output"]["bytes"] = pictures.bytes_written(job)
     line = (
         f"{clip.size[0]}x{clip.size[1]} -> {width}x{height}, {done.frames} frames, {_in_words(clip)}, "
-        f"{time_in_words(seconds)} ({speed:.1f} fps)"
+        f"{time_in_words(seconds)} ({_speed_in_words(speed)})"
     )
     return Outcome(line, told, warnings=done.notes)
 
@@ -457,6 +457,10 @@ def _record(
     hashed = f", sha256 {made['sha256']}" if "sha256" in made else ""
     key = "IMGFIX" if clip.encoding.container in ("matroska", "webm") else "comment"
     return {key: f"{made['command']} (imgfix {__version__}{hashed})"}
+
+
+def _speed_in_words(speed: float) -> str:
+    return f"{speed:.1f} fps" if speed >= 1 or speed == 0 else f"{time_in_words(1 / speed)} a frame"
 
 
 def _words(values: Mapping[str, Any]) -> dict[str, str]:

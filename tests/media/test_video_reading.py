@@ -190,6 +190,34 @@ def test_frames_that_cannot_be_decoded_are_told_from_a_file_without_any(tmp_path
         header.inspect(clip)
 
 
+def test_encrypted_files_are_refused(tmp_path: Path) -> None:
+    import av
+
+    source = make(tmp_path / "a.mp4")
+    options = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "01" * 16, "encryption_kid": "02" * 16}
+    with av.open(str(source)) as given, av.open(str(tmp_path / "e.mp4"), "w", options=options) as out:
+        stream = out.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    with pytest.raises(InputError, match="is encrypted"):
+        header.inspect(tmp_path / "e.mp4")
+
+
+@pytest.mark.parametrize("name", ["a.mpg", "a.ts", "a.mkv", "a.avi", "a.mp4"])
+def test_a_part_is_the_same_whether_or_not_one_can_seek_to_it(tmp_path: Path, name: str) -> None:
+    times = [i / 25 for i in range(100)]
+    codec = "mpeg2video" if name == "a.mpg" else "libx264"
+    clip = make(tmp_path / name, Recipe(times=times, codec=codec, time_base=Fraction(1, 25), options={"g": "12"}))
+    whole = [frame.pixels for frame in Reader(clip).frames()]
+    part = [frame.pixels for frame in Reader(clip, Cut(2.0, 2.4)).frames()]
+    assert len(part) == 10
+    at = next(number for number, pixels in enumerate(whole) if np.array_equal(pixels, part[0]))
+    assert abs(at - 50) <= 1
+    assert all(np.array_equal(a, b) for a, b in zip(part, whole[at:], strict=False))
+
+
 def test_a_start_beyond_the_end_is_refused(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4")
     with pytest.raises(InputError, match=r"0\.96 seconds long, and --start 5 is beyond"):

@@ -190,6 +190,8 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
     try:
         for packet in container.demux(stream):
             packets += packet.size > 0
+            if packet.has_sidedata("encryption_info"):
+                raise InputError(f"{path} is encrypted", hint="only files without copy protection can be worked on")
             try:
                 for frame in packet.decode():
                     return frame
@@ -200,20 +202,12 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
     except av.FFmpegError as error:
         failure = error
     name = stream.codec_context.name
-    if _encrypted(stream):
-        raise InputError(f"{path} is encrypted", hint="only files without copy protection can be worked on")
     if packets == 0:
         raise InputError(f"{path} holds no frames", hint="give another video")
     raise InputError(
         f"{path}: not one of its {packets} frames ({name}) can be decoded ({failure or 'the decoder gives nothing'})",
         hint="it is damaged or encrypted; see whether it plays",
     )
-
-
-def _encrypted(stream: Any) -> bool:
-    codec = stream.codec_context
-    tag = str(getattr(codec, "codec_tag", ""))
-    return tag.lower().startswith(("encv", "drm"))
 
 
 def _family(codec: Any) -> str:

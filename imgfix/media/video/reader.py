@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -181,14 +181,26 @@ class Reader:
 
     def _packets(self) -> Iterator[tuple[Any, int | None]]:
         """Frames as they are decoded; (None, time) for one that was announced and never came."""
+        if self.cut.start:
+            target = self.header.start + self.cut.start
+            found = self._packets_from(target)
+            head = next(found, None)
+            if head is not None and head[1] is not None and float(head[1] * self.header.time_base) <= target:
+                yield head
+                yield from found
+                return
+            # Seeking in files without an index can land behind the place: then all is decoded from the beginning.
+            found.close()
+            self.problems, self.cut_off = [], None
+        yield from self._packets_from(None)
+
+    def _packets_from(self, target: float | None) -> Generator[tuple[Any, int | None], None, None]:
         with headers.opened(self.path) as container:
             stream = headers.main_stream(self.path, container)
             stream.thread_type = "AUTO"
             base = stream.time_base
-            if self.cut.start:
-                # Decoding begins at the key frame before the part.
-                target = int((self.header.start + self.cut.start) / base)
-                container.seek(target, stream=stream, backward=True)
+            if target is not None:
+                container.seek(int(target / base), stream=stream, backward=True)
             pending = _Pending(container.format.name == "avi")
             for packet in self._demuxed(container, stream):
                 if packet is None:
@@ -246,7 +258,8 @@ class Reader:
         end = float((last + usual) * head.time_base) - head.start
         lost = length - end
         announced = any(name in head.container for name in ("mov", "avi", "matroska"))
-        if announced and lost > max(0.5, 4 * float(usual * head.time_base)) and count < head.frames:
+        least = max(3 * float(usual * head.time_base), min(0.5, length / 10))
+        if announced and lost > least and count < head.frames:
             self.cut_off = f"{length:.2f} seconds are announced"
 
     def _check_size(self, raw: Any, number: int) -> None:
