@@ -258,7 +258,7 @@ def run(
         f"{clip.size[0]}x{clip.size[1]} -> {width}x{height}, {done.frames} frames, {_in_words(clip)}, "
         f"{time_in_words(seconds)} ({_speed_in_words(speed)})"
     )
-    return Outcome(line, told, warnings=done.notes)
+    return Outcome(line, told, warnings=(*_not_for_clips(shared), *done.notes))
 
 
 def plan(job: Job, options: ClipOptions, shared: Shared, make: Maker, facts: Mapping[str, Any]) -> Outcome:
@@ -275,7 +275,11 @@ def plan(job: Job, options: ClipOptions, shared: Shared, make: Maker, facts: Map
     if expected is not None:
         told |= {"memory_bytes": expected.host_bytes + expected.device_bytes, "seconds": round(expected.seconds, 1)}
         line += f", about {size_in_words(told['memory_bytes'])} and {time_in_words(expected.seconds)}"
-    return Outcome(line, told, status="planned", warnings=clip.notes)
+    return Outcome(line, told, status="planned", warnings=(*_not_for_clips(shared), *clip.notes))
+
+
+def _not_for_clips(shared: Shared) -> tuple[str, ...]:
+    return ("--quality is for pictures; the quality of a clip is --crf",) if shared.quality is not None else ()
 
 
 def plan_unseen(job: Job, options: ClipOptions, shared: Shared, facts: Mapping[str, Any]) -> Outcome:

@@ -105,6 +105,7 @@ class Console:
             TimeRemainingColumn(compact=True),
             console=self.rich,
             transient=True,
+            speed_estimate_period=120,  # a frame may take a minute
         )
         with bars:
             yield Progress(bars, unit, bars.add_task("all files", total=files, unit="files") if files > 1 else None)

@@ -64,7 +64,6 @@ def find_jobs(
             job=job,
             problem=job.error,
             skipped=job.skip,
-            unit="frames" if job.kind == jobs.VIDEO else None,
         )
         for job in found
     ]

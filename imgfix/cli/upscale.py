@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -159,7 +159,9 @@ def command(
     if all(item.problem or item.skipped for item in items):  # no need to load anything
         return batch.run(items, pictures.never, shared.console, report)
     run = _Run(shared, context, wanted, moving, chosen)
-    chosen.prepare(run.kind(item.job) for item in items if not (item.problem or item.skipped))
+    kinds = {item.source: run.kind(item.job) for item in items if not (item.problem or item.skipped)}
+    items = [replace(item, unit=None if kinds.get(item.source, "image") == "image" else "frames") for item in items]
+    chosen.prepare(kinds.values())
     return batch.run(items, run.plan if dry_run else run.work, shared.console, report)
 
 

@@ -7,6 +7,8 @@ short, so that memory does not depend on the length. What is encoded goes to clo
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from imgfix.errors import ImgfixError, InputError, OutputError
@@ -41,7 +44,7 @@ class Settings:
     resume: bool = False
     """Go on with what an interrupted run left; without it such parts are in the way."""
     overwrite: bool = False
-    """Throw away what an interrupted run left."""
+    """Throw away what an interrupted run left, unless `resume`."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,12 @@ class Clip:
         found = [*self.encoding.notes, *self.streams.notes]
         if self.header.interlaced:
             found.append("its frames are interlaced: comb lines are enlarged with them; deinterlace it first")
+        if self.header.hdr:
+            found.append(f"it is HDR ({self.header.hdr}): its values go through a model made for ordinary pictures")
+        if self.header.dynamic:
+            found.append(f"{self.header.dynamic} describes the old pictures and is left out")
+        if self.header.hidden_alpha:
+            found.append("its transparency cannot be read and is left out")
         if self.reader.upright:
             found.append("turned upright, for the result's container does not note how pictures are turned")
         return tuple(found)
@@ -129,6 +138,7 @@ class Clip:
         """
         check_writable(self.target)
         facts = {"source": segments.identity(self.source), "job": _plain(job), "written": self._binding(task)}
+        made = _missing_folders(self.target)
         journal = self._journal(facts, say or (lambda text: None))
         resumed = journal.frames
         try:
@@ -137,7 +147,7 @@ class Clip:
             with atomic_path(self.target) as temporary:
                 join.join(temporary, journal, self._finished(record or {}))
         except BaseException as error:
-            told = self._left_behind(journal, error)
+            told = self._left_behind(journal, error, made)
             if told is error:
                 raise
             raise told from error
@@ -159,6 +169,7 @@ class Clip:
         cut = self.settings.cut
         return {
             "version": 1,
+            "library": av.__version__,  # another encoder may give other bytes, which do not belong together
             "encoding": [self.encoding.encoder.name, self.encoding.pixels.name, *map(list, self.encoding.options)],
             "container": self.encoding.container,
             "size": list(task.size(*self.size)),
@@ -169,7 +180,7 @@ class Clip:
 
     def _journal(self, facts: Mapping[str, Any], say: Callable[[str], None]) -> Journal:
         found = Journal.read(self.target)
-        if found is not None and found.frames > 0 and not self.settings.overwrite:
+        if found is not None and found.frames > 0 and (self.settings.resume or not self.settings.overwrite):
             same = {key: found.job.get(key) for key in facts} == dict(facts)
             if not self.settings.resume:
                 raise OutputError(
@@ -256,10 +267,13 @@ class Clip:
             record=record,
         )
 
-    def _left_behind(self, journal: Journal, error: BaseException) -> BaseException:
+    def _left_behind(self, journal: Journal, error: BaseException, made: list[Path]) -> BaseException:
         """The error, with a word on what is kept; where nothing was finished yet, nothing is left behind."""
         if not journal.segments:
             segments.remove(self.target)
+            for folder in made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
             return error
         kept = f"{journal.frames} frames are finished and kept in {journal.folder}; --resume goes on with them"
         if isinstance(error, OSError) and not isinstance(error, ImgfixError):
@@ -279,10 +293,13 @@ def _ahead(task: SequenceTask, frames: Iterator[np.ndarray], restart: Restart | 
     return ahead(task.run(ahead(frames, _QUEUE), restart), _QUEUE)
 
 
+def _missing_folders(target: Path) -> list[Path]:
+    """The folders that will be made for a target, innermost first."""
+    return [folder for folder in target.absolute().parents if not folder.exists()]
+
+
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """As JSON gives it back."""
-    import json
-
     plain: dict[str, Any] = json.loads(json.dumps(dict(values), default=str))
     return plain
 

@@ -303,8 +303,9 @@ def test_an_interrupted_job_goes_on_and_gives_the_same_bytes(
 
 def test_nothing_is_left_when_nothing_was_finished(tmp_path: Path, short: None) -> None:
     source = make(tmp_path / "a.mp4")
-    with pytest.raises(KeyboardInterrupt):
-        run(source, tmp_path / "b.mp4", Interrupting(Doubling(), 5, KeyboardInterrupt()))
+    for target in ("b.mp4", "new/folder/b.mp4"):
+        with pytest.raises(KeyboardInterrupt):
+            run(source, tmp_path / target, Interrupting(Doubling(), 5, KeyboardInterrupt()))
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
@@ -321,6 +322,13 @@ def test_finished_parts_are_not_thrown_away_by_accident(tmp_path: Path, short: N
         run(source, target)
     assert caught.value.hint is not None and "--resume" in caught.value.hint
     assert run(source, target, settings=Settings(overwrite=True)).resumed == 0
+
+
+def test_a_result_that_is_to_be_replaced_can_be_taken_up_too(tmp_path: Path, short: None) -> None:
+    source, target = interrupted(tmp_path)
+    target.write_bytes(b"old")
+    assert run(source, target, settings=Settings(overwrite=True, resume=True)).resumed == 16
+    assert len(look(target).times) == 24
 
 
 @pytest.mark.parametrize("change", ["source", "options", "encoding", "damage"])

@@ -21,6 +21,13 @@ _COVER = 0x400  # AV_DISPOSITION_ATTACHED_PIC
 _UNTOUCHED = ((1 << 16), 0, 0, 0, (1 << 16), 0, 0, 0, (1 << 30))
 _PQ, _HLG = 16, 18  # transfer characteristics of ITU-T H.273
 
+_DYNAMIC = {
+    SideData.DOVI_METADATA: "Dolby Vision",
+    SideData.DOVI_RPU_BUFFER: "Dolby Vision",
+    SideData.DYNAMIC_HDR_PLUS: "HDR10+",
+    SideData.DYNAMIC_HDR_VIVID: "HDR Vivid",
+}
+
 
 @dataclass(frozen=True)
 class Track:
@@ -91,6 +98,10 @@ class Header:
     """`PQ`, `HLG`, or None."""
     light: str | None
     """Mastering display and light levels, in the notation of x265, where the file has them."""
+    dynamic: str | None = None
+    """Metadata that change from frame to frame: `Dolby Vision`, `HDR10+`, `HDR Vivid`."""
+    hidden_alpha: bool = False
+    """WebM with transparency, which the decoder does not see."""
 
     @property
     def others(self) -> tuple[Track, ...]:
@@ -181,6 +192,8 @@ def header_of(path: Path, container: Any) -> Header:
         chapters=len(container.chapters()),
         hdr={_PQ: "PQ", _HLG: "HLG"}.get(colour.transfer),
         light=_light(first),
+        dynamic=next((words for kind, words in _DYNAMIC.items() if first.side_data.get(kind) is not None), None),
+        hidden_alpha=stream.metadata.get("alpha_mode") == "1" and not any(c.is_alpha for c in first.format.components),
     )
 
 
