@@ -1,4 +1,4 @@
-"""The Python functions behind `import imgfix`: a path or an array in, an array out.
+"""The Python functions behind `import imgfix`: a path or an array in, an array out; a clip in, a clip out.
 
 For more (streams, metadata, your own loop) see `imgfix.media.image`, `imgfix.runtime.engine.Engine` and `imgfix.tasks`.
 """
@@ -20,6 +20,7 @@ from imgfix.media.mask import Box, Length
 
 if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.upscale import UpscaleOptions
     from imgfix.zoo.descriptor import Model
 
 Source = str | Path | np.ndarray
@@ -36,21 +37,23 @@ def upscale(
     precision: str = "auto",
     progress: Progress | None = None,
     **options: Any,
-) -> np.ndarray:
-    """Upscale a picture.
+) -> np.ndarray | None:
+    """Upscale a picture, or a clip.
 
     Args:
-        picture: a path, or an array (H, W), (H, W, 1|3) or with alpha (H, W, 2|4), uint8 or uint16, sRGB or grey.
+        picture: a path, or an array (H, W), (H, W, 1|3) or with alpha (H, W, 2|4), uint8 or uint16, sRGB or grey. A
+            video needs an `output`; an animated picture stays animated with one, and gives its first frame without.
         scale: 1 to 16; the model's own without it.
         model: a catalog name (pulled when missing), a weights file, `auto`, or what `load` gave; an `Engine` to run
             many pictures without preparing the model each time.
         output: also write the result there, with the metadata of the input.
         device, precision: as on the command line.
-        progress: told (done, total) tiles.
+        progress: told (done, total) tiles; frames for a clip.
         options: fields of `imgfix.tasks.upscale.UpscaleOptions` (`width`, `long_side`, `tta`, `blend`, `tile` ...).
 
     Returns:
-        An array of the same type and channels, in the colour space of the file.
+        An array of the same type and channels, in the colour space of the file; None for a clip, whose frames are in
+        `output`.
 
     Raises:
         ImgfixError: with a message and a hint; InputError, OutputError, ModelError and UsageError are its kinds.
@@ -58,6 +61,13 @@ def upscale(
     from imgfix.tasks.upscale import UpscaleOptions
     from imgfix.tasks.upscale import upscale as run
 
+    moving = _moving(picture, output)
+    if moving is not None:
+        tasks = ("video", "upscale")
+        wanted = UpscaleOptions(scale=scale, **options)
+        engine = _engine(tasks, model, device, precision, round(scale) if scale else None)
+        _upscale_clip(moving, Path(str(picture)), output, engine, wanted, progress)
+        return None
     given = _picture(picture)
     engine = _engine("upscale", model, device, precision, round(scale) if scale else None)
     result = run(
@@ -130,7 +140,49 @@ def inpaint(
     return _finished(replace(given, pixels=pixels), output, like=picture)
 
 
-def _engine(task: str, model: str | Model | Engine, device: str, precision: str, scale: int | None = None) -> Engine:
+def _moving(source: Source, output: str | Path | None) -> str | None:
+    """`video` or `animation` for what has to be written frame by frame, None for pictures. Raises UsageError."""
+    from imgfix.media.kinds import ANIMATION, kind_of_file
+    from imgfix.media.sources import VIDEO
+
+    if isinstance(source, np.ndarray):
+        return None
+    kind = kind_of_file(Path(source), Path(output) if output is not None else None)
+    if kind == VIDEO and output is None:
+        raise UsageError(f"{source} is a clip, which does not fit into an array", hint="say where to write: output=...")
+    return kind if kind == VIDEO or (kind == ANIMATION and output is not None) else None
+
+
+def _upscale_clip(
+    kind: str,
+    source: Path,
+    output: str | Path | None,
+    engine: Engine,
+    options: UpscaleOptions,
+    progress: Progress | None,
+) -> None:
+    from imgfix.media import animation
+    from imgfix.media.sources import VIDEO
+    from imgfix.tasks.animation import run
+    from imgfix.tasks.clip import Clip, Settings
+    from imgfix.tasks.frames import sequence_for
+
+    target = Path(str(output))
+    if kind == VIDEO:
+        clip = Clip(source, target, Settings(overwrite=True))
+        task = sequence_for(engine, options, *clip.size, clip.encoding.multiple)
+        clip.rehearse(*task.size(*clip.size))
+        clip.run(task, {"model": engine.descriptor.sha256, "options": repr(options)}, progress=progress)
+        return
+    found = animation.inspect(source)
+    form = animation.form_for(target, found.format, None)
+    assert form is not None
+    run(found, target, form, sequence_for(engine, options, found.width, found.height), progress=progress)
+
+
+def _engine(
+    task: str | tuple[str, ...], model: str | Model | Engine, device: str, precision: str, scale: int | None = None
+) -> Engine:
     from imgfix import zoo
     from imgfix.runtime.engine import Engine
     from imgfix.zoo.descriptor import Model

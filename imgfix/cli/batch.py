@@ -25,6 +25,8 @@ class Item(Generic[T]):
     """Known before any work: its output exists, its input is missing."""
     skipped: str | None = None
     """Why it is left out, when it is."""
+    unit: str | None = None
+    """What its progress is counted in, where that is not the unit of the batch."""
 
 
 def run(
@@ -45,14 +47,15 @@ def run(
                 if item.skipped is not None:
                     outcome = Outcome(line=item.skipped, status="skipped", facts={"reason": item.skipped})
                 else:
-                    with progress.file(item.source) as tick:
+                    with progress.file(item.source, item.unit) as tick:
                         outcome = work(item.job, tick)
                 report.tell(item.source, item.target, outcome)
                 finished += outcome.status == "done"
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as interrupt:
                 report.tell_interrupted(item.source, item.target)
                 left = len(items) - finished - len(failures)
-                console.error(f"interrupted at {item.source}: {finished} done, {left} not")
+                kept = "; ".join(getattr(interrupt, "__notes__", ())) or None  # what a clip has finished already
+                console.error(f"interrupted at {item.source}: {finished} done, {left} not", kept)
                 return ExitCode.INTERRUPTED
             except BrokenPipeError:
                 raise  # nobody reads the results any more

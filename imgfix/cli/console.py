@@ -73,13 +73,30 @@ class Console:
         if not self.interactive:
             yield Progress()
             return
-        from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            ProgressColumn,
+            Task,
+            TextColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as RichProgress
+        from rich.text import Text
+
+        class Speed(ProgressColumn):
+            """Frames a second, for clips."""
+
+            def render(self, task: Task) -> Text:
+                if task.fields.get("unit") != "frames" or not task.speed:
+                    return Text("")
+                return Text(f"{task.speed:.1f} fps" if task.speed >= 1 else f"{1 / task.speed:.1f} s a frame")
 
         counts = (
             (DownloadColumn(),)
             if unit == "bytes"
-            else (MofNCompleteColumn(), TextColumn("{task.fields[unit]}", markup=False))
+            else (MofNCompleteColumn(), TextColumn("{task.fields[unit]}", markup=False), Speed())
         )
         bars = RichProgress(
             TextColumn("{task.description}", markup=False),
@@ -88,6 +105,7 @@ class Console:
             TimeRemainingColumn(compact=True),
             console=self.rich,
             transient=True,
+            speed_estimate_period=120,  # a frame may take a minute
         )
         with bars:
             yield Progress(bars, unit, bars.add_task("all files", total=files, unit="files") if files > 1 else None)
@@ -112,16 +130,16 @@ class Progress:
         self._files = files
 
     @contextmanager
-    def file(self, name: str) -> Iterator[Tick]:
+    def file(self, name: str, unit: str | None = None) -> Iterator[Tick]:
         """The bar of one file; gives the function that moves it."""
         if self._bars is None:
             yield _no_tick
             return
         bars = self._bars
         short = name if len(name) <= _NAME_WIDTH else "..." + name[3 - _NAME_WIDTH :]
-        task = bars.add_task(short, total=None, unit=self._unit)
+        task = bars.add_task(short, total=None, unit=unit or self._unit)
         try:
-            yield lambda done, total: bars.update(task, completed=done, total=total)
+            yield lambda done, total: bars.update(task, completed=done, total=total or None)
         finally:
             bars.remove_task(task)
             if self._files is not None:

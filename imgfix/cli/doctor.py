@@ -65,6 +65,7 @@ def command(
     facts["libraries"] = _libraries(checks)
     facts["devices"] = _devices(checks)
     facts["formats"] = _formats(checks)
+    facts["video"] = _video(checks)
     facts["weights"] = _weights(checks)
     facts["folders"] = _folders(checks)
     facts["extras"] = _extras(checks)
@@ -169,6 +170,36 @@ def _formats(checks: list[Check]) -> dict[str, dict[str, bool]]:
     working = [name for name, can in found.items() if can["write"]]
     checks.append(Check("formats", "pictures", "ok", " ".join(working)))
     return found
+
+
+def _video(checks: list[Check]) -> dict[str, list[str]]:
+    try:
+        import av
+
+        from imgfix.media.video import containers, encoding
+    except Exception:  # said above: av cannot be imported
+        return {}
+    encoders = encoding.available()
+    families = list(dict.fromkeys(encoder.family for encoder in encoders))
+    names = ("h264", "hevc", "av1", "vp8", "vp9", "mpeg4", "mpeg2video", "mjpeg", "prores", "ffv1", "theora", "vvc")
+    decoders = [name for name in names if _decodes(av, name)]
+    found = list(dict.fromkeys(containers.CONTAINERS.values()))
+    words = ", ".join(f"{encoder.family} ({encoder.name})" for encoder in encoders)
+    if "h264" in families:
+        checks.append(Check("formats", "clips, written", "ok", f"{words}; in {' '.join(found)}"))
+    else:
+        remedy = "pip install --upgrade --force-reinstall av"
+        checks.append(Check("formats", "clips, written", "missing", f"no h264; only {words or 'nothing'}", remedy))
+    checks.append(Check("formats", "clips, read", "ok", " ".join(decoders)))
+    return {"encoders": [encoder.name for encoder in encoders], "decoders": decoders, "containers": found}
+
+
+def _decodes(av: Any, name: str) -> bool:
+    try:
+        av.Codec(name, "r")
+    except (ValueError, av.FFmpegError):
+        return False
+    return True
 
 
 def _weights(checks: list[Check]) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
 
 
-def choose(shared: Shared, task: str, scale: int | None = None) -> tuple[str, str | None]:
-    """Settle what `--model` means, without loading anything.
+def choose(shared: Shared, task: str | tuple[str, ...], scale: int | None = None) -> tuple[str, str | None]:
+    """Settle what `--model` means, without loading anything; of several tasks, `auto` prefers the first.
 
     Returns the name (or path) and, for `auto`, the name of a better model that could be pulled.
     Raises ModelError: unknown name, another task, nothing installed.
@@ -26,10 +26,11 @@ def choose(shared: Shared, task: str, scale: int | None = None) -> tuple[str, st
         return auto.resolve(task, scale)
     if not _is_file(shared.model):
         entry = catalog.find(shared.model)
-        if entry.task != task:
-            names = ", ".join(known.name for known in catalog.entries() if known.task == task)
-            hint = f"models for '{task}': {names}" if names else "see: imgfix weights list"
-            raise ModelError(f"{shared.model} is a model for '{entry.task}', not for '{task}'", hint=hint)
+        if entry.task not in auto.tasks(task):
+            names = ", ".join(known.name for known in catalog.entries() if known.task in auto.tasks(task))
+            words = auto.words(task)
+            hint = f"models for '{words}': {names}" if names else "see: imgfix weights list"
+            raise ModelError(f"{shared.model} is a model for '{entry.task}', not for '{words}'", hint=hint)
     return shared.model, None
 
 
@@ -45,7 +46,7 @@ def bytes_to_pull(name: str) -> int | None:
     return entry.sources[0].download_bytes if entry.sources else entry.bytes
 
 
-def open_engine(shared: Shared, task: str, name: str) -> Engine:
+def open_engine(shared: Shared, task: str | tuple[str, ...], name: str) -> Engine:
     """Load a model (pull it first when it was named and is missing) and place it.
 
     Raises ModelError, DownloadError, UsageError (no such device).

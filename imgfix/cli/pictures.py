@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -31,15 +31,19 @@ _UNRECORDED = {
 }
 
 
-def find_jobs(shared: Shared, suffix: str, variables: Mapping[str, object]) -> list[Item[Job]]:
+def find_jobs(
+    shared: Shared,
+    suffix: str | Callable[[str], str],
+    variables: Mapping[str, object] | Callable[[str], Mapping[str, object]],
+    kinds: Sequence[str] = ("image",),
+) -> list[Item[Job]]:
     """The items of a command; all clashes are found here, before any work.
 
+    suffix, variables, kinds: as of `imgfix.media.jobs.plan`.
     Raises UsageError.
     """
-    from imgfix.media import formats, jobs
+    from imgfix.media import jobs
 
-    if shared.format is not None:
-        formats.find(shared.format)
     if _STREAM in shared.inputs and sys.stdin.isatty():
         raise UsageError("'-' reads a picture from stdin, but nothing is piped in", hint="imgfix ... - < photo.jpg")
     found = jobs.plan(
@@ -47,6 +51,7 @@ def find_jobs(shared: Shared, suffix: str, variables: Mapping[str, object]) -> l
         shared.output,
         recursive=shared.recursive,
         suffix=suffix,
+        kinds=kinds,
         target_format=shared.format,
         overwrite=shared.overwrite,
         skip_existing=shared.skip_existing,

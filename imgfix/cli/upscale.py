@@ -1,25 +1,31 @@
-"""`imgfix upscale`: larger pictures."""
+"""`imgfix upscale`: larger pictures and clips."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgfix.cli import batch, complete, models, options, pictures
+from imgfix.cli import batch, clips, complete, models, options, pictures
+from imgfix.cli.clips import ClipOptions
 from imgfix.cli.console import Tick, size_in_words, time_in_words
 from imgfix.cli.report import Outcome, Report
+from imgfix.errors import ModelError
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.sequence import SequenceTask
     from imgfix.tasks.upscale import UpscaleOptions
 
 EPILOG = options.examples(
     "imgfix upscale photo.jpg",
     "imgfix upscale scans/ -r -o large/ --long-side 4000",
     "imgfix upscale - < in.png > out.png",
+    "imgfix upscale clip.mp4 --scale 2 --start 0:10 --end 0:20",
 )
 
 _SIZE = "Size and look"
@@ -77,7 +83,7 @@ ModelName = Annotated[
     str,
     typer.Option(
         "--model", "-m", metavar="NAME", help=options.MODEL_HELP, rich_help_panel="Model and machine",
-        autocompletion=complete.models("upscale"),
+        autocompletion=complete.models(("upscale", "video")),
     ),
 ]  # fmt: skip
 
@@ -99,6 +105,17 @@ def command(
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     no_record: options.NoRecord = False,
+    codec: clips.Codec = None,
+    crf: clips.Crf = None,
+    preset: clips.Preset = None,
+    pix_fmt: clips.PixFmt = None,
+    encoder_option: clips.EncoderOption = None,
+    start: clips.Start = None,
+    end: clips.End = None,
+    no_audio: clips.NoAudio = False,
+    fps: clips.Fps = None,
+    frames: clips.Frames = False,
+    resume: clips.Resume = False,
     model: ModelName = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -111,9 +128,10 @@ def command(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Make pictures larger.
+    """Make pictures and clips larger.
 
-    Format, bit depth, colour profile, metadata and transparency stay as they were.
+    Format, bit depth, colour profile, metadata and transparency stay as they were; of clips also the time of every
+    frame, sound, subtitles, chapters and attachments.
     """
     shared = options.Shared(
         inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
@@ -121,33 +139,169 @@ def command(
         overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
         dry_run=dry_run, quiet=quiet, verbose=verbose,
     )  # fmt: skip
+    moving = ClipOptions.parse(
+        codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
+        no_audio=no_audio, fps=fps, resume=resume,
+    )  # fmt: skip
     from imgfix.tasks.upscale import UpscaleOptions
 
     wanted = UpscaleOptions(
         scale=scale, width=width, height=height, long_side=long_side, megapixels=megapixels, tta=tta,
         color_fix=color_fix, blend=blend, tile=shared.tile,
     )  # fmt: skip
-    name, better = models.choose(shared, "upscale", round(scale) if scale else None)
-    factor = _factor_in_words(wanted, name)
-    items = pictures.find_jobs(
-        shared, f"_{'x' + factor if factor else 'large'}", {"scale": factor, "model": models.label(name)}
-    )
+    moving.check()
+    chosen = _Models(shared, wanted)
+    if frames:
+        items = clips.folder_items(shared, chosen.suffix("video"))
+    else:
+        items = pictures.find_jobs(shared, chosen.suffix, chosen.variables, kinds=("image", "video"))
     report = Report(shared.console, shared.json)
-    missing = models.bytes_to_pull(name)
-    if dry_run and missing is not None:
-        shared.console.say(f"would pull {name} ({size_in_words(missing)}) first; tiles and time are known after that")
-        return batch.run(items, lambda job, tick: _plan_unseen(job, wanted, name, shared), shared.console, report)
     if all(item.problem or item.skipped for item in items):  # no need to load anything
         return batch.run(items, pictures.never, shared.console, report)
-    engine = models.open_engine(shared, "upscale", name)
-    models.announce(shared, engine, better)
-    if dry_run:
-        return batch.run(items, lambda job, tick: _plan(job, engine, wanted, shared), shared.console, report)
+    run = _Run(shared, context, wanted, moving, chosen)
+    kinds = {item.source: run.kind(item.job) for item in items if not (item.problem or item.skipped)}
+    items = [replace(item, unit=None if kinds.get(item.source, "image") == "image" else "frames") for item in items]
+    chosen.prepare(kinds.values())
+    return batch.run(items, run.plan if dry_run else run.work, shared.console, report)
 
-    def work(job: Job, tick: Tick) -> Outcome:
-        return _upscale(job, engine, name, wanted, shared, context, tick)
 
-    return batch.run(items, work, shared.console, report)
+class _Models:
+    """The model for each kind of file: settled when it is first needed, loaded when there is work for it."""
+
+    def __init__(self, shared: options.Shared, wanted: UpscaleOptions) -> None:
+        self._shared = shared
+        self._wanted = wanted
+        self._chosen: dict[str, tuple[str, str | None]] = {}
+        self._engines: dict[str, Engine] = {}
+
+    def name(self, kind: str) -> str:
+        """The model for a kind, `video` or any other for pictures. Raises ModelError."""
+        return self._choice(kind)[0]
+
+    def _choice(self, kind: str) -> tuple[str, str | None]:
+        kind = "video" if kind in ("video", "frames") else "image"
+        if kind not in self._chosen:
+            scale = round(self._wanted.scale) if self._wanted.scale else None
+            tasks = _CLIP_TASKS if kind == "video" or self._shared.model != "auto" else _CLIP_TASKS[1:]
+            self._chosen[kind] = models.choose(self._shared, tasks, scale)
+        return self._chosen[kind]
+
+    def suffix(self, kind: str) -> str:
+        """Behind the stem of a result that stands beside its source."""
+        factor = _factor_in_words(self._wanted, self.name(kind))
+        return f"_{'x' + factor if factor else 'large'}"
+
+    def variables(self, kind: str) -> dict[str, object]:
+        """For output templates."""
+        name = self.name(kind)
+        return {"scale": _factor_in_words(self._wanted, name), "model": models.label(name)}
+
+    def prepare(self, kinds: Iterable[str]) -> None:
+        """Load what these kinds need, and say so before anything else is said."""
+        for kind in dict.fromkeys("video" if kind in ("video", "frames") else "image" for kind in kinds):
+            name = self.name(kind)
+            missing = models.bytes_to_pull(name)
+            if self._shared.dry_run and missing is not None:
+                told = f"would pull {name} ({size_in_words(missing)}) first; tiles and time are known after that"
+                self._shared.console.say(told)
+            else:
+                self.engine(kind)
+
+    def missing(self, kind: str) -> bool:
+        """Whether the model would have to be pulled first."""
+        return models.bytes_to_pull(self.name(kind)) is not None
+
+    def engine(self, kind: str) -> Engine:
+        """The model for a kind, ready to run. Raises ModelError, DownloadError, UsageError."""
+        name, better = self._choice(kind)
+        if name not in self._engines:
+            self._engines[name] = models.open_engine(self._shared, _CLIP_TASKS, name)
+            models.announce(self._shared, self._engines[name], better)
+        return self._engines[name]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One command: what is done with each file, by its kind."""
+
+    shared: options.Shared
+    context: typer.Context
+    wanted: UpscaleOptions
+    moving: ClipOptions
+    chosen: _Models
+
+    def kind(self, job: Job) -> str:
+        """`video`, `animation`, `frames` or `image`."""
+        return clips.kind_of(job, self.shared)
+
+    def work(self, job: Job, tick: Tick) -> Outcome:
+        """Upscale one file."""
+        kind = self.kind(job)
+        engine, name = self.chosen.engine(kind), self.chosen.name(kind)
+        if kind == "video":
+            return clips.run(
+                job, self.moving, self.shared, self.context, self._maker(engine), model=name,
+                descriptor=engine.descriptor, facts=_running(engine), binding=asdict(self.wanted), tick=tick,
+            )  # fmt: skip
+        if kind != "image":
+            return clips.run_animation(
+                job, self.moving, self._for_pictures(), self.context, self._maker(engine), model=name,
+                descriptor=engine.descriptor, facts=_running(engine), tick=tick,
+            )  # fmt: skip
+        _refuse_sequences(engine)
+        return _upscale(job, engine, name, self.wanted, self._for_pictures(), self.context, tick)
+
+    def plan(self, job: Job, tick: Tick) -> Outcome:
+        """What one file would take."""
+        kind = self.kind(job)
+        if self.chosen.missing(kind):
+            if kind in ("animation", "frames"):
+                raise ModelError(
+                    f"{self.chosen.name(kind)} is not here yet, and nothing can be said without it",
+                    hint=f"imgfix weights pull {self.chosen.name(kind)}",
+                )
+            if kind == "video":
+                return clips.plan_unseen(job, self.moving, self.shared, {"model": self.chosen.name(kind)})
+            return _plan_unseen(job, self.wanted, self.chosen.name(kind), self._for_pictures())
+        engine = self.chosen.engine(kind)
+        if kind == "video":
+            return clips.plan(job, self.moving, self.shared, self._maker(engine), _running(engine))
+        if kind != "image":
+            return clips.plan_animation(job, self.moving, self._for_pictures(), self._maker(engine), _running(engine))
+        _refuse_sequences(engine)
+        return _plan(job, engine, self.wanted, self._for_pictures())
+
+    def _maker(self, engine: Engine) -> clips.Maker:
+        def make(width: int, height: int, multiple: tuple[int, int]) -> SequenceTask:
+            from imgfix.tasks.frames import sequence_for
+
+            return sequence_for(engine, self.wanted, width, height, multiple)
+
+        return make
+
+    def _for_pictures(self) -> options.Shared:
+        """`--format mp4` in a batch says nothing about its pictures."""
+        return clips.without_container(self.shared)
+
+
+_CLIP_TASKS = ("video", "upscale")
+"""In the order in which `auto` tries them for a clip; a picture never gets a model for clips by itself."""
+
+
+def _refuse_sequences(engine: Engine) -> None:
+    if engine.descriptor.frames != 1:
+        raise ModelError(
+            f"{engine.descriptor.name} works on clips, not on single pictures",
+            hint="choose another --model: imgfix weights list",
+        )
+
+
+def _running(engine: Engine) -> dict[str, Any]:
+    return {
+        "model": engine.descriptor.name,
+        "device": str(engine.placement.device),
+        "precision": engine.placement.precision,
+    }
 
 
 def _factor_in_words(wanted: UpscaleOptions, name: str) -> str:
@@ -203,9 +357,7 @@ def _upscale(
             "format": writer.format,
             "bytes": pictures.bytes_written(job),
         },
-        "model": engine.descriptor.name,
-        "device": str(engine.placement.device),
-        "precision": engine.placement.precision,
+        **_running(engine),
         "seconds": round(seconds, 3),
     }
     return Outcome(
@@ -230,9 +382,7 @@ def _plan(job: Job, engine: Engine, wanted: UpscaleOptions, shared: options.Shar
     memory = estimate.host_bytes + estimate.device_bytes
     facts = {
         **_sizes(header.width, header.height, work.width, work.height),
-        "model": engine.descriptor.name,
-        "device": str(engine.placement.device),
-        "precision": engine.placement.precision,
+        **_running(engine),
         "tiles": estimate.tiles,
         "tile": list(estimate.tile),
         "memory_bytes": memory,

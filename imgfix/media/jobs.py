@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import string
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from imgfix.media.sources import (
     natural_key,
     nothing_hint,
 )
+from imgfix.media.video import containers
 
 __all__ = ["IMAGE", "VIDEO", "VIDEO_EXTENSIONS", "Job", "Stdin", "Stdout", "find_sources", "natural_key", "plan"]
 
@@ -64,18 +65,20 @@ def plan(
     output: str | Path | None = None,
     *,
     recursive: bool = False,
-    suffix: str = "",
+    suffix: str | Callable[[str], str] = "",
     kinds: Iterable[str] = (IMAGE,),
     target_format: str | None = None,
     overwrite: bool = False,
     skip_existing: bool = False,
-    variables: Mapping[str, object] | None = None,
+    variables: Mapping[str, object] | Callable[[str], Mapping[str, object]] | None = None,
 ) -> list[Job]:
     """Turn the inputs and the output of a command line into jobs, in the order given, folders in natural order.
 
     suffix: put behind the stem when the result would stand beside its source. kinds: 'image' and 'video'; other files
-    in folders and globs are passed over. target_format: 'png' etc. gives every target that extension. variables: values
-    for {scale} and {model} in a template. A missing input or an output that exists already becomes a job with `error`
+    in folders and globs are passed over. target_format: 'png' etc. gives every picture that extension, 'mp4' etc. every
+    clip. variables: values for {scale} and {model} in a template. Both may be functions of the kind.
+
+    A missing input or an output that exists already becomes a job with `error`
     set, so that the rest of the batch is done.
 
     Raises `UsageError` before any work: nothing to do, two inputs with one output, an output that is its own input
@@ -84,8 +87,7 @@ def plan(
     found = find_sources(inputs, recursive=recursive, kinds=kinds)
     if not found.sources:
         raise UsageError("there is nothing to do: no input file was found", hint=nothing_hint(recursive, kinds))
-    extension = formats.find(target_format).extensions[0] if target_format else None
-    place = _Placement(output, found, suffix, extension, dict(variables or {}))
+    place = _Placement(output, found, suffix, _wanted_extensions(target_format, kinds), variables or {})
     found.sources = place.without_results(found.sources)
     jobs = []
     for number, source in enumerate(found.sources, start=1):
@@ -102,11 +104,11 @@ class _Placement:
         self,
         output: str | Path | None,
         found: Found,
-        suffix: str,
-        extension: str | None,
-        variables: dict[str, object],
+        suffix: str | Callable[[str], str],
+        extensions: Mapping[str, str],
+        variables: Mapping[str, object] | Callable[[str], Mapping[str, object]],
     ) -> None:
-        self._suffix, self._extension, self._variables = suffix, extension, variables
+        self._suffix, self._extensions, self._variables = suffix, extensions, variables
         self._output = str(output) if output is not None else None
         word = self._output
         if word is None:
@@ -116,7 +118,7 @@ class _Placement:
             self._way = "stdout"
         elif _is_template(word):
             self._way = "template"
-            _check_template(word, variables)
+            _check_template(word, {} if callable(variables) else variables)
         elif word.endswith(("/", os.sep)) or Path(word).is_dir():
             self._way = "folder"
         elif found.several:
@@ -153,18 +155,21 @@ class _Placement:
         if self._way == "stdout":
             return Stdout()
         path = source.path if isinstance(source.path, Path) else Path("stdin")
-        extension = self._extension or path.suffix or ".png"
+        kind = kind_of(source.path)
+        wanted = self._extensions.get(VIDEO if kind == VIDEO else IMAGE)
+        extension = wanted or (containers.extension(path.suffix) if kind == VIDEO else path.suffix) or ".png"
         if self._way == "beside":
-            return path.with_name(f"{path.stem}{self._suffix}{extension}")
+            suffix = self._suffix(kind) if callable(self._suffix) else self._suffix
+            return path.with_name(f"{path.stem}{suffix}{extension}")
         assert self._output is not None
         if self._way == "file":
             target = Path(self._output)
-            return target if target.suffix or not self._extension else target.with_name(target.name + extension)
+            return target if target.suffix or not wanted else target.with_name(target.name + extension)
         if self._way == "folder":
             return Path(self._output) / source.relative.with_name(f"{path.stem}{extension}")
         values: dict[str, object] = {
             **{"scale": "", "model": ""},
-            **self._variables,
+            **(self._variables(kind) if callable(self._variables) else self._variables),
             "stem": path.stem,
             "ext": extension,
             "name": path.name,
@@ -177,6 +182,17 @@ class _Placement:
             raise UsageError(
                 f"the output template '{self._output}' cannot be filled: {error}", hint=_TEMPLATE_HINT
             ) from error
+
+
+def _wanted_extensions(target_format: str | None, kinds: Iterable[str]) -> dict[str, str]:
+    """What `--format` gives to each kind of file. Raises UsageError for a name that is neither picture nor clip."""
+    if target_format is None:
+        return {}
+    suffix = "." + target_format.lower().lstrip(".")
+    suffix = {".matroska": ".mkv", ".mpegts": ".ts", ".asf": ".wmv", ".mpeg": ".mpg"}.get(suffix, suffix)
+    if VIDEO in set(kinds) and suffix in containers.CONTAINERS:
+        return {VIDEO: suffix}
+    return {IMAGE: formats.find(target_format).extensions[0]}
 
 
 _TEMPLATE_HINT = "known names: " + " ".join("{" + name + "}" for name in VARIABLES) + "; {n:04d} pads a number"

@@ -43,7 +43,7 @@ class PillowSink:
             image, more = _with_palette(image)
             self._options |= more
         load_extra(self._form.name, "writing")
-        image.save(cast(BinaryIO, _Plain(self._stream)), self._form.name, **self._options)
+        image.save(cast(BinaryIO, Unnamed(self._stream)), self._form.name, **self._options)
 
     def abort(self) -> None:
         del self._image
@@ -61,7 +61,7 @@ def _with_palette(image: Image.Image) -> tuple[Image.Image, dict[str, Any]]:
     return reduced, {"transparency": 255, "optimize": False}
 
 
-class _Plain(io.RawIOBase):
+class Unnamed(io.RawIOBase):
     """A stream without a file number: Pillow then writes through Python, and a full disk says what it is."""
 
     def __init__(self, stream: BinaryIO) -> None:

@@ -58,3 +58,22 @@ def what_else(start: bytes) -> str:
     if start and all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in start[:512]):
         return "it looks like text"
     return "its first bytes belong to no format that imgfix knows"
+
+
+def is_video(start: bytes) -> bool:
+    """Whether the first bytes (at least 400, where there are as many) are those of a video container."""
+    if sniff(start) is not None:
+        return False
+    if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide") or start.startswith(b"\x1aE\xdf\xa3"):
+        return True
+    if start[:4] == b"RIFF" and start[8:12] == b"AVI ":
+        return True
+    if start.startswith(
+        (b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3", b"FLV\x01", b"OggS", b"YUV4MPEG2", b"\x06\x0e\x2b\x34")
+    ):
+        return True
+    if start.startswith(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"):  # ASF
+        return True
+    # Transport streams have a mark every 188 bytes (192 with time stamps before each).
+    return any(len(start) > first + 2 * step and all(start[first + i * step] == 0x47 for i in range(3))
+               for first, step in ((0, 188), (4, 192)))  # fmt: skip

@@ -9,11 +9,31 @@ SCALE_BONUS = 5
 """Ranks that a model of just the wanted scale gains: less waste, but no excuse for a much weaker model."""
 
 
-def resolve(task: str, scale: int | None = None) -> tuple[str, str | None]:
+def tasks(task: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One task or several, as several."""
+    return (task,) if isinstance(task, str) else task
+
+
+def words(task: str | tuple[str, ...]) -> str:
+    """For messages: `video' or 'upscale`, to stand between quotes."""
+    return "' or '".join(tasks(task))
+
+
+def resolve(task: str | tuple[str, ...], scale: int | None = None) -> tuple[str, str | None]:
     """Name of the best installed model for a task, and of a better one that could be pulled (`None`: there is none).
 
-    Raises ModelError when none is installed.
+    Of several tasks the first that has a model here is taken. Raises ModelError when none is installed.
     """
+    *first, last = tasks(task)
+    for each in first:
+        try:
+            return _resolve(each, scale)
+        except ModelError:
+            continue
+    return _resolve(last, scale)
+
+
+def _resolve(task: str, scale: int | None) -> tuple[str, str | None]:
 
     def merit(entry: catalog.Entry) -> int:
         return entry.rank + (SCALE_BONUS if scale is not None and entry.scale == scale else 0)

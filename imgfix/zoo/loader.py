@@ -23,7 +23,7 @@ FILE_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt", ".onnx"}
 def load(
     name_or_path: str | Path,
     *,
-    task: str | None = None,
+    task: str | tuple[str, ...] | None = None,
     scale: int | None = None,
     offline: bool = False,
     progress: Progress | None = None,
@@ -31,7 +31,8 @@ def load(
     """Load a model by catalog name, `auto`, or path of a weights file; the network is on the CPU, fp32, in eval mode.
 
     A catalog model that is not on this machine is fetched, unless `offline`; `auto` (which needs `task`, and takes
-    `scale` into account) never fetches. `progress` is called with bytes done and bytes in all. Raises ModelError
+    `scale` into account) never fetches. Several tasks stand in the order in which `auto` tries them.
+    `progress` is called with bytes done and bytes in all. Raises ModelError
     (unknown, damaged, of another task) or DownloadError.
     """
     name = str(name_or_path)
@@ -43,8 +44,8 @@ def load(
             raise UsageError("'auto' needs to know the task", hint="name a model, or say what it is for")
         name, _ = auto.resolve(task, scale)
     entry = catalog.find(name)
-    if task is not None and entry.task != task:
-        raise ModelError(f"{name} is a model for '{entry.task}', not for '{task}'", hint=_others(task))
+    if task is not None and entry.task not in auto.tasks(task):
+        raise ModelError(f"{name} is a model for '{entry.task}', not for '{auto.words(task)}'", hint=_others(task))
     if not store.installed(entry):
         from imgfix.zoo.pull import pull
 
@@ -126,13 +127,14 @@ def _spec(key: str, path: Path) -> NetSpec:
     return NETS[key]
 
 
-def _for_task(model: Model, task: str | None) -> Model:
+def _for_task(model: Model, task: str | tuple[str, ...] | None) -> Model:
     found = model.descriptor.task
-    if task is not None and found != task:
-        raise ModelError(f"{model.descriptor.name} is a model for '{found}', not for '{task}'", hint=_others(task))
+    if task is not None and found not in auto.tasks(task):
+        name = model.descriptor.name
+        raise ModelError(f"{name} is a model for '{found}', not for '{auto.words(task)}'", hint=_others(task))
     return model
 
 
-def _others(task: str) -> str:
-    names = [entry.name for entry in catalog.entries() if entry.task == task]
-    return f"models for '{task}': {', '.join(names)}" if names else "See: imgfix weights list"
+def _others(task: str | tuple[str, ...]) -> str:
+    names = [entry.name for entry in catalog.entries() if entry.task in auto.tasks(task)]
+    return f"models for '{auto.words(task)}': {', '.join(names)}" if names else "See: imgfix weights list"

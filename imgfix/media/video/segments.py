@@ -1,0 +1,265 @@
+"""The encoded pictures of a job that is not finished: closed segments and a journal, in a folder beside the target.
+
+Every segment has an encoder of its own, so that it does not depend on what came before it: a job that is taken up at a
+segment's beginning gives the same bytes as one that never stopped. A segment that was not closed is thrown away.
+
+    clip_x4.mp4.unfinished/
+        journal.jsonl    one object a line: what the job is, then one line a closed segment
+        00000.seg        packets of frames 0, 1, 2 ...; their times in it only count them
+        00001.npz        what the model remembers when segment 1 begins, where it remembers anything
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from imgfix.errors import OutputError
+from imgfix.media.files import output_errors, write_atomic
+from imgfix.media.video.colour import Colour, FromRgb
+from imgfix.media.video.encoding import Encoding
+
+LENGTH = 60
+"""Frames of a segment at least: what an interruption can cost, and the distance of key frames."""
+SUFFIX = ".unfinished"
+_JOURNAL = "journal.jsonl"
+_HEAD_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One closed segment."""
+
+    number: int
+    first: int
+    """Number of its first frame in the clip."""
+    times: tuple[int, ...]
+    """When each of its frames is shown, in units of the clip's time base."""
+    last_duration: int
+    """How long its last frame is shown."""
+    delay: int
+    """How many packets the encoder's order is behind the order of showing, at most."""
+    next_input: int | None
+    """Number of the frame to feed first when work goes on behind this segment; None: it is the last."""
+    state: str | None = None
+    """Name of the file with what the model remembers there."""
+
+    @property
+    def end(self) -> int:
+        """Number of the frame after its last."""
+        return self.first + len(self.times)
+
+
+def folder_of(target: Path) -> Path:
+    """Where the parts of an unfinished result are kept."""
+    return target.with_name(target.name + SUFFIX)
+
+
+def identity(source: Path) -> dict[str, Any]:
+    """What tells whether a source is still the same file: size, time of change, hash of its first megabyte."""
+    facts = source.stat()
+    with source.open("rb") as stream:
+        head = hashlib.sha256(stream.read(_HEAD_BYTES)).hexdigest()
+    return {"bytes": facts.st_size, "changed": facts.st_mtime_ns, "head": head}
+
+
+@dataclass
+class Journal:
+    """What an unfinished job has done so far."""
+
+    folder: Path
+    job: Mapping[str, Any]
+    """Everything that the result depends on; another value is another job."""
+    segments: list[Segment] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, target: Path) -> Journal | None:
+        """The journal beside a target, or None. Lines that a crash left half-written are ignored."""
+        folder = folder_of(target)
+        try:
+            lines = (folder / _JOURNAL).read_text(encoding="utf-8").splitlines()
+            job = json.loads(lines[0])
+        except (OSError, ValueError, IndexError):
+            return None
+        found = cls(folder, job)
+        for line in lines[1:]:
+            try:
+                row = json.loads(line)
+                segment = Segment(**{**row, "times": tuple(row["times"])})
+            except (ValueError, TypeError, KeyError):
+                break
+            if segment.number != len(found.segments) or not found.path(segment.number).is_file():
+                break
+            found.segments.append(segment)
+        return found
+
+    @classmethod
+    def begin(cls, target: Path, job: Mapping[str, Any]) -> Journal:
+        """A new journal; what was there is removed. Raises OutputError when the folder cannot be written."""
+        folder = folder_of(target)
+        with output_errors(target):
+            remove(target)
+            folder.mkdir(parents=True)
+            write_atomic(folder / _JOURNAL, json.dumps(dict(job), ensure_ascii=True) + "\n")
+        return cls(folder, dict(job))
+
+    @property
+    def frames(self) -> int:
+        """How many frames are finished."""
+        return self.segments[-1].end if self.segments else 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all frames are finished, and only the joining is left."""
+        return bool(self.segments) and self.segments[-1].next_input is None
+
+    def path(self, number: int) -> Path:
+        """The file of a segment."""
+        return self.folder / f"{number:05d}.seg"
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What the model remembers at the end of what is finished. Raises OSError or ValueError when it is damaged."""
+        if not self.segments or self.segments[-1].state is None:
+            return {}
+        with np.load(self.folder / self.segments[-1].state, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def add(self, segment: Segment, state: Mapping[str, np.ndarray]) -> None:
+        """Note a segment that is closed and on disk, and what the model remembers behind it."""
+        if state:
+            data = io.BytesIO()
+            np.savez(data, allow_pickle=False, **dict(state))
+            segment = Segment(**{**asdict(segment), "state": f"{segment.number + 1:05d}.npz"})
+            write_atomic(self.folder / str(segment.state), data.getvalue())
+        line = json.dumps(asdict(segment), ensure_ascii=True) + "\n"
+        with (self.folder / _JOURNAL).open("ab") as stream:
+            stream.write(line.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        before = self.segments[-1].state if self.segments else None
+        self.segments.append(segment)
+        if before is not None:
+            with contextlib.suppress(OSError):
+                (self.folder / before).unlink()
+
+    def cut_loose(self) -> None:
+        """Remove segments that were begun and not closed, and lines that a crash left half-written."""
+        for part in self.folder.glob("*.part"):
+            part.unlink()
+        lines = [dict(self.job), *(asdict(segment) for segment in self.segments)]
+        write_atomic(self.folder / _JOURNAL, "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines))
+
+
+def remove(target: Path) -> None:
+    """Remove the parts of an unfinished result."""
+    folder = folder_of(target)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+
+
+class SegmentWriter:
+    """Encodes frames into one segment.
+
+    Args:
+        path: of the segment; it appears when it is closed.
+        encoding, colour: how.
+        size: width and height of the frames.
+        rate, aspect: of the clip.
+        threads: of the encoder; its output may depend on them.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: Encoding,
+        colour: Colour,
+        size: tuple[int, int],
+        rate: Fraction,
+        aspect: Fraction,
+        threads: int,
+    ) -> None:
+        self._path = path
+        self._part = path.with_name(path.name + ".part")
+        width, height = size
+        across, down = encoding.multiple
+        self._pad = (-width % across, -height % down)
+        width, height = width + self._pad[0], height + self._pad[1]
+        # The clip's own times are put on at the end: the encoder only counts, whatever the frame rate does.
+        self._rate = rate.limit_denominator(60000)
+        self._convert = FromRgb(colour, encoding.pixels.name)
+        self._container = av.open(str(self._part), "w", format=encoding.segment_container)
+        self._stream = encoding.stream(self._container, width, height, self._rate, aspect, colour, threads)
+        self.times: list[int] = []
+        self.last_duration = 1
+        self._written = 0
+        self._delay = 0
+
+    def write(self, pixels: np.ndarray, time: int, duration: int) -> None:
+        """Encode the next frame."""
+        right, below = self._pad
+        if right or below:
+            pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
+        frame = self._convert(pixels)
+        frame.pts = len(self.times)
+        frame.time_base = 1 / self._rate
+        self.times.append(time)
+        self.last_duration = duration
+        self._mux(self._stream.encode(frame))
+
+    def close(self, number: int, first: int, next_input: int | None) -> Segment:
+        """Finish the segment; it is on disk when this returns."""
+        self._mux(self._stream.encode(None))
+        self._container.close()
+        handle = os.open(self._part, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        self._part.replace(self._path)
+        if self._written != len(self.times):
+            raise OutputError(
+                f"{self._path}: the encoder made {self._written} packets of {len(self.times)} frames",
+                hint="choose another --codec",
+            )
+        return Segment(number, first, tuple(self.times), self.last_duration, self._delay, next_input)
+
+    def abandon(self) -> None:
+        """Throw the segment away."""
+        with contextlib.suppress(Exception):
+            self._container.close()
+        with contextlib.suppress(OSError):
+            self._part.unlink()
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            shown = round(packet.pts * packet.time_base * self._rate)
+            self._delay = max(self._delay, self._written - shown)
+            self._written += 1
+            self._container.mux(packet)
+
+
+def packets_of(path: Path) -> Iterator[tuple[Any, int]]:
+    """The packets of a segment in the encoder's order, each with the number of its frame in the segment."""
+    # Twice through the file: a segment of a lossless codec may be too large to hold.
+    shown = {time: number for number, time in enumerate(sorted(packet.pts for packet in _packets(path)))}
+    for packet in _packets(path):
+        yield packet, shown[packet.pts]
+
+
+def _packets(path: Path) -> Iterator[Any]:
+    with av.open(str(path)) as container:
+        for packet in container.demux(container.streams.video[0]):
+            if packet.size:
+                yield packet

@@ -1,0 +1,174 @@
+"""What becomes of everything in a file but its pictures: sound, subtitles, cover, attachments, chapters, tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+
+from imgfix.media.video import header as headers
+from imgfix.media.video.containers import CONTAINERS
+from imgfix.media.video.encoding import Nowhere
+from imgfix.media.video.header import Header, Track
+
+_SOUND = ("aac", "libopus", "libmp3lame", "ac3", "mp2")
+_TEXT = {"subrip", "ass", "ssa", "mov_text", "webvtt", "text"}
+_TEXT_ENCODERS = ("mov_text", "subrip", "ass", "webvtt")
+_SYNC = 0.05  # seconds by which sound may be off before anyone notices
+_HOLD_DATA = ("mp4", "mov", "mpegts")
+_MADE_ANEW = {"tmcd"}  # a timecode track, which the muxer writes from the tag of the pictures
+# What describes the old file's bytes and not its content.
+_TECHNICAL = {
+    *("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "bps", "number_of_frames"),
+    *("number_of_bytes", "rotate", "vendor_id", "filename", "mimetype", "_statistics_tags"),
+    *("_statistics_writing_app", "_statistics_writing_date_utc", "source_id", "software", "encoding_time"),
+}
+_COMMON_TAGS = {
+    *("title", "artist", "album_artist", "album", "composer", "genre", "comment", "date", "copyright", "description"),
+    *("synopsis", "show", "episode_id", "network", "lyrics", "grouping", "track", "disc", "creation_time", "language"),
+    *("media_type", "keywords", "location", "location-eng", "author", "hd_video", "gapless_playback", "encoded_by"),
+    *("performer", "year", "make", "model", "handler_name", "timecode", "sort_name", "sort_artist", "compilation"),
+}
+
+
+@dataclass(frozen=True)
+class Carried:
+    """One stream that the result has as well."""
+
+    track: Track
+    way: Literal["copy", "convert", "attach"]
+    codec: str
+    """Of the result."""
+
+
+@dataclass(frozen=True)
+class Streams:
+    """What the result has besides its pictures."""
+
+    carried: tuple[Carried, ...]
+    dropped: tuple[str, ...]
+    converted: tuple[str, ...]
+    chapters: int
+
+    @property
+    def words(self) -> str:
+        """For a line of text: `2 audio, 1 subtitle, 3 chapters`."""
+        counts: dict[str, int] = {}
+        for each in self.carried:
+            counts[each.track.kind] = counts.get(each.track.kind, 0) + 1
+        if self.chapters:
+            counts["chapters"] = self.chapters
+        return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed or lost, one sentence each."""
+        found = [f"converted: {'; '.join(self.converted)}"] if self.converted else []
+        return (*found, *([f"dropped: {'; '.join(self.dropped)}"] if self.dropped else []))
+
+
+def plan(header: Header, container: str, audio: bool = True) -> Streams:
+    """Settle what becomes of each stream of a file, by asking the muxer. Raises InputError."""
+    carried: list[Carried] = []
+    dropped: list[str] = []
+    converted: list[str] = []
+    with headers.opened(header.path) as source:
+        for track in header.others:
+            stream = source.streams[track.index]
+            if track.kind == "audio" and not audio:
+                continue
+            if track.codec in _MADE_ANEW or (track.kind == "data" and _is_hidden(stream)):
+                continue
+            found = _way(track, stream, container)
+            if found is None:
+                dropped.append(f"{track} ({_a(container)} file does not hold it)")
+                continue
+            carried.append(found)
+            if found.way == "convert":
+                converted.append(f"{track} to {found.codec}")
+            late = _late(stream, source.streams[header.stream])
+            if container == "avi" and late > _SYNC:
+                dropped.append(f"the {late:.2f} s before {track} begins (an avi file does not note them)")
+    chapters = header.chapters if container in ("mp4", "mov", "matroska", "webm", "3gp") else 0
+    if header.chapters and not chapters:
+        dropped.append(f"{header.chapters} chapters ({_a(container)} file does not hold them)")
+    return Streams(tuple(carried), tuple(dropped), tuple(converted), chapters)
+
+
+def _way(track: Track, stream: Any, container: str) -> Carried | None:
+    if track.kind == "attachment":
+        return Carried(track, "attach", track.codec) if container == "matroska" else None
+    if track.kind == "cover":
+        if container == "matroska":  # covers are attachments there
+            return Carried(track, "attach", track.codec)
+        return Carried(track, "copy", track.codec) if container == "mp4" else None
+    if track.kind == "data" and container not in _HOLD_DATA:
+        return None
+    if taken(container, stream):
+        return Carried(track, "copy", track.codec)
+    if track.kind == "audio":
+        supported = _supported(container)
+        codec = next((name for name in _SOUND if name in supported and name in av.codecs_available), None)
+        return Carried(track, "convert", codec) if codec else None
+    if track.kind == "subtitle" and track.codec in _TEXT:
+        supported = _supported(container)
+        codec = next((name for name in _TEXT_ENCODERS if name in supported), None)
+        return Carried(track, "convert", codec) if codec else None
+    return None
+
+
+def _a(container: str) -> str:
+    return f"an {container}" if container[:1] in "am" and container != "matroska" else f"a {container}"
+
+
+def _late(stream: Any, pictures: Any) -> float:
+    """Seconds by which a stream begins after the pictures."""
+    if stream.start_time is None or stream.type != "audio":
+        return 0.0
+    return float(stream.start_time * stream.time_base) - float((pictures.start_time or 0) * pictures.time_base)
+
+
+def _is_hidden(stream: Any) -> bool:
+    """Whether a track is only a part of the file's structure, such as the titles of chapters in MP4."""
+    return str(getattr(stream.discard, "name", "")) == "all"
+
+
+def taken(container: str, stream: Any) -> bool:
+    """Whether a container holds packets of this stream as they are: its header is written once, to nowhere."""
+    if stream.codec_context is None and stream.type not in ("attachment", "data"):
+        return False
+    try:
+        with av.open(Nowhere(), "w", format=container) as out:
+            out.add_stream_from_template(stream)
+            out.start_encoding()
+    except (av.FFmpegError, ValueError, OSError):
+        return False
+    return True
+
+
+def _supported(container: str) -> set[str]:
+    with av.open(Nowhere(), "w", format=container) as out:
+        return set(out.supported_codecs)
+
+
+def tags(given: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a file or stream that are about its content."""
+    return {
+        key: value
+        for key, value in given.items()
+        if key.lower() not in _TECHNICAL
+        and not key.lower().startswith(("_statistics", "duration-", "bps-", "number_of"))
+    }
+
+
+def are_common(given: Mapping[str, str]) -> bool:
+    """Whether MP4's classic tags hold all of these."""
+    return all(key.lower() in _COMMON_TAGS for key in given)
+
+
+def keeps_rotation(target: Path) -> bool:
+    """Whether a container notes how its pictures are turned."""
+    return CONTAINERS.get(target.suffix.lower()) in ("mp4", "mov", "3gp", "matroska")

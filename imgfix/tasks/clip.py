@@ -1,0 +1,309 @@
+"""One video file through a `SequenceTask`: decode | work | encode at once, in parts that survive an interruption.
+
+The frames are decoded in one thread, worked on in another and encoded in the caller's; the queues between them are
+short, so that memory does not depend on the length. What is encoded goes to closed segments beside the target
+(see `imgfix.media.video.segments`), and at the end everything is joined into the target without encoding again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from imgfix.errors import ImgfixError, InputError, OutputError
+from imgfix.media.files import atomic_path, check_writable, output_errors, raise_output_error
+from imgfix.media.video import encoding, join, segments, streams
+from imgfix.media.video.colour import Colour
+from imgfix.media.video.encoding import Encoding, Wanted
+from imgfix.media.video.reader import Cut, Reader
+from imgfix.media.video.segments import Journal, SegmentWriter
+from imgfix.media.video.streams import Streams
+from imgfix.runtime.ahead import ahead
+from imgfix.tasks.sequence import Made, Restart, SequenceTask
+
+Progress = Callable[[int, int], None]
+_QUEUE = 2  # frames that wait between two stages
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a clip is read and written, whatever is done to its frames."""
+
+    cut: Cut = field(default_factory=Cut)
+    wanted: Wanted = field(default_factory=Wanted)
+    audio: bool = True
+    resume: bool = False
+    """Go on with what an interrupted run left; without it such parts are in the way."""
+    overwrite: bool = False
+    """Throw away what an interrupted run left, unless `resume`."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a clip."""
+
+    frames: int
+    resumed: int
+    """Frames of an earlier, interrupted run among them."""
+    size: tuple[int, int]
+    encoding: Encoding
+    streams: Streams
+    notes: tuple[str, ...]
+
+
+@dataclass
+class Clip:
+    """A clip and its target, looked at and planned; nothing is written before `run`.
+
+    Raises InputError, OutputError, UsageError.
+    """
+
+    source: Path
+    target: Path
+    settings: Settings = field(default_factory=Settings)
+
+    def __post_init__(self) -> None:
+        container = encoding.container_of(self.target)
+        head = Reader(self.source, self.settings.cut)
+        turn = head.header.matrix is not None and not streams.keeps_rotation(self.target)
+        self.reader = Reader(self.source, self.settings.cut, upright=True) if turn else head
+        self.header = self.reader.header
+        self.encoding = encoding.choose(self.header, container, self.settings.wanted)
+        self.colour: Colour = encoding.as_written(self.header, self.encoding)
+        self.streams = streams.plan(self.header, container, self.settings.audio)
+        self.rate = self.settings.cut.rate or self.header.rate
+        self.aspect = (
+            1 / self.header.aspect
+            if turn and self.reader.size != (self.header.width, self.header.height)
+            else self.header.aspect
+        )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frames that are worked on."""
+        return self.reader.size
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know before the work."""
+        found = [*self.encoding.notes, *self.streams.notes]
+        if self.header.interlaced:
+            found.append("its frames are interlaced: comb lines are enlarged with them; deinterlace it first")
+        if self.header.hdr:
+            found.append(f"it is HDR ({self.header.hdr}): its values go through a model made for ordinary pictures")
+        if self.header.dynamic:
+            found.append(f"{self.header.dynamic} describes the old pictures and is left out")
+        if self.header.hidden_alpha:
+            found.append("its transparency cannot be read and is left out")
+        if self.reader.upright:
+            found.append("turned upright, for the result's container does not note how pictures are turned")
+        return tuple(found)
+
+    def rehearse(self, width: int, height: int) -> None:
+        """Open the encoder once for frames of that size. Raises UsageError when it refuses the settings."""
+        self.encoding.rehearse(width, height, self._encoder_rate, self.aspect, self.colour)
+
+    @property
+    def _encoder_rate(self) -> Any:
+        return self.rate.limit_denominator(60000)
+
+    def run(
+        self,
+        task: SequenceTask,
+        job: Mapping[str, Any],
+        record: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> Done:
+        """Do the work and write the target.
+
+        Args:
+            task: what is done to the frames.
+            job: everything that the frames of the result depend on besides the source (options, hash of the model).
+            record: tags to add to the result.
+            progress: told (done, total) frames; total is 0 while it is not known.
+            say: told in one sentence how the work begins, where an earlier run left something.
+
+        Raises:
+            InputError: the source ends too early; what could be read is in the target. Others of the family.
+        """
+        check_writable(self.target)
+        facts = {"source": segments.identity(self.source), "job": _plain(job), "written": self._binding(task)}
+        made = _missing_folders(self.target)
+        journal = self._journal(facts, say or (lambda text: None))
+        resumed = journal.frames
+        try:
+            if not journal.complete:
+                self._work(task, journal, int(journal.job.get("threads", 0)), progress)
+            with atomic_path(self.target) as temporary:
+                join.join(temporary, journal, self._finished(record or {}))
+        except BaseException as error:
+            told = self._left_behind(journal, error, made)
+            if told is error:
+                raise
+            raise told from error
+        frames = journal.frames
+        segments.remove(self.target)
+        notes = (*self.notes, *self.reader.notes)
+        done = Done(frames, resumed, task.size(*self.size), self.encoding, self.streams, notes)
+        if self.reader.cut_off is not None:
+            raise InputError(
+                f"{self.source} is cut off after {frames} frames ({self.reader.cut_off}); "
+                f"what could be read is in {self.target}",
+                hint="copy it again from where it came from, if there is more of it",
+            )
+        return done
+
+    # -- parts of it ---------------------------------------------------------------------------------------------------
+
+    def _binding(self, task: SequenceTask) -> dict[str, Any]:
+        cut = self.settings.cut
+        return {
+            "version": 1,
+            "library": av.__version__,  # another encoder may give other bytes, which do not belong together
+            "encoding": [self.encoding.encoder.name, self.encoding.pixels.name, *map(list, self.encoding.options)],
+            "container": self.encoding.container,
+            "size": list(task.size(*self.size)),
+            "cut": [cut.start, cut.end, str(cut.rate) if cut.rate else None],
+            "upright": self.reader.upright,
+            "segment": segments.LENGTH,
+        }
+
+    def _journal(self, facts: Mapping[str, Any], say: Callable[[str], None]) -> Journal:
+        found = Journal.read(self.target)
+        if found is not None and found.frames > 0 and (self.settings.resume or not self.settings.overwrite):
+            same = {key: found.job.get(key) for key in facts} == dict(facts)
+            if not self.settings.resume:
+                raise OutputError(
+                    f"{found.folder} holds {found.frames} finished frames of an interrupted run",
+                    hint="add --resume to go on with it, or --overwrite to begin anew",
+                )
+            if same and self._readable(found):
+                found.cut_loose()
+                say(f"going on after frame {found.frames}")
+                return found
+            changed = "its state is damaged" if same else _changed(found.job, facts)
+            say(f"beginning anew: what the interrupted run left does not fit any more, {changed}")
+        # The encoder's bytes may depend on how many threads it has, so that number stays what it was.
+        return Journal.begin(self.target, {**facts, "threads": min(16, os.cpu_count() or 1)})
+
+    def _readable(self, journal: Journal) -> bool:
+        try:
+            journal.state()
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def _work(self, task: SequenceTask, journal: Journal, threads: int, progress: Progress | None) -> None:
+        last = journal.segments[-1] if journal.segments else None
+        restart = None
+        if last is not None:
+            assert last.next_input is not None
+            restart = Restart(last.end, last.next_input, journal.state())
+        number = restart.index if restart is not None else 0
+        skip = restart.first_input if restart is not None else 0
+        size = task.size(*self.size)
+        times: deque[tuple[int, int]] = deque()
+        total = self.reader.count
+        if progress is not None:
+            progress(number, max(total, number))
+
+        def pixels() -> Iterator[np.ndarray]:
+            for index, frame in enumerate(self.reader.frames(skip), start=skip):
+                if index >= number_at_start:
+                    times.append((frame.time, frame.duration))
+                yield frame.pixels
+
+        number_at_start = number
+        writer: SegmentWriter | None = None
+        try:
+            with output_errors(self.target):
+                for made in _ahead(task, pixels(), restart):
+                    if writer is not None and len(writer.times) >= segments.LENGTH and made.restart is not None:
+                        self._close(writer, journal, made.restart)
+                        writer = None
+                    if writer is None:
+                        writer = SegmentWriter(
+                            journal.path(len(journal.segments)), self.encoding, self.colour, size,
+                            self._encoder_rate, self.aspect, threads,
+                        )  # fmt: skip
+                    writer.write(made.frame, *times.popleft())
+                    number += 1
+                    if progress is not None:
+                        progress(number, max(total, number))
+                if writer is not None:
+                    self._close(writer, journal, None)
+                    writer = None
+        except BaseException:
+            if writer is not None:
+                writer.abandon()
+            raise
+
+    def _close(self, writer: SegmentWriter, journal: Journal, restart: Restart | None) -> None:
+        number = len(journal.segments)
+        segment = writer.close(number, journal.frames, restart.first_input if restart is not None else None)
+        journal.add(segment, restart.state if restart is not None else {})
+
+    def _finished(self, record: Mapping[str, str]) -> join.Finished:
+        return join.Finished(
+            header=self.header,
+            encoding=self.encoding,
+            colour=self.colour,
+            streams=self.streams,
+            cut=self.settings.cut,
+            shift=self.reader.shift,
+            time_base=self.reader.time_base,
+            aspect=self.aspect,
+            turned=self.reader.upright,
+            record=record,
+        )
+
+    def _left_behind(self, journal: Journal, error: BaseException, made: list[Path]) -> BaseException:
+        """The error, with a word on what is kept; where nothing was finished yet, nothing is left behind."""
+        if not journal.segments:
+            segments.remove(self.target)
+            for folder in made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            return error
+        kept = f"{journal.frames} frames are finished and kept in {journal.folder}; --resume goes on with them"
+        if isinstance(error, OSError) and not isinstance(error, ImgfixError):
+            try:
+                raise_output_error(error, self.target)
+            except OutputError as told:
+                error = told
+        if isinstance(error, ImgfixError):
+            error.hint = f"{error.hint}; {kept}" if error.hint else kept
+        else:
+            error.add_note(kept)
+        return error
+
+
+def _ahead(task: SequenceTask, frames: Iterator[np.ndarray], restart: Restart | None) -> Iterator[Made]:
+    """The three stages: decoding ahead of the work, and the work ahead of whoever takes its results."""
+    return ahead(task.run(ahead(frames, _QUEUE), restart), _QUEUE)
+
+
+def _missing_folders(target: Path) -> list[Path]:
+    """The folders that will be made for a target, innermost first."""
+    return [folder for folder in target.absolute().parents if not folder.exists()]
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON gives it back."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(values), default=str))
+    return plain
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    words = {"source": "the source", "job": "the options or the model", "written": "how the result is encoded"}
+    return " and ".join(f"{words[key]} changed" for key in now if before.get(key) != now[key])

@@ -1,0 +1,84 @@
+"""Frame by frame: any image upscaler as a `SequenceTask`."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from imgfix.errors import ModelError
+from imgfix.runtime.engine import Engine
+from imgfix.tasks.sequence import Made, Restart, SequenceTask
+from imgfix.tasks.upscale import Estimate, Upscale, UpscaleOptions, target_size, upscale
+
+
+class FrameByFrame:
+    """Upscales each frame on its own; one that equals the frame before is not computed again.
+
+    Args:
+        engine: a model for the task `upscale`.
+        options: size and look, the same for every frame.
+    """
+
+    held = 1
+
+    def __init__(self, engine: Engine, options: UpscaleOptions) -> None:
+        self.engine = engine
+        self.options = options
+        self.repeated = 0
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of what comes out."""
+        return target_size(width, height, self.options, self.engine.scale)
+
+    def estimate(self, width: int, height: int, dtype: type = np.uint8, channels: int = 3) -> Estimate:
+        """What one frame takes."""
+        blank: np.ndarray = np.broadcast_to(np.zeros((), dtype), (height, width, channels))
+        return Upscale(blank, self.engine, self.options).estimate()
+
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+        """Work on a clip; each frame is a place to begin."""
+        before: tuple[np.ndarray, np.ndarray] | None = None
+        for number, frame in enumerate(frames, start=restart.first_input if restart is not None else 0):
+            if before is not None and (before[0] is frame or np.array_equal(before[0], frame)):
+                self.repeated += 1
+                made = before[1]
+            else:
+                alpha = np.ascontiguousarray(frame[..., 3]) if frame.shape[2] == 4 else None
+                colours = np.ascontiguousarray(frame[..., :3]) if alpha is not None else frame
+                made = upscale(colours, self.engine, self.options, alpha=alpha)
+            before = frame, made
+            yield Made(made, Restart(number, number))
+
+
+def sequence_for(
+    engine: Engine, options: UpscaleOptions, width: int, height: int, multiple: tuple[int, int] = (1, 1)
+) -> SequenceTask:
+    """What upscales a clip with frames of this size by the engine's model.
+
+    multiple: what width and height of the result have to be multiples of; the size asked for is rounded to it.
+    Raises ModelError: the model wants several frames at once, and nothing here runs such.
+    """
+    fitted = _rounded(engine, options, width, height, multiple)
+    if engine.descriptor.frames == 1:
+        return FrameByFrame(engine, fitted)
+    if importlib.util.find_spec("imgfix.tasks.video_upscale") is None:
+        raise ModelError(
+            f"{engine.descriptor.name} works on several frames at once, which this version cannot run",
+            hint="choose a model that takes single frames: imgfix weights list",
+        )
+    module = importlib.import_module("imgfix.tasks.video_upscale")
+    task: SequenceTask = module.open_sequence(engine, fitted)
+    return task
+
+
+def _rounded(
+    engine: Engine, options: UpscaleOptions, width: int, height: int, multiple: tuple[int, int]
+) -> UpscaleOptions:
+    size = target_size(width, height, options, engine.scale)
+    across, down = (max(step, round(side / step) * step) for side, step in zip(size, multiple, strict=True))
+    if (across, down) == size:
+        return options
+    return replace(options, scale=None, long_side=None, megapixels=None, width=across, height=down)

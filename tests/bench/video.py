@@ -1,0 +1,226 @@
+"""Clips: memory over a long one, stages at once against one after the other, what comes on top of inference, kills.
+
+    python tests/bench/video.py memory [--frames 2000]
+    python tests/bench/video.py overlap [--model photo-x4] [--size 160x96] [--frames 40] [--turns 5]
+    python tests/bench/video.py kill [--times 10]
+
+`memory` runs a clip through a tiny network and prints the resident memory around its first and its last 200 frames.
+`overlap` prints the wall time of a clip as `imgfix upscale` does it, of the same work one stage after the other, and of
+the network alone on the same frames. `kill` ends the command at random moments with SIGKILL, takes it up again, and
+compares the frames with those of a run that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_clip(path: Path, frames: int, size: tuple[int, int]) -> Path:
+    """A moving pattern with grain, 25 frames a second, with sound."""
+    width, height = size
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:height, :width]
+    grain = rng.integers(-8, 9, (height, width, 1))
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=25, options={"preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        sound = out.add_stream("aac", rate=48000)
+        for number in range(frames):
+            waves = [128 + 90 * np.sin((x * (c + 1) + number * 3) / 19) * np.cos((y - number) / 13) for c in range(3)]
+            array = (np.stack(waves, -1) + np.roll(grain, number, 1)).clip(0, 255).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        for number in range(frames * 48000 // 25 // 1024):
+            tone = np.sin(np.arange(number * 1024, (number + 1) * 1024) / 20)[None].repeat(2, 0) * 0.1
+            part = av.AudioFrame.from_ndarray(tone.astype(np.float32), format="fltp", layout="stereo")
+            part.sample_rate, part.pts, part.time_base = 48000, number * 1024, Fraction(1, 48000)
+            out.mux(sound.encode(part))
+        out.mux(sound.encode(None))
+    return path
+
+
+def tiny_weights(path: Path) -> Path:
+    """A network of a few thousand weights, x2."""
+    import torch
+
+    from imgfix import zoo
+    from imgfix.nets.srvgg import SRVGG
+
+    torch.manual_seed(0)
+    config = {"scale": 2, "features": 8, "convs": 1}
+    return zoo.save(path, "srvgg", config, SRVGG(**config).state_dict(), task="upscale", name="tiny-x2")
+
+
+def engine_of(model: str) -> Any:
+    from imgfix import zoo
+    from imgfix.runtime.engine import Engine
+
+    return Engine(zoo.load(model))
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory(frames: int, size: tuple[int, int], folder: Path) -> int:
+    from imgfix.tasks.clip import Clip
+    from imgfix.tasks.frames import FrameByFrame
+    from imgfix.tasks.upscale import UpscaleOptions
+
+    source = make_clip(folder / "a.mp4", frames, size)
+    engine = engine_of(str(tiny_weights(folder / "tiny-x2.safetensors")))
+    held: list[int] = []
+    start = time.perf_counter()
+    Clip(source, folder / "b.mp4").run(
+        FrameByFrame(engine, UpscaleOptions()), {}, progress=lambda done, total: held.append(resident())
+    )
+    seconds = time.perf_counter() - start
+    first, last = max(held[1:201]), max(held[-200:])
+    print("| frames | size | peak, first 200 | peak, last 200 | difference | seconds |\n|---|---|---|---|---|---|")
+    print(
+        f"| {len(held) - 1} | {size[0]}x{size[1]} | {first / 1e6:.1f} MB | {last / 1e6:.1f} MB "
+        f"| {(last - first) / 1e6:+.1f} MB | {seconds:.0f} |"
+    )
+    return int(last > first * 1.1)
+
+
+def overlap(model: str, frames: int, size: tuple[int, int], turns: int, folder: Path) -> int:
+    import torch
+
+    from imgfix.media.video.reader import Reader
+    from imgfix.tasks import clip as clips
+    from imgfix.tasks.frames import FrameByFrame
+    from imgfix.tasks.upscale import UpscaleOptions
+
+    source = make_clip(folder / "a.mp4", frames, size)
+    engine = engine_of(model)
+    pictures = [
+        torch.from_numpy(frame.pixels).permute(2, 0, 1)[None].float() / 255 for frame in Reader(source).frames()
+    ]
+    engine.run(pictures[0])
+    task = FrameByFrame(engine, UpscaleOptions())
+    at_once = clips._ahead
+
+    def one_by_one(task: Any, given: Iterator[np.ndarray], restart: Any) -> Any:
+        return iter(list(task.run(iter(list(given)), restart)))
+
+    def alone() -> None:
+        for picture in pictures:
+            engine.run(picture)
+
+    def whole(way: Any, name: str) -> None:
+        clips._ahead = way
+        clips.Clip(source, folder / f"{name}.mp4", clips.Settings(overwrite=True)).run(task, {})
+
+    works = {
+        "network alone": alone,
+        "one stage after the other": lambda: whole(one_by_one, "a"),
+        "at once": lambda: whole(at_once, "b"),
+    }
+    wall: dict[str, list[float]] = {name: [] for name in works}
+    busy: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(turns):
+        for name, work in works.items():
+            begin, used = time.perf_counter(), time.process_time()
+            work()
+            wall[name].append(time.perf_counter() - begin)
+            busy[name].append(time.process_time() - used)
+    clips._ahead = at_once
+    print(f"{model}, {frames} frames of {size[0]}x{size[1]}, best of {turns}, {torch.get_num_threads()} threads\n")
+    print("| | seconds | against the network alone | processor seconds | against the network alone |")
+    print("|---|---|---|---|---|")
+    base, base_busy = min(wall["network alone"]), min(busy["network alone"])
+    for name in works:
+        seconds, used = min(wall[name]), min(busy[name])
+        print(
+            f"| {name} | {seconds:.2f} | {(seconds / base - 1) * 100:+.1f} % "
+            f"| {used:.2f} | {(used / base_busy - 1) * 100:+.1f} % |"
+        )
+    return int(min(wall["at once"]) > 1.15 * base)
+
+
+def hashes(path: Path) -> list[str]:
+    """Of every decoded frame and every other packet."""
+    found = []
+    with av.open(str(path)) as container:
+        for packet in container.demux():
+            if packet.stream.type == "video":
+                for frame in packet.decode():
+                    data = b"".join(bytes(plane) for plane in frame.planes)
+                    found.append(f"{frame.pts} {hashlib.sha256(data).hexdigest()}")
+            elif packet.size:
+                found.append(f"{packet.pts} {hashlib.sha256(bytes(packet)).hexdigest()}")
+    return found
+
+
+def kill(times: int, frames: int, size: tuple[int, int], folder: Path) -> int:
+    source = make_clip(folder / "a.mp4", frames, size)
+    weights = tiny_weights(folder / "tiny-x2.safetensors")
+    command = [sys.executable, "-m", "imgfix", "upscale", str(source), "--model", str(weights), "-q"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    whole, parts = folder / "whole.mp4", folder / "parts.mp4"
+    begin = time.perf_counter()
+    subprocess.run([*command, "-o", str(whole)], env=environment, check=True)
+    usual = time.perf_counter() - begin
+    rng = random.Random(0)
+    done = 0
+    for number in range(times):
+        process = subprocess.Popen([*command, "-o", str(parts), "--resume"], env=environment)
+        # Anywhere from the start of the interpreter to where an undisturbed run would nearly be through.
+        time.sleep(rng.uniform(0.3, 0.95) * usual * (1 if done == 0 else 0.7))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        from imgfix.media.video.segments import Journal
+
+        journal = Journal.read(parts)
+        done = journal.frames if journal is not None else 0
+        print(f"killed {number + 1}: {'complete already' if parts.exists() else f'{done} frames kept'}", flush=True)
+        if parts.exists():
+            parts.unlink()
+    subprocess.run([*command, "-o", str(parts), "--resume"], env=environment, check=True)
+    same = hashes(whole) == hashes(parts)
+    print(f"{times} kills, {len(hashes(whole))} frames and packets: {'equal' if same else 'DIFFERENT'}")
+    return int(not same)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["memory", "overlap", "kill"])
+    parser.add_argument("--frames", type=int)
+    parser.add_argument("--size", default="160x96")
+    parser.add_argument("--model", default="photo-x4")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--times", type=int, default=10)
+    arguments = parser.parse_args()
+    width, height = (int(side) for side in arguments.size.split("x"))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if arguments.what == "memory":
+            return memory(arguments.frames or 2000, (width, height), folder)
+        if arguments.what == "overlap":
+            return overlap(arguments.model, arguments.frames or 40, (width, height), arguments.turns, folder)
+        return kill(arguments.times, arguments.frames or 600, (width, height), folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

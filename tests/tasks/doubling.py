@@ -1,0 +1,58 @@
+"""Sequence tasks whose results can be foretold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+
+import numpy as np
+
+from imgfix.tasks.sequence import Made, Restart
+
+
+class Doubling:
+    """Repeats every pixel; each frame is a place to begin."""
+
+    held = 1
+
+    def __init__(self, factor: int = 2, seconds: float = 0.0) -> None:
+        self.factor, self.seconds = factor, seconds
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        return width * self.factor, height * self.factor
+
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+        for number, frame in enumerate(frames, start=restart.first_input if restart else 0):
+            if self.seconds:
+                time.sleep(self.seconds)
+            yield Made(frame.repeat(self.factor, 0).repeat(self.factor, 1), Restart(number, number))
+
+
+class Remembering(Doubling):
+    """Mixes each frame with all before it, and works in windows of seven: it can only begin at some frames."""
+
+    held = 7
+
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+        number = restart.first_input if restart else 0
+        memory = restart.state["memory"] if restart else None
+        waiting: list[np.ndarray] = []
+        for frame in frames:
+            waiting.append(frame)
+            if len(waiting) == self.held:
+                memory = yield from self._window(waiting, number, memory)
+                number += self.held
+                waiting = []
+        yield from self._window(waiting, number, memory)
+
+    def _window(
+        self, frames: list[np.ndarray], number: int, memory: np.ndarray | None
+    ) -> Generator[Made, None, np.ndarray | None]:
+        for offset, frame in enumerate(frames):
+            if self.seconds:
+                time.sleep(self.seconds)
+            begin = Restart(number, number, {"memory": memory} if memory is not None else {}) if offset == 0 else None
+            memory = frame.astype(np.float32) if memory is None else 0.75 * memory + 0.25 * frame
+            mixed = (memory + 0.5).astype(frame.dtype)
+            yield Made(mixed.repeat(self.factor, 0).repeat(self.factor, 1), begin)
+        return memory

@@ -1,0 +1,467 @@
+"""A whole clip through a sequence task: what is in the file that comes out."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgfix.errors import InputError, OutputError, UsageError
+from imgfix.media.video import segments
+from imgfix.media.video.encoding import Wanted
+from imgfix.media.video.reader import Cut, Reader
+from imgfix.media.video.segments import Journal
+from imgfix.tasks.clip import Clip, Done, Settings
+from imgfix.tasks.sequence import Made, Restart
+from tests.media.clips import EVEN, UNEVEN, Recipe, Seen, Sound, look, make, picture
+from tests.tasks.doubling import Doubling, Remembering
+
+ROOT = Path(__file__).parents[2]
+LOSSLESS = Wanted(options={"qp": "0"}, pixels="yuv444p")
+
+
+def cover() -> bytes:
+    data = io.BytesIO()
+    Image.new("RGB", (16, 16), "teal").save(data, "JPEG")
+    return data.getvalue()
+
+
+def run(source: Path, target: Path, task: Any = None, settings: Settings | None = None) -> Done:
+    return Clip(source, target, settings or Settings()).run(task or Doubling(), {"model": "doubling"})
+
+
+def double(source: Path, target: Path, **settings: Any) -> Seen:
+    run(source, target, settings=Settings(**settings))
+    assert not segments.folder_of(target).exists()
+    return look(target)
+
+
+RICH = Recipe(
+    times=UNEVEN,
+    options={"bf": "3"},
+    sounds=(Sound(seconds=1.1), Sound(start=0.35, layout="mono", language="fra", seconds=0.6)),
+    subtitles=((0.1, 0.4, "Guten Tag"), (0.5, 0.9, "Auf Wiedersehen")),
+    chapters=((0.0, 0.5, "one"), (0.5, 1.0, "two")),
+    aspect=Fraction(4, 3),
+    tags={"title": "A clip", "artist": "someone"},
+)
+
+
+def assert_same(before: Seen, after: Seen, frame: float = 0.04, sound: float = 0.03) -> None:
+    """Streams, times, texts, chapters and tags are those of the source."""
+    assert after.kinds == before.kinds
+    assert after.codecs[1:] == before.codecs[1:]
+    assert np.allclose(after.times, before.times, atol=2e-3)
+    for kind, old, new in zip(before.kinds, before.starts, after.starts, strict=True):
+        if kind in ("video", "audio"):
+            assert old is not None and new is not None and abs(old - new) <= 2e-3
+    for kind, old_end, new_end in zip(before.kinds, before.ends, after.ends, strict=True):
+        if kind in ("video", "audio"):
+            assert abs(old_end - new_end) <= (frame if kind == "video" else sound)
+    assert after.texts == before.texts
+    assert after.chapters == before.chapters
+    for key in ("title", "artist"):
+        assert after.tags.get(key, after.tags.get(key.upper())) == before.tags.get(key, before.tags.get(key.upper()))
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+def test_everything_in_a_file_survives(tmp_path: Path, name: str) -> None:
+    recipe = RICH
+    extra: dict[str, Any] = {"subtitle_codec": "ass" if name == "a.mkv" else "mov_text"}
+    if name == "a.mkv":
+        extra["attachment"] = ("font.ttf", "font/ttf", b"glyphs" * 50)
+    if name == "a.mp4":
+        extra["cover"] = cover()
+    before = look(make(tmp_path / name, Recipe(**{**recipe.__dict__, **extra})))
+    after = double(tmp_path / name, tmp_path / f"out{name[1:]}")
+    assert_same(before, after)
+    assert [frame.width for frame in after.frames] == [96] * 12
+    assert after.attachments == before.attachments
+    assert after.languages[1:3] == ["eng", "fra"]
+    head = Reader(tmp_path / f"out{name[1:]}").header
+    assert head.aspect == Fraction(4, 3)
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.avi", "a.ts"])
+def test_containers_that_hold_less_keep_sound_and_times(tmp_path: Path, name: str) -> None:
+    webm, avi = name == "a.webm", name == "a.avi"
+    recipe = Recipe(
+        codec="libvpx-vp9" if webm else "mpeg4" if avi else "libx264",
+        sounds=(Sound("libopus" if webm else "mp3" if avi else "aac"),),
+        time_base=Fraction(1, 25) if avi else Fraction(1, 1000),
+    )
+    before = look(make(tmp_path / name, recipe))
+    after = double(tmp_path / name, tmp_path / f"out{name[1:]}")
+    assert after.kinds == before.kinds
+    assert after.codecs == ["vp9", "opus"] if webm else ["h264", before.codecs[1]]
+    start = before.times[0], after.times[0]
+    assert np.allclose(np.array(after.times) - start[1], np.array(before.times) - start[0], atol=2e-3)
+    offsets = [seen.starts[1] - seen.times[0] for seen in (before, after)]  # type: ignore[operator]
+    assert abs(offsets[0] - offsets[1]) <= 0.041
+
+
+def test_what_a_container_does_not_hold_is_converted_or_named(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mkv", Recipe(**{**RICH.__dict__, "subtitle_codec": "ass",
+                                               "attachment": ("f.ttf", "font/ttf", b"x")}))  # fmt: skip
+    done = run(source, tmp_path / "a.webm")
+    after = look(tmp_path / "a.webm")
+    assert after.codecs == ["vp9", "opus", "opus", "webvtt"]
+    assert [text for _, _, text in after.texts] == ["Guten Tag", "Auf Wiedersehen"]
+    assert np.allclose(after.times, UNEVEN, atol=2e-3)
+    told = " | ".join(done.notes)
+    assert "audio aac eng to libopus" in told and "attachment f.ttf (a webm file does not hold it)" in told
+    # 1024 samples of the AAC encoder's run-up are gone, 6.5 ms of the Opus encoder's are there.
+    assert after.starts[2] is not None and abs(after.starts[2] - 0.35 + 0.0065) < 0.003
+
+
+def test_sound_can_be_left_out(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(sounds=(Sound(),)))
+    assert double(source, tmp_path / "b.mp4", audio=False).kinds == ["video"]
+
+
+@pytest.mark.parametrize("layout", ["mono", "stereo", "5.1"])
+def test_sound_is_copied_whatever_its_channels(tmp_path: Path, layout: str) -> None:
+    source = make(tmp_path / "a.mkv", Recipe(sounds=(Sound(layout=layout),)))
+    double(source, tmp_path / "b.mkv")
+    import av
+
+    data = []
+    for name in ("a.mkv", "b.mkv"):
+        with av.open(str(tmp_path / name)) as container:
+            assert container.streams.audio[0].codec_context.layout.name == layout
+            data.append([bytes(packet) for packet in container.demux(audio=0)])
+    assert data[0] == data[1]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "codec", "name"),
+    [
+        ("yuv420p10le", "libx264", "a.mp4"),
+        ("yuv444p", "libx264", "a.mp4"),
+        ("yuv422p", "libx264", "a.mkv"),
+        ("yuv422p10le", "prores_ks", "a.mov"),
+        ("gray", "libx264", "a.mkv"),
+        ("yuv420p10le", "libx265", "a.mp4"),
+        ("yuv420p10le", "libsvtav1", "a.mkv"),
+        ("bgra", "ffv1", "a.mkv"),
+        ("yuva444p10le", "prores_ks", "a.mov"),
+    ],
+)
+def test_depth_chroma_codec_and_alpha_stay(tmp_path: Path, pixels: str, codec: str, name: str) -> None:
+    options = {"x265-params": "log-level=error"} if codec == "libx265" else {}
+    source = make(tmp_path / name, Recipe(times=EVEN[:4], size=(96, 64), pixels=pixels, codec=codec, options=options))
+    run(source, tmp_path / f"out{name[1:]}")
+    before, after = Reader(source).header, Reader(tmp_path / f"out{name[1:]}").header
+    assert after.codec == before.codec
+    assert (after.pixels.bits, after.pixels.alpha) == (before.pixels.bits, before.pixels.alpha)
+    assert after.pixels.chroma == before.pixels.chroma
+
+
+def test_pictures_are_those_that_the_task_made(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(pixels="yuv444p", options={"qp": "0"}))
+    run(source, tmp_path / "b.mp4", settings=Settings(wanted=LOSSLESS))
+    given = [frame.pixels for frame in Reader(source).frames()]
+    made = [frame.pixels for frame in Reader(tmp_path / "b.mp4").frames()]
+    for before, after in zip(given, made, strict=True):
+        assert np.abs(after.astype(int) - before.repeat(2, 0).repeat(2, 1)).max() <= 2
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotation_stays_a_tag_where_there_is_one_and_is_applied_where_not(tmp_path: Path, degrees: int) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(times=EVEN[:3], rotation=degrees))
+    for name in ("b.mp4", "b.mkv", "b.mov"):
+        seen = double(source, tmp_path / name)
+        assert (seen.frames[0].rotation % 360, seen.frames[0].width) == (degrees, 96)
+    done = run(source, tmp_path / "b.webm")
+    turned = look(tmp_path / "b.webm").frames[0]
+    assert turned.rotation == 0 and (turned.width, turned.height) == ((64, 96) if degrees != 180 else (96, 64))
+    assert any("turned upright" in note for note in done.notes)
+
+
+def test_colour_tags_stay_and_missing_ones_are_named(tmp_path: Path) -> None:
+    tagged = make(tmp_path / "a.mp4", Recipe(times=EVEN[:2], matrix=1, primaries=1, transfer=1, full=True))
+    run(tagged, tmp_path / "b.mp4")
+    colour = Reader(tmp_path / "b.mp4").header.colour
+    assert (colour.matrix, colour.primaries, colour.transfer, colour.full, colour.assumed) == (1, 1, 1, True, False)
+    run(make(tmp_path / "c.mp4", Recipe(times=EVEN[:2])), tmp_path / "d.mp4", Doubling(16))
+    found = Reader(tmp_path / "d.mp4").header
+    assert (found.height, found.colour.matrix, found.colour.assumed) == (512, 6, False)
+
+
+def test_hdr_is_kept_with_its_light_levels_or_refused(tmp_path: Path) -> None:
+    light = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400"
+    source = make(
+        tmp_path / "a.mp4",
+        Recipe(times=EVEN[:3], size=(96, 64), codec="libx265", pixels="yuv420p10le", matrix=9, primaries=9, transfer=16,
+               options={"x265-params": f"log-level=error:hdr10=1:{light}"}),
+    )  # fmt: skip
+    run(source, tmp_path / "b.mp4")
+    before, after = Reader(source).header, Reader(tmp_path / "b.mp4").header
+    assert (after.hdr, after.pixels.bits, after.codec) == ("PQ", 10, "hevc")
+    assert before.light == light == after.light
+    with pytest.raises(InputError, match="HDR"):
+        Clip(source, tmp_path / "c.mp4", Settings(wanted=Wanted(codec="h264", pixels="yuv420p")))
+
+
+def test_odd_sizes_are_filled_up_where_the_codec_wants_even_ones(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mkv", Recipe(times=EVEN[:3], size=(47, 31), codec="ffv1", pixels="yuv420p"))
+    kept = double(source, tmp_path / "b.mkv", wanted=Wanted(codec="ffv1"))
+    assert (kept.frames[0].width, kept.frames[0].height) == (94, 62)
+    same = Clip(source, tmp_path / "c.mp4")
+    same.run(Doubling(1), {})
+    frame = look(tmp_path / "c.mp4").frames[0]
+    assert (frame.width, frame.height) == (48, 32)
+
+
+def test_a_part_of_a_clip_has_its_part_of_everything(tmp_path: Path) -> None:
+    times = [i / 25 for i in range(50)]
+    recipe = Recipe(**{**RICH.__dict__, "times": times, "sounds": (Sound(seconds=2),),
+                       "chapters": ((0, 0.9, "one"), (0.9, 1.3, "two"), (1.3, 2, "three"))})  # fmt: skip
+    source = make(tmp_path / "a.mp4", recipe)
+    seen = double(source, tmp_path / "b.mp4", cut=Cut(0.6, 1.2))
+    assert np.allclose(seen.times, [i / 25 for i in range(15)])
+    assert seen.starts[1] is not None and 0 <= seen.starts[1] < 0.03
+    assert abs(seen.ends[1] - 0.6) < 0.03
+    assert seen.chapters == [(0.0, 0.3, "one"), (0.3, 0.6, "two")]
+    assert [(a, b) for a, b, _ in seen.texts] == [(0.0, 0.3)]
+
+
+def test_the_frame_rate_can_be_set(tmp_path: Path) -> None:
+    seen = double(make(tmp_path / "a.mp4", Recipe(times=UNEVEN)), tmp_path / "b.mp4", cut=Cut(rate=Fraction(10)))
+    assert np.allclose(seen.times, np.arange(len(seen.times)) / 10)
+
+
+def test_a_file_that_does_not_say_how_many_frames_it_has(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mkv", Recipe(times=EVEN))
+    data = source.read_bytes()
+    at = data.index(b"\x44\x89\x88")  # the element Duration of Matroska
+    source.write_bytes(data[:at] + b"\xec\x89" + bytes(9) + data[at + 11 :])
+    seen_total = []
+    clip = Clip(source, tmp_path / "b.mkv")
+    done = clip.run(Doubling(), {}, progress=lambda count, total: seen_total.append((count, total)))
+    assert done.frames == 24 and seen_total[-1] == (24, 24)
+
+
+# -- interruptions -----------------------------------------------------------------------------------------------------
+
+
+class Interrupting(Doubling):
+    """Works like another task and breaks off at a frame."""
+
+    def __init__(self, task: Any, at: int, error: BaseException) -> None:
+        super().__init__()
+        self.task, self.at, self.error = task, at, error
+        self.held = task.held
+
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+        number = restart.index if restart else 0
+        for made in self.task.run(frames, restart):
+            if number == self.at:
+                raise self.error
+            yield made
+            number += 1
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments of eight frames."""
+    monkeypatch.setattr(segments, "LENGTH", 8)
+
+
+@pytest.mark.parametrize("task", [Doubling(), Remembering()])
+@pytest.mark.parametrize("at", [[15], [20], [8, 16, 23]])
+def test_an_interrupted_job_goes_on_and_gives_the_same_bytes(
+    tmp_path: Path, short: None, task: Doubling, at: list[int]
+) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(times=[t * 2 for t in EVEN], sounds=(Sound(start=0.2),)))
+    whole, target = tmp_path / "whole.mp4", tmp_path / "parts.mp4"
+    run(source, whole, task)
+    for place in at:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            run(source, target, Interrupting(task, place, KeyboardInterrupt()), Settings(resume=True))
+        assert not target.exists()
+        if segments.folder_of(target).exists():
+            assert "--resume goes on" in caught.value.__notes__[0]
+    done = run(source, target, task, Settings(resume=True))
+    assert done.resumed > 0 and done.frames == 24
+    assert target.read_bytes() == whole.read_bytes()
+    assert not segments.folder_of(target).exists()
+
+
+def test_nothing_is_left_when_nothing_was_finished(tmp_path: Path, short: None) -> None:
+    source = make(tmp_path / "a.mp4")
+    for target in ("b.mp4", "new/folder/b.mp4"):
+        with pytest.raises(KeyboardInterrupt):
+            run(source, tmp_path / target, Interrupting(Doubling(), 5, KeyboardInterrupt()))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def interrupted(tmp_path: Path) -> tuple[Path, Path]:
+    source, target = make(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    with pytest.raises(KeyboardInterrupt):
+        run(source, target, Interrupting(Doubling(), 20, KeyboardInterrupt()))
+    return source, target
+
+
+def test_finished_parts_are_not_thrown_away_by_accident(tmp_path: Path, short: None) -> None:
+    source, target = interrupted(tmp_path)
+    with pytest.raises(OutputError, match="16 finished frames") as caught:
+        run(source, target)
+    assert caught.value.hint is not None and "--resume" in caught.value.hint
+    assert run(source, target, settings=Settings(overwrite=True)).resumed == 0
+
+
+def test_a_result_that_is_to_be_replaced_can_be_taken_up_too(tmp_path: Path, short: None) -> None:
+    source, target = interrupted(tmp_path)
+    target.write_bytes(b"old")
+    assert run(source, target, settings=Settings(overwrite=True, resume=True)).resumed == 16
+    assert len(look(target).times) == 24
+
+
+@pytest.mark.parametrize("change", ["source", "options", "encoding", "damage"])
+def test_a_job_that_changed_begins_anew_and_says_why(tmp_path: Path, short: None, change: str) -> None:
+    source, target = interrupted(tmp_path)
+    settings, job = Settings(resume=True), {"model": "doubling"}
+    words = {"source": "the source changed", "options": "the options or the model changed",
+             "encoding": "how the result is encoded changed", "damage": None}[change]  # fmt: skip
+    if change == "source":
+        make(source, Recipe(pictures=[picture(i + 3) for i in range(24)]))
+    elif change == "options":
+        job = {"model": "another"}
+    elif change == "encoding":
+        settings = Settings(resume=True, wanted=Wanted(crf=30))
+    else:
+        (segments.folder_of(target) / "00000.seg").unlink()
+    said: list[str] = []
+    done = Clip(source, target, settings).run(Doubling(), job, say=said.append)
+    assert done.resumed == 0 and done.frames == 24
+    assert said == [] if words is None else words in said[0]
+
+
+def test_lines_that_a_crash_left_half_written_are_ignored(tmp_path: Path, short: None) -> None:
+    source, target = interrupted(tmp_path)
+    journal = segments.folder_of(target) / "journal.jsonl"
+    with journal.open("a") as stream:
+        stream.write('{"number": 2, "first": 16, "tim')
+    (segments.folder_of(target) / "00002.seg.part").write_bytes(b"half")
+    whole = tmp_path / "whole.mp4"
+    run(source, whole)
+    assert run(source, target, settings=Settings(resume=True)).resumed == 16
+    assert target.read_bytes() == whole.read_bytes()
+
+
+def test_a_job_that_died_while_joining_only_joins(tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imgfix.media.video import join
+
+    source, target = make(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+
+    def dies(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(join, "join", dies)
+        with pytest.raises(KeyboardInterrupt):
+            run(source, target)
+    done = run(
+        source, target, Interrupting(Doubling(), 0, AssertionError("nothing is to be made")), Settings(resume=True)
+    )
+    assert done.resumed == done.frames == 24
+
+
+def test_a_process_killed_at_random_moments_goes_on_with_the_same_frames(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(times=[i / 25 for i in range(60)], sounds=(Sound(seconds=2),)))
+    whole, parts = tmp_path / "whole.mp4", tmp_path / "parts.mp4"
+    command = [sys.executable, "-m", "tests.tasks.clip_process", str(source)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([*command, str(whole), "0"], env=environment, check=True, timeout=60, cwd=ROOT)
+    rng = random.Random(7)
+    folder = segments.folder_of(parts)
+    kept = []
+    for count in (1, 2, 3):
+        process = subprocess.Popen([*command, str(parts), "0.02"], env=environment, cwd=ROOT)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline and len(list(folder.glob("*.seg"))) < count:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.15))
+        process.kill()
+        process.wait()
+        found = Journal.read(parts)
+        kept.append(found.frames if found is not None else 0)
+    assert kept[-1] > kept[0] > 0 and not parts.exists()
+    last = subprocess.run([*command, str(parts), "0"], env=environment, check=True, capture_output=True, cwd=ROOT)
+    assert f"going on after frame {kept[-1]}" in last.stdout.decode()
+    assert parts.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "parts.mp4", "whole.mp4"]
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = make(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    close = segments.SegmentWriter.close
+
+    def full(self: segments.SegmentWriter, number: int, *arguments: Any) -> segments.Segment:
+        if number == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return close(self, number, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segments.SegmentWriter, "close", full)
+        with pytest.raises(OutputError, match="the disk is full") as caught:
+            run(source, target)
+    assert caught.value.hint is not None and "8 frames are finished" in caught.value.hint
+    assert run(source, target, settings=Settings(resume=True)).resumed == 8
+    assert look(target).times == look(source).times
+
+
+def test_a_journal_is_small_and_readable(tmp_path: Path, short: None) -> None:
+    _, target = interrupted(tmp_path)
+    lines = [json.loads(line) for line in (segments.folder_of(target) / "journal.jsonl").read_text().splitlines()]
+    assert set(lines[0]) == {"source", "job", "written", "threads"}
+    assert [line["first"] for line in lines[1:]] == [0, 8]
+
+
+def test_a_source_that_is_cut_off_gives_what_it_has_and_an_error(tmp_path: Path) -> None:
+    times = [i / 25 for i in range(100)]
+    source = make(tmp_path / "a.mkv", Recipe(times=times, options={"g": "5"}, sounds=(Sound(seconds=4),)))
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 6 // 10])
+    with pytest.raises(InputError, match="is cut off after"):
+        run(source, tmp_path / "b.mkv")
+    seen = look(tmp_path / "b.mkv")
+    assert 30 < len(seen.times) < 90 and seen.kinds == ["video", "audio"]
+    assert not segments.folder_of(tmp_path / "b.mkv").exists()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (Wanted(codec="h265x"), "no video codec 'h265x'"),
+        (Wanted(preset="mediun"), "preset 'mediun'"),
+        (Wanted(codec="h264", crf=99), "out of range"),
+        (Wanted(codec="h264", options={"tunee": "x"}), "no option 'tunee'"),
+        (Wanted(codec="dnxhd"), "does not hold dnxhd"),
+        (Wanted(pixels="yuv421p"), "pixel format 'yuv421p'|does not take"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_with_a_near_name(tmp_path: Path, wanted: Wanted, words: str) -> None:
+    source = make(tmp_path / "a.mov", Recipe(times=EVEN[:2]))
+    with pytest.raises(UsageError, match=words) as caught:
+        Clip(source, tmp_path / "b.3gp", Settings(wanted=wanted))
+    assert caught.value.hint
+
+
+def test_an_encoder_that_refuses_is_told_before_any_work(tmp_path: Path) -> None:
+    clip = Clip(make(tmp_path / "a.mp4"), tmp_path / "b.mp4", Settings(wanted=Wanted(options={"tune": "nonsense"})))
+    with pytest.raises(UsageError, match="does not take these settings"):
+        clip.rehearse(96, 64)
