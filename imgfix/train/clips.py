@@ -16,6 +16,8 @@ from imgfix.runtime.cuts import CutFinder
 from imgfix.train.job import Draw
 from imgfix.train.split import held_out as split
 
+CHOICES = 3
+"""Places of which the one with the most detail becomes a sample."""
 SUFFIXES = frozenset({".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".ogv"})
 
 
@@ -65,24 +67,36 @@ class ClipPool:
         return cut.permute(0, 3, 1, 2)[None].float() / 255
 
     def take(self, draw: Draw, frames: int, crop: int) -> Tensor:
-        """Cut a batch out, turned, mirrored and half of the time played backwards: (B, T, 3, crop, crop) in [0, 1]."""
+        """Cut a batch out: (B, T, 3, crop, crop) in [0, 1], turned, mirrored, half of the time played backwards.
+
+        Of a few places the one with the most detail is taken: much of most frames is sky and wall.
+        """
         room = self.sizes - torch.tensor([frames, crop, crop]) + 1
         chances = room.clamp(min=0).prod(dim=1).double().cumsum(0)
         if not len(self) or float(chances[-1]) <= 0:
             raise InputError(f"no clip has {frames} frames of {crop} x {crop} pixels")
-        which, *places, turn, back = draw.uniform(6, "clip").unbind(1)
-        chosen = torch.searchsorted(chances, which * chances[-1], right=True).clamp_(max=len(self) - 1)
         rows = []
-        for index, number in enumerate(chosen.tolist()):
-            first, top, left = (
-                int(place[index] * int(length)) for place, length in zip(places, room[number], strict=True)
-            )
-            cut = self.sequences[number][first : first + frames, top : top + crop, left : left + crop]
-            how = int(turn[index] * 8)
-            cut = cut.transpose(1, 2) if how & 4 else cut
-            cut = cut.flip([axis for axis, bit in ((1, 1), (2, 2)) if how & bit])
-            rows.append(cut.flip(0) if back[index] < 0.5 else cut)
+        chances_of_all = draw.uniform(4 * CHOICES + 2, "clip").tolist()
+        for drawn in chances_of_all:
+            best: Tensor | None = None
+            for which, *places in (drawn[4 * index : 4 * index + 4] for index in range(CHOICES)):
+                number = min(int(torch.searchsorted(chances, which * chances[-1], right=True)), len(self) - 1)
+                first, top, left = (int(place * int(n)) for place, n in zip(places, room[number], strict=True))
+                cut = self.sequences[number][first : first + frames, top : top + crop, left : left + crop]
+                if best is None or detail(cut[0]) > detail(best[0]):
+                    best = cut
+            assert best is not None
+            how, back = int(drawn[-2] * 8), drawn[-1] < 0.5
+            best = best.transpose(1, 2) if how & 4 else best
+            best = best.flip([axis for axis, bit in ((1, 1), (2, 2)) if how & bit])
+            rows.append(best.flip(0) if back else best)
         return torch.stack(rows).permute(0, 1, 4, 2, 3).float() / 255
+
+
+def detail(frame: Tensor) -> float:
+    """Mean step between neighbouring pixels of a frame (H, W, 3) uint8."""
+    grey = frame.float().mean(dim=2)
+    return float((grey[1:] - grey[:-1]).abs().mean() + (grey[:, 1:] - grey[:, :-1]).abs().mean())
 
 
 def find_clips(sources: Iterable[str]) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from imgfix.nets.flow import warp
 from imgfix.nets.videogate import VideoGate, take_motion
 from imgfix.runtime.resize import downscale, resize
 from imgfix.train import losses
-from imgfix.train.clips import ClipPool, load_clips
+from imgfix.train.clips import ClipPool, detail, load_clips
 from imgfix.train.compress import compress
 from imgfix.train.degrade import LIGHT, Damage, damage, gaussian_downscale
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
@@ -239,7 +239,11 @@ class VideoJob:
                 parameter.requires_grad_(False)
 
     def _filmed(self, photos: Pool, draw: Draw, frames: int) -> Tensor:
-        pictures = photos.take(photos.windows(draw, self.side), self.side)
+        # Of two places the one with more detail, as with clips.
+        pairs = photos.take(photos.windows(replace(draw, batch=2 * draw.batch), self.side), self.side)
+        levels = (pairs.permute(0, 2, 3, 1) * 255).byte()
+        better = [2 * n + int(detail(levels[2 * n + 1]) > detail(levels[2 * n])) for n in range(draw.batch)]
+        pictures = pairs[better]
         generator = torch.Generator().manual_seed(draw.seed_for("motion"))
         return render(pictures, frames, self.recipe.crop, generator)
 
