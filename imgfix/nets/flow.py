@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -43,7 +44,7 @@ class FlowLevel(nn.Sequential):
     def __init__(self) -> None:
         widths = (8, 32, 64, 32, 16, 2)
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             layers += [nn.Conv2d(inputs, outputs, 7, padding=3), nn.ReLU()]
         super().__init__(*layers[:-1])
 
@@ -52,12 +53,17 @@ class SPyNet(nn.Module):
     """Optical flow from coarse to fine: each level corrects the flow of the level below, enlarged.
 
     Ranjan & Black, "Optical Flow Estimation using a Spatial Pyramid Network" (2017), arXiv 1611.00850; PyTorch form
-    after Niklaus (2018). Shapes: two pictures (N, 3, H, W) in [0, 1] to (N, 2, H, W): pixels along x and y that lead
-    from the first picture into the second. Parameters: 0.24 M a level. Receptive field: 15 pixels of the coarsest level.
+    after Niklaus (2018). Parameters: 0.24 M a level. Receptive field: 15 pixels of the coarsest level.
+
+    Shapes: two pictures (N, 3, H, W) in [0, 1] to (N, 2, H, W): pixels along x and y that lead from the first picture
+    into the second.
 
     Args:
         levels: of the pyramid; the coarsest is 2 ** (levels - 1) times smaller than the picture.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, levels: int = 6) -> None:
         super().__init__()

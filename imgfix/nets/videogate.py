@@ -73,6 +73,8 @@ class VideoGate(nn.Module):
     input pixel. Receptive field: without bound in time; within one frame 120 pixels or so, by the coarse motion.
     """
 
+    memory = Memory
+
     def __init__(
         self, scale: int = 4, channels: int = 48, blocks: int = 2, convolutions: int = 3, merged: bool = False
     ) -> None:

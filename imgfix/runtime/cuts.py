@@ -19,21 +19,16 @@ FLAT = 2.0  # standard deviation of 255 under which a block says nothing
 
 
 class CutFinder:
-    """Told frame by frame; remembers the last one, small.
+    """Told frame by frame; remembers the last one, small."""
 
-    Args:
-        enabled: `False` finds no cut.
-    """
-
-    def __init__(self, enabled: bool = True) -> None:
-        self.enabled = enabled
+    def __init__(self) -> None:
         self._before: np.ndarray | None = None
 
     def is_cut(self, frame: np.ndarray) -> bool:
         """Whether another scene begins with this frame: (H, W, C) uint8 or uint16. The first frame is no cut."""
         small = shrunk(frame)
         before, self._before = self._before, small
-        return self.enabled and before is not None and differ(before, small)
+        return before is not None and differ(before, small)
 
     def forget(self) -> None:
         """Start anew."""
@@ -44,9 +39,9 @@ def shrunk(frame: np.ndarray) -> np.ndarray:
     """Luma at 96 x 64, uint8."""
     height, width = frame.shape[:2]
     kind = cv2.INTER_AREA if height * width > WIDTH * HEIGHT else cv2.INTER_LINEAR
-    small = cv2.resize(frame[..., :3], (WIDTH, HEIGHT), interpolation=kind)
+    small: np.ndarray = cv2.resize(frame[..., :3], (WIDTH, HEIGHT), interpolation=kind)
     if small.dtype != np.uint8:
-        small = (small >> 8).astype(np.uint8)
+        small = (small // 256).astype(np.uint8)
     return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
 
 

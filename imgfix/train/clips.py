@@ -59,7 +59,7 @@ class ClipPool:
         return float(self.sizes.prod(dim=1).sum()) / 1e6
 
     def sequence(self, number: int, side: int, multiple: int) -> Tensor:
-        """The middle of one sequence: (1, T, 3, H, W) float32 in [0, 1], at most `side`, sides multiples of `multiple`."""
+        """The middle of one sequence, at most `side` large, in multiples of `multiple`: (1, T, 3, H, W) in [0, 1]."""
         frames = self.sequences[number]
         height, width = (max(multiple, min(n, side) // multiple * multiple) for n in frames.shape[1:3])
         top, left = (frames.shape[1] - height) // 2, (frames.shape[2] - width) // 2

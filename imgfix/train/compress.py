@@ -36,8 +36,8 @@ def compress(frames: np.ndarray, codec: str, quality: int) -> np.ndarray:
         for packet in stream.encode(None):
             container.mux(packet)
     file.seek(0)
-    with av.open(file) as container:
-        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with av.open(file, "r") as compressed:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in compressed.decode(video=0)]
     if len(decoded) != count:
         raise RuntimeError(f"{codec} gave back {len(decoded)} of {count} frames")
     return np.stack(decoded)[:, :height, :width]

@@ -77,9 +77,10 @@ class Camera:
     def at(self, positions: Tensor, time: float) -> Tensor:
         """Where on the plane each output sample lies: (H, W, 2) to (B, H, W, 2), output pixels from the middle."""
         cos, sin = (self.turn * time).cos(), (self.turn * time).sin()
-        turned = torch.stack((torch.stack((cos, -sin), 1), torch.stack((sin, cos), 1)), 1) * (1 + self.zoom * time)[
-            :, None, None
-        ]
+        turned = (
+            torch.stack((torch.stack((cos, -sin), 1), torch.stack((sin, cos), 1)), 1)
+            * (1 + self.zoom * time)[:, None, None]
+        )
         placed = torch.einsum("bij,hwj->bhwi", turned, positions)
         shift = self.velocity * time + self.acceleration * time**2
         swaying = torch.sin(self.phase + self.pace * time)[:, None, None, None]

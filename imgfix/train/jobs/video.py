@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from imgfix.errors import InputError, UsageError
 from imgfix.metrics.psnr import psnr
-from imgfix.nets.flow import warp
+from imgfix.nets.flow import SPyNet, warp
 from imgfix.nets.videogate import VideoGate, take_motion
 from imgfix.runtime.resize import downscale, resize
 from imgfix.train import losses
@@ -82,7 +82,9 @@ class VideoJob:
         if recipe.crop % scale:
             raise UsageError(f"crop = {recipe.crop} is not a multiple of the scale {scale}")
         if min(options.frames, options.short_frames) < 2:
-            raise UsageError(f"video.frames = {options.frames}, video.short_frames = {options.short_frames}: at least 2")
+            raise UsageError(
+                f"video.frames = {options.frames}, video.short_frames = {options.short_frames}: at least 2"
+            )
         start, self._facts = starting_net(
             recipe, device, task="video", key="videogate", config={"scale": scale}, check={"scale": scale}
         )
@@ -124,7 +126,8 @@ class VideoJob:
                 ]
         if self.clips is None and self.photos is None:
             raise InputError(
-                f"no clips in {', '.join(recipe.photos)}", hint="give a folder with videos in it, or photos to move over"
+                f"no clips in {', '.join(recipe.photos)}",
+                hint="give a folder with videos in it, or photos to move over",
             )
         if not held:
             raise InputError("nothing is held out to validate on", hint="add clips, or name some with --val FOLDER")
@@ -228,9 +231,9 @@ class VideoJob:
         from imgfix import zoo
 
         source = zoo.load(self.options.motion).net
-        if not hasattr(source, "flow"):
+        if not isinstance(flow := getattr(source, "flow", None), SPyNet):
             raise UsageError(f"video.motion = {self.options.motion}: there is no SPyNet in it")
-        take_motion(self.net, source.flow)
+        take_motion(self.net, flow)
         self._facts.append(f"coarse motion from {self.options.motion}")
         for parameter in self.net.motion.coarse.parameters():
             if self.options.motion_rate:
@@ -278,7 +281,9 @@ class VideoJob:
         chances = torch.rand(len(low), 3, generator=cpu).tolist()
         for index, (compressed, which, strength) in enumerate(chances):
             if compressed < self.options.compression:
-                codec, quality = ("h264", 16 + round(20 * strength)) if which < 0.7 else ("mpeg4", 2 + round(8 * strength))
+                codec, quality = (
+                    ("h264", 16 + round(20 * strength)) if which < 0.7 else ("mpeg4", 2 + round(8 * strength))
+                )
                 frames_in = (low[index].permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
                 back = torch.from_numpy(np.ascontiguousarray(compress(frames_in, codec, quality)))
                 low[index] = back.permute(0, 3, 1, 2).to(low.device).float() / 255
