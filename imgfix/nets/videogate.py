@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,9 @@ from imgfix.nets.repgate import GateBlock, RepConv3
 LEVELS = 3
 MULTIPLE = 4 * 2 ** (LEVELS - 1)
 """Sides are extended to multiples of this inside, for the pyramid of the motion."""
+
+
+Part = Literal["result", "flow", "both"]
 
 
 class Memory(NamedTuple):
@@ -28,23 +32,23 @@ class Memory(NamedTuple):
 
 
 class Motion(nn.Module):
-    """Flow between two frames: three levels of SPyNet up to a quarter of the size, then a light one at half of it.
+    """Flow between two frames: three levels of SPyNet up to a quarter of the size, then a light one at the full size.
+
+    The last level decides whether detail falls on detail: of SPyNet's own it is the most expensive by far, so here a
+    small network is taught to do its work.
 
     Shapes: two frames (N, 3, H, W), sides multiples of 16, to (N, 2, H, W) in pixels along x and y.
     """
 
-    def __init__(self, channels: int = 32) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.coarse = SPyNet(LEVELS)
-        self.fine = nn.Sequential(
-            nn.Conv2d(8, channels, 5, padding=2),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(channels, 16, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(16, 2, 3, padding=1),
-        )
+        widths, reach = (8, 24, 32, 32, 24, 2), (2, 1, 2, 1, 1)
+        layers: list[nn.Module] = []
+        for index, (inputs, outputs) in enumerate(pairwise(widths)):
+            side, dilation = (5, 1) if index == 0 else (3, reach[index])
+            layers += [nn.Conv2d(inputs, outputs, side, padding=reach[index], dilation=dilation), nn.ReLU()]
+        self.fine = nn.Sequential(*layers[:-1])
         last = self.fine[-1]
         assert isinstance(last, nn.Conv2d) and last.bias is not None
         nn.init.zeros_(last.bias)
@@ -52,11 +56,11 @@ class Motion(nn.Module):
             last.weight.mul_(0.1)
 
     def forward(self, frame: Tensor, before: Tensor) -> Tensor:
-        near, far = F.avg_pool2d(frame, 2), F.avg_pool2d(before, 2)
-        flow = self.coarse.pyramid(F.avg_pool2d(near, 2), F.avg_pool2d(far, 2))
-        flow = 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
-        flow = flow + self.fine(torch.cat((near, warp(far, flow, border="border"), flow), dim=1))
-        return 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
+        flow = self.coarse.pyramid(F.avg_pool2d(frame, 4), F.avg_pool2d(before, 4))
+        flow = 4 * F.interpolate(flow, scale_factor=4, mode="bilinear", align_corners=True)
+        moved = warp(before, flow, border="border")
+        # Differences of frames are small numbers; the colours themselves matter little.
+        return flow + self.fine(torch.cat((4 * (frame - moved), frame, 0.25 * flow), dim=1))
 
 
 class VideoGate(nn.Module):
@@ -67,8 +71,8 @@ class VideoGate(nn.Module):
     arXiv 1801.04590), carrying features beside it RLSP's (Fuoli, Gu & Timofte 2019, arXiv 1909.08080); gate, body and
     motion are our own composition. Licence as the project's.
 
-    Shapes: (N, T, 3, H, W) in [0, 1] to (N, T, 3, H * scale, W * scale), not clipped; with `with_flow` also the flows
-    (N, T - 1, 2, H, W) from each frame into the one before. Any size.
+    Shapes: (N, T, 3, H, W) in [0, 1] to (N, T, 3, H * scale, W * scale), not clipped. The part `flow` is
+    (N, T - 1, 2, H, W), the motion from each frame into the one before; `both` is result and flow. Any size.
     Parameters (merged): 48 channels, 2 blocks: 0.94 M, of which 0.72 M are the coarse motion; 0.22 M multiply-adds an
     input pixel. Receptive field: without bound in time; within one frame 120 pixels or so, by the coarse motion.
     """
@@ -91,7 +95,10 @@ class VideoGate(nn.Module):
                     if name != "expand":
                         parameter.mul_(0.03)
 
-    def forward(self, frames: Tensor, with_flow: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, frames: Tensor, part: Part = "result") -> Tensor | tuple[Tensor, Tensor]:
+        if part == "flow":
+            near, far = frames[:, 1:].flatten(0, 1), frames[:, :-1].flatten(0, 1)
+            return self.flow(near, far).unflatten(0, (frames.shape[0], frames.shape[1] - 1))
         memory: Memory | None = None
         results, flows = [], []
         for frame in frames.unbind(1):
@@ -99,7 +106,7 @@ class VideoGate(nn.Module):
             results.append(result)
             flows += [] if flow is None else [flow]
         joined = torch.stack(results, dim=1)
-        return (joined, torch.stack(flows, dim=1)) if with_flow else joined
+        return (joined, torch.stack(flows, dim=1)) if part == "both" else joined
 
     def start(self, frame: Tensor) -> Memory:
         """What a clip begins with: no features yet, and the plainly enlarged frame as the last result."""
@@ -110,6 +117,13 @@ class VideoGate(nn.Module):
     def enlarged(self, frame: Tensor) -> Tensor:
         """Plain bilinear enlargement."""
         return F.interpolate(frame, scale_factor=self.scale, mode="bilinear", align_corners=False)
+
+    def flow(self, frame: Tensor, before: Tensor) -> Tensor:
+        """The motion from a frame into the one before, (N, 3, H, W) each to (N, 2, H, W)."""
+        height, width = frame.shape[-2:]
+        room = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
+        near, far = (F.pad(x, room, mode="replicate") if any(room) else x for x in (frame, before))
+        return self.motion(near, far)[..., :height, :width]
 
     def step(self, frame: Tensor, memory: Memory | None) -> tuple[Tensor, Memory, Tensor | None]:
         """Upscale one frame.
@@ -127,10 +141,7 @@ class VideoGate(nn.Module):
             memory = self.start(frame)
             features, last = memory.features, memory.result
         else:
-            height, width = frame.shape[-2:]
-            room = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-            near, far = (F.pad(x, room, mode="replicate") if any(room) else x for x in (frame, memory.frame))
-            flow = self.motion(near, far)[..., :height, :width]
+            flow = self.flow(frame, memory.frame)
             features = warp(memory.features, flow)
             large = self.scale * F.interpolate(flow, scale_factor=self.scale, mode="bilinear", align_corners=False)
             last = warp(memory.result, large.float(), border="border")

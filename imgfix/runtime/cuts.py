@@ -12,9 +12,10 @@ import numpy as np
 WIDTH, HEIGHT = 96, 64  # of the small frames
 BLOCK = 16
 SEARCH = 12  # an eighth of the width in one frame
-ALIKE = 0.35  # below this share of the detail found again it is a cut ...
-SURELY_OTHER = 0.15
-COLOURS_DIFFER = 0.12  # ... if the brightness is distributed otherwise too, or next to nothing was found
+# In films and phone clips cuts have 0.3 of the detail found again at most, anything else 0.8 at least.
+SURELY_OTHER = 0.5
+ALIKE = 0.65
+COLOURS_DIFFER = 0.1  # decides in between
 FLAT = 2.0  # standard deviation of 255 under which a block says nothing
 
 

@@ -23,8 +23,10 @@ Part = Callable[[nn.Module, Sequence[Tensor]], Sequence[Tensor]]
 
 OVERLAP = 48
 """Input pixels around a tile: motion is looked for that far, and features see that far."""
+MULTIPLE = 32
+"""Tiles begin at multiples of this: pyramids of motion then halve the same pixels together as in the whole frame."""
 LARGEST_TILE = 640
-SMALLEST_TILE = 4 * OVERLAP
+SMALLEST_TILE = 2 * (OVERLAP + MULTIPLE) + MULTIPLE
 
 
 class Recurrent:
@@ -110,7 +112,8 @@ class Recurrent:
         key = height, width, self.tile
         if key not in self._plans:
             sides = (self.tile, self.tile)
-            self._plans[key] = tiling.plan(height, width, tile=sides, overlap=OVERLAP, fade=OVERLAP // 2)
+            fade = OVERLAP // 2
+            self._plans[key] = tiling.plan(height, width, tile=sides, overlap=OVERLAP, fade=fade, multiple=MULTIPLE)
         return self._plans[key]
 
     def _over(self, part: Part, inputs: Sequence[Tensor], factors: Sequence[int]) -> list[Tensor]:

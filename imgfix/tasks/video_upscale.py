@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from imgfix.errors import ModelError, UsageError
 from imgfix.runtime.cuts import CutFinder
 from imgfix.runtime.engine import Engine
-from imgfix.runtime.recurrent import Recurrent
+from imgfix.runtime.recurrent import SMALLEST_TILE, Recurrent
 from imgfix.tasks import resample
 from imgfix.tasks.alpha import bleed
 from imgfix.tasks.colour_fix import colour_fix
@@ -48,8 +48,9 @@ def open_sequence(engine: Engine, options: UpscaleOptions) -> SequenceTask:
         raise UsageError("--tta is for single pictures", hint=f"leave it out with {engine.descriptor.name}")
     if engine.descriptor.frames != 0:
         raise ModelError(f"{engine.descriptor.name} is not a model for sequences", hint="it takes single pictures")
-    if options.tile is not None and options.tile < 128:
-        raise UsageError(f"tiles of {options.tile} pixels are too small for video", hint="use --tile 128 or more")
+    if options.tile is not None and options.tile < SMALLEST_TILE:
+        hint = f"use --tile {SMALLEST_TILE} or more"
+        raise UsageError(f"tiles of {options.tile} pixels are too small for video", hint=hint)
     return Streaming(engine, options) if engine.descriptor.causal else Windowed(engine, options)
 
 

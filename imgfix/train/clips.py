@@ -141,30 +141,42 @@ def load_clips(
     Raises:
         InputError: no usable clip, or too few to hold one out.
     """
-    files = find_clips(sources)
-    apart = find_clips([held_out]) if held_out else []
-    if files and not held_out:
-        if len(files) < 2:
-            raise InputError(f"only one clip ({files[0]})", hint="one more is needed to validate on, or --val FOLDER")
-        files, apart = split(files, fraction or 1e-9)
-    pools, skipped = [], []
-    for part in (files, apart):
-        pieces: list[np.ndarray] = []
-        names: list[str] = []
-        for path in part:
-            limit = megapixels * 1e6 / len(part)
+    skipped: list[str] = []
+
+    def decoded(files: list[Path]) -> dict[Path, list[np.ndarray]]:
+        usable: dict[Path, list[np.ndarray]] = {}
+        for path in files:
             try:
-                made = _sequences(path, frames, crop, limit)
-            except (av.error.FFmpegError, OSError, ValueError) as error:
+                made = _sequences(path, frames, crop, megapixels * 1e6 / len(files))
+            except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
                 skipped.append(f"{path}: cannot be read ({type(error).__name__})")
                 continue
-            if not made:
+            if made:
+                usable[path] = made
+            else:
                 skipped.append(f"{path}: no {frames} frames of one scene with {crop} x {crop} pixels")
-            pieces += made
-            names += [f"{path}#{number}" for number in range(len(made))]
-        if part and not pieces:
-            raise InputError(f"none of {len(part)} clips can be used: {'; '.join(skipped[:3])}")
-        pools.append(ClipPool(pieces, names, device))
+        if files and not usable:
+            raise InputError(f"none of {len(files)} clips can be used: {'; '.join(skipped[:3])}")
+        return usable
+
+    training = decoded(find_clips(sources))
+    if held_out:
+        apart = decoded(find_clips([held_out]))
+    elif len(training) == 1:
+        raise InputError(
+            f"only one usable clip ({next(iter(training))})", hint="one more is needed to validate on, or --val FOLDER"
+        )
+    else:
+        # Split by files: pieces of one clip resemble each other.
+        apart = {path: training.pop(path) for path in split(list(training), fraction or 1e-9)[1]}
+    pools = [
+        ClipPool(
+            [piece for pieces in part.values() for piece in pieces],
+            [f"{path}#{number}" for path, pieces in part.items() for number in range(len(pieces))],
+            device,
+        )
+        for part in (training, apart)
+    ]
     return Clips(pools[0], pools[1], tuple(skipped))
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgfix.errors import InputError, UsageError
@@ -50,12 +51,14 @@ class Options(Terms):
     """Chance that a sequence with real damage is also compressed as video (H.264 or MPEG-4)."""
     synthetic: float = 0.5
     """Part of the samples made by moving a camera over photos, where photos are given beside clips."""
-    alignment: float = 0.05
-    """Weight of the difference between each input and the one before it, moved along the net's motion."""
+    alignment: float = 0.2
+    """Weight of the difference between each target and the one before it, moved along the net's motion."""
     motion: str | None = None
     """Catalog model or file whose SPyNet the motion of a fresh network starts from."""
     motion_rate: float = 0.0
     """Part of the gradient that the coarse motion taken from there gets; 0 keeps it as it was."""
+    motion_until: int = 0
+    """Step up to which the motion alone learns: from the targets, and from the whole SPyNet of `motion`."""
     pixel_kind: Literal["l1", "charbonnier"] = "charbonnier"
     """Mean absolute error, or its smooth relative."""
     val_crop: int = 256
@@ -89,6 +92,7 @@ class VideoJob:
             recipe, device, task="video", key="videogate", config={"scale": scale}, check={"scale": scale}
         )
         self.net, self.key, self.config = start.net, start.key, start.config
+        self.teacher: SPyNet | None = None
         self._take_motion()
         self.judges = Judges(options, recipe, device)
         self.metric = Metric(self.judges, device)
@@ -149,7 +153,9 @@ class VideoJob:
 
     def sample(self, draw: Draw) -> Batch:
         parts, options = [], self.options
-        frames = min(options.short_frames, options.frames) if draw.step < options.short_until else options.frames
+        # Frames in plenty where only the motion learns, which is cheap.
+        short = options.motion_until <= draw.step < options.short_until
+        frames = min(options.short_frames, options.frames) if short else options.frames
         if self.clips is not None:
             parts.append(self.clips.take(draw, frames, self.recipe.crop))
         if self.photos is not None:
@@ -165,17 +171,29 @@ class VideoJob:
     def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         if player == "discriminator":
             return self.judges.discriminator_terms(networks, batch, step)
-        follows = isinstance(self.net, VideoGate) and self.options.alignment > 0
-        clip = batch["clip"]
-        if follows:
-            result, flows = networks["net"](clip, with_flow=True)
-        else:
-            result = networks["net"](clip)
+        clip, options = batch["clip"], self.options
+        if not isinstance(self.net, VideoGate) or not options.alignment:
+            return self.judges.net_terms(networks, batch, networks["net"](clip).flatten(0, 1), step)
+        if step < options.motion_until:
+            flows = networks["net"](clip, part="flow").flatten(0, 1).float()
+            found = {"alignment": self._misaligned(flows, batch["clip_target"])}
+            if self.teacher is not None:
+                with torch.no_grad():
+                    taught = self.teacher(clip[:, 1:].flatten(0, 1), clip[:, :-1].flatten(0, 1))
+                found["motion"] = 0.1 * (flows - taught).abs().mean()
+            return found
+        result, flows = networks["net"](clip, part="both")
         found = self.judges.net_terms(networks, batch, result.flatten(0, 1), step)
-        if follows:
-            moved = warp(clip[:, :-1].flatten(0, 1), flows.flatten(0, 1).float(), border="border")
-            found["alignment"] = self.options.alignment * losses.charbonnier(moved, clip[:, 1:].flatten(0, 1))
-        return found
+        aligned = self._misaligned(flows.flatten(0, 1).float(), batch["clip_target"])
+        return found | {"alignment": options.alignment * aligned}
+
+    def _misaligned(self, flows: Tensor, targets: Tensor) -> Tensor:
+        """How far each target is from the one before it, moved along the flows of the small frames."""
+        large = self.options.scale * F.interpolate(
+            flows, scale_factor=self.options.scale, mode="bilinear", align_corners=False
+        )
+        moved = warp(targets[:, :-1].flatten(0, 1), large, border="border")
+        return losses.charbonnier(moved, targets[:, 1:].flatten(0, 1))
 
     def validate(self, net: nn.Module) -> Validation:
         rows, results = [], []
@@ -234,6 +252,7 @@ class VideoJob:
         if not isinstance(flow := getattr(source, "flow", None), SPyNet):
             raise UsageError(f"video.motion = {self.options.motion}: there is no SPyNet in it")
         take_motion(self.net, flow)
+        self.teacher = flow.to(self.device).eval().requires_grad_(False)
         self._facts.append(f"coarse motion from {self.options.motion}")
         for parameter in self.net.motion.coarse.parameters():
             if self.options.motion_rate:
