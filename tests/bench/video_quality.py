@@ -1,6 +1,6 @@
 """Measure video upscalers on clips with a reference: Y-PSNR, SSIM and steadiness beside per-frame upscaling.
 
-    python tests/bench/video_quality.py --bench FOLDER [--peers FOLDER] [--model NAME ...] [--clip calendar] [--sheet DIR]
+    python tests/bench/video_quality.py --bench FOLDER [--peers FOLDER] [--model NAME ...] [--clip NAME] [--sheet DIR]
 
 FOLDER holds clips as folders of numbered frames (calendar and city of Vid4; Liu & Sun 2011). Protocol: all frames of a
 clip; the input is the reference shrunk x4 by MATLAB's bicubic (BI), or blurred with a Gaussian of sigma 1.6 and taken

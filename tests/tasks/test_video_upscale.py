@@ -221,7 +221,9 @@ def test_another_size_is_resampled(key: str) -> None:
 def test_blend_of_one_is_plain_resampling() -> None:
     frames = moving(2)
     results = made(sequence_for("videogate", blend=1.0), frames)
-    planes = [Image.fromarray(np.float32(frames[1][..., c])).resize((176, 144), Image.Resampling.LANCZOS) for c in range(3)]
+    planes = [
+        Image.fromarray(np.float32(frames[1][..., c])).resize((176, 144), Image.Resampling.LANCZOS) for c in range(3)
+    ]
     plain = np.clip(np.dstack([np.asarray(plane) for plane in planes]) + 0.5, 0, 255).astype(np.uint8)
     assert largest(results[1].frame, plain) <= 1
 
