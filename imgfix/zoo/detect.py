@@ -181,3 +181,31 @@ def adapt_chain(state: State) -> dict[str, Tensor]:
     indices = _indices(state, r"model\.(\d+)\.weight")
     parts = ("weight", "bias")
     return {f"layers.{n}.{part}": state[f"model.{i}.{part}"] for n, i in enumerate(indices) for part in parts}
+
+
+# --- BasicVSR -------------------------------------------------------------------------------------
+
+
+def basicvsr(state: State) -> dict[str, Any] | None:
+    """BasicVSR: two trunks, and a SPyNet inside."""
+    first, fusion = state.get("backward_trunk.main.0.weight"), state.get("fusion.weight")
+    blocks = _indices(state, r"backward_trunk\.main\.2\.(\d+)\.conv1\.weight")
+    has_flow = "spynet.basic_module.5.basic_module.8.weight" in state
+    if first is None or fusion is None or not blocks or not has_flow or fusion.shape[1] != 2 * first.shape[0]:
+        return None  # IconVSR has the same trunks and no 1 x 1 fusion
+    if any(name.startswith(("edvr.", "backward_fusion.")) for name in state):
+        return None
+    return {"features": int(first.shape[0]), "blocks": len(blocks)}
+
+
+def adapt_basicvsr(state: State) -> dict[str, Tensor]:
+    """The tensors under our names; the mean and deviation of ImageNet are constants here."""
+    renamed: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if name in ("spynet.mean", "spynet.std", "step_counter"):
+            continue
+        name = re.sub(r"^spynet\.basic_module\.(\d+)\.basic_module\.", r"flow.levels.\1.", name)
+        name = re.sub(r"^(\w+_trunk)\.main\.0\.", r"\1.first.", name)
+        name = re.sub(r"^(\w+_trunk)\.main\.2\.", r"\1.blocks.", name)
+        renamed[name] = tensor
+    return renamed

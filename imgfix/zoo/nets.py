@@ -206,6 +206,28 @@ def _describe_dncnn(config: Config) -> dict[str, Any]:
     }
 
 
+def _build_basicvsr(config: Config) -> nn.Module:
+    from imgfix.nets.basicvsr import BasicVSR
+
+    return BasicVSR(**config)
+
+
+def _describe_basicvsr(config: Config) -> dict[str, Any]:
+    # Half precision was not checked: a flow that is off by part of a pixel costs what the other frames bring.
+    return {"scale": 4, "receptive_field": None, "frames": 0, "precisions": ("fp32",)}
+
+
+def _build_videogate(config: Config) -> nn.Module:
+    from imgfix.nets.videogate import VideoGate
+
+    return VideoGate(**config)
+
+
+def _describe_videogate(config: Config) -> dict[str, Any]:
+    scale = config.get("scale", 4)
+    return {"scale": scale, "receptive_field": None, "frames": 0, "causal": True, "precisions": ("fp32",)}
+
+
 NETS: dict[str, NetSpec] = {
     "rrdbnet": NetSpec("rrdbnet", _build_rrdbnet, _describe_rrdbnet, detect=detect.rrdbnet, adapt=detect.adapt_rrdbnet),
     "srvgg": NetSpec("srvgg", _build_srvgg, _describe_srvgg, detect=detect.srvgg),
@@ -221,6 +243,15 @@ NETS: dict[str, NetSpec] = {
     "dncnn": NetSpec(
         "dncnn", _build_dncnn, _describe_dncnn, detect=detect.dncnn, adapt=detect.adapt_chain, task="restore"
     ),
+    "basicvsr": NetSpec(
+        "basicvsr",
+        _build_basicvsr,
+        _describe_basicvsr,
+        detect=detect.basicvsr,
+        adapt=detect.adapt_basicvsr,
+        task="video",
+    ),
+    "videogate": NetSpec("videogate", _build_videogate, _describe_videogate, task="video"),
     "lpips": NetSpec("lpips", _build_lpips, _describe_lpips, task="metric"),
     "inception": NetSpec("inception", _build_inception, _describe_inception, task="metric"),
     "niqe": NetSpec("niqe", _build_niqe, _describe_niqe, task="metric"),

@@ -118,6 +118,8 @@ def _pip(source: Source, folder: Path, room: Path) -> tuple[list[str], dict[str,
     ]  # fmt: skip
     if source.platform:
         command += ["--platform", source.platform]
+    if source.sdist:
+        command += ["--no-binary", ":all:"]
     environment = {
         "IMGFIX_SDIST": source.address,
         "PYTHONPATH": os.pathsep.join(filter(None, (str(backends), os.environ.get("PYTHONPATH")))),

@@ -108,3 +108,31 @@ def test_a_relative_with_more_in_a_block_is_left_to_others() -> None:
     state = as_named_in_2018(state_of("rrdbnet", RRDB))
     state["model.1.sub.0.RDB1.conv1x1.weight"] = torch.ones(4, 8, 1, 1)
     assert checkpoint.recognise(state) is None
+
+
+def as_named_in_basicsr(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """BasicVSR as BasicSR names it: SPyNet as `basic_module`, trunks as `main`, and two constants beside."""
+    renamed = {"spynet.mean": torch.zeros(1, 3, 1, 1), "spynet.std": torch.ones(1, 3, 1, 1)}
+    for name, tensor in state.items():
+        name = re.sub(r"^flow\.levels\.(\d+)\.", r"spynet.basic_module.\1.basic_module.", name)
+        name = re.sub(r"_trunk\.first\.", "_trunk.main.0.", name)
+        renamed[re.sub(r"_trunk\.blocks\.", "_trunk.main.2.", name)] = tensor
+    return renamed
+
+
+def test_basicvsr_is_recognised_with_its_size() -> None:
+    config = {"features": 8, "blocks": 2}
+    state = state_of("basicvsr", config)
+    found = checkpoint.recognise(as_named_in_basicsr(state))
+    assert found is not None
+    spec, read, renamed = found
+    assert (spec.key, read) == ("basicvsr", config)
+    assert renamed.keys() == state.keys()
+    assert all(torch.equal(renamed[name], state[name]) for name in state)
+    NETS["basicvsr"].build(read).load_state_dict(renamed)
+
+
+def test_a_relative_of_basicvsr_with_more_in_it_is_not_taken_for_it() -> None:
+    state = as_named_in_basicsr(state_of("basicvsr", {"features": 8, "blocks": 1}))
+    more = {"backward_fusion.weight": torch.zeros(8, 16, 3, 3), "edvr.conv_first.weight": torch.zeros(8, 3, 3, 3)}
+    assert checkpoint.recognise(state | more) is None

