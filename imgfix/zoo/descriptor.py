@@ -46,6 +46,8 @@ class Descriptor:
     """Frames it takes at once: 1 a picture, n a window, 0 a whole sequence (recurrent)."""
     gan_trained: bool = False
     """Trained adversarially: colours drift, so the input's low-frequency colour is kept by default."""
+    jobs: tuple[str, ...] = ()
+    """For `restore`: the kinds of damage it undoes, of `noise`, `jpeg`, `blur`, `light`, `rain`, `haze` and others."""
     degradation: str = ""
     """The damage it expects, in words (`bicubic`, `real-world`, `animation` ...)."""
     licence: str = "unknown"

@@ -60,7 +60,8 @@ def load_entry(entry: catalog.Entry) -> Model:
         return load_file(path)
     spec = _spec(entry.net, path)
     net = build(spec, entry.config, files.read_tensors(path), path, hint=store.remedy(entry))
-    facts: dict[str, Any] = {"licence": entry.licence, "degradation": entry.degradation, **entry.facts}
+    jobs = tuple(entry.handles)
+    facts: dict[str, Any] = {"licence": entry.licence, "degradation": entry.degradation, "jobs": jobs, **entry.facts}
     return Model(describe(spec, entry.config, name=entry.name, task=entry.task, sha256=digest, **facts), net)
 
 
