@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -22,12 +23,12 @@ class MAXIM(nn.Module):
     pixel sees every other and there is no bound to the receptive field.
 
     Tu, Talebi, Zhang, Yang, Milanfar, Bovik, Li, "MAXIM: Multi-Axis MLP for Image Processing", CVPR 2022, arXiv
-    2201.02973. Weights by its authors: Apache-2.0. Two stages: 14.1 M parameters; three: 22.2 M.
+    2201.02973. Weights by its authors: Apache-2.0. Two stages: 14.2 M parameters; three: 22.2 M.
     """
 
     def __init__(self, stages: int = 3, features: int = 32, groups: int = 2, bottlenecks: int = 2) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(
+        self.stages: Sequence[Stage] = nn.ModuleList(  # type: ignore[assignment]
             [Stage(features, groups, bottlenecks, first=n == 0, last=n == stages - 1) for n in range(stages)]
         )
 
@@ -35,13 +36,13 @@ class MAXIM(nn.Module):
         pictures = [x] + [F.interpolate(x, scale_factor=0.5**level, mode="nearest-exact") for level in (1, 2)]
         pictures = [picture.permute(0, 2, 3, 1) for picture in pictures]
         before: Memory | None = None
-        for stage in self.stages:
+        for stage in self.stages[:-1]:
             encoded, decoded = stage(pictures, before)
-            if stage.last:
-                return (stage.output(decoded[0]) + pictures[0]).permute(0, 3, 1, 2)
             attended = [block(y, z) for block, y, z in zip(stage.attention, decoded, pictures, strict=True)]
             before = attended, [y + z for y, z in zip(encoded, decoded, strict=True)]
-        raise AssertionError("a stage after the last")
+        _, decoded = self.stages[-1](pictures, before)
+        out: Tensor = self.stages[-1].output(decoded[0]) + pictures[0]
+        return out.permute(0, 3, 1, 2)
 
 
 Memory = tuple[list[Tensor], list[Tensor]]
@@ -54,18 +55,17 @@ class Stage(nn.Module):
     def __init__(self, features: int, groups: int, bottlenecks: int, *, first: bool, last: bool) -> None:
         super().__init__()
         widths = [features * 2**level for level in range(LEVELS)]
-        self.first, self.last = first, last
         self.input = nn.ModuleList([Conv(3, width, 3) for width in widths])
         if not first:
             self.fuse = nn.ModuleList([CrossGating(width, width, width, WINDOWS[n]) for n, width in enumerate(widths)])
         inputs = [widths[0], *widths[:-1]]
-        self.encoder = nn.ModuleList(
+        self.encoder: Sequence[UNetBlock] = nn.ModuleList(  # type: ignore[assignment]
             [
                 UNetBlock(inputs[n] + width, width, groups, WINDOWS[n], down=True, cross=not first)
                 for n, width in enumerate(widths)
             ]
         )
-        self.bottleneck = nn.ModuleList([Bottleneck(widths[-1], groups, WINDOWS[-1]) for _ in range(bottlenecks)])
+        self.bottleneck = nn.Sequential(*(Bottleneck(widths[-1], groups, WINDOWS[-1]) for _ in range(bottlenecks)))
         self.gather = nn.ModuleList([Joined(widths, width) for width in widths])
         above = [*widths[1:], widths[-1]]
         self.cross = nn.ModuleList(
@@ -88,8 +88,7 @@ class Stage(nn.Module):
             x = block(torch.cat([x, scales[level]], dim=-1), None if before is None else before[1][level])
             encoded.append(x)
             x = block.down(x)
-        for block in self.bottleneck:
-            x = block(x)
+        x = self.bottleneck(x)
         seen, skips = x, []
         for level in reversed(range(LEVELS)):
             skip, seen = self.cross[level](self.gather[level](encoded), seen)

@@ -95,7 +95,9 @@ def _load_foreign(path: Path) -> Model:
     net = build(spec, config, state, path, hint="its tensor names are known but its shapes do not fit")
     descriptor = describe(spec, config, name=path.stem, task=spec.task, sha256=store.sha256_of(path))
     if descriptor.task == "upscale" and descriptor.scale == 1:
-        descriptor = replace(descriptor, task="restore")  # the many community models that only clean up
+        descriptor = replace(
+            descriptor, task="restore", jobs=("noise", "jpeg")
+        )  # the many community models that only clean up
     return Model(descriptor, net)
 
 
@@ -118,7 +120,10 @@ def describe(spec: NetSpec, config: Mapping[str, Any], **facts: Any) -> Descript
     values: dict[str, Any] = {"net": spec.key, **spec.describe(dict(config)), **facts, "config": dict(config)}
     if "precisions" in values:
         values["precisions"] = tuple(values["precisions"])
-    return Descriptor(**{key: value for key, value in values.items() if key in known})
+    descriptor = Descriptor(**{key: value for key, value in values.items() if key in known})
+    if descriptor.task == "restore" and not descriptor.jobs:
+        return replace(descriptor, jobs=("noise", "jpeg"))  # like those that are trained here
+    return descriptor
 
 
 def _spec(key: str, path: Path) -> NetSpec:

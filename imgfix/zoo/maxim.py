@@ -65,7 +65,7 @@ _NAMES = (
 
 
 def maxim_from_graph(paths: Sequence[Path]) -> dict[str, Tensor]:
-    """Read `model.json` and its shards, in the order of the manifest. Raises ModelError when they are something else."""
+    """Read `model.json` and its shards, in the order of the manifest. Raises ModelError for anything else."""
     try:
         description = json.loads(paths[0].read_text("utf-8"))
         nodes = description["modelTopology"]["node"]
