@@ -220,11 +220,15 @@ class Engines:
 
     def ready(self, wanted: RestoreOptions) -> None:
         """Load what is needed for certain, so that what is wrong is said before any work. Raises ModelError."""
+        from imgfix.tasks.restore import noise_engine
+
         for job, on in wanted.flags.items():
             if on:
                 self.of(job)
         if isinstance(wanted.jpeg, int):
             self.of("jpeg")
+        if isinstance(wanted.denoise, float):
+            noise_engine(self.of)
         if self.named:
             self._open(self.named, None)
 
@@ -314,7 +318,7 @@ class _Work:
         pixels = self._scratches(picture, mask_path, tick, said, facts) if self.scratches else picture.pixels
         found, made, notes = self._steps(picture, pixels)
         notes += [transform.note] if transform.note else []
-        said += _found_in_words(found, made, self.wanted)
+        said += _found_in_words(found, made)
         if not made and pixels is picture.pixels:
             written = self._unchanged(job, picture)
         else:
@@ -353,7 +357,7 @@ class _Work:
 
         picture = pictures.read(job, self.shared)
         found, made, notes = self._steps(picture, picture.pixels)
-        said = _found_in_words(found, made, self.wanted)
+        said = _found_in_words(found, made)
         facts: dict[str, Any] = {"input": _size(picture), "output": _size(picture), **_facts(found, made)}
         if self.scratches:
             from imgfix.tasks import scratches
@@ -429,8 +433,8 @@ def _plan_unseen(job: Job, wanted: RestoreOptions, shared: options.Shared) -> Ou
     return Outcome(f"{header.width}x{header.height}", {"input": size, "output": size}, status="planned")
 
 
-def _found_in_words(found: Damage | None, made: list[Step], wanted: RestoreOptions) -> list[str]:
-    words = [found.in_words()] if found is not None else []
+def _found_in_words(found: Damage | None, made: list[Step]) -> list[str]:
+    words = [f"found {found.in_words()}"] if found is not None else []
     if made:
         return [*words, *(step.in_words() for step in made)]
     return [*words, "nothing to do"] if found is not None else words

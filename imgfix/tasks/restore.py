@@ -108,9 +108,10 @@ class Step:
     """What a network that has to be told the noise is told, of 255."""
 
     def in_words(self) -> str:
-        """`noise 12 by ffdnet-color`."""
-        level = f" {self.level:.0f}" if self.level is not None else ""
-        return f"{' and '.join(self.jobs)}{level} by {self.engine.descriptor.name}"
+        """`JPEG and noise by ffdnet-color (level 16)`."""
+        level = f" (level {self.level:.0f})" if self.level is not None else ""
+        jobs = " and ".join("JPEG" if job == "jpeg" else job for job in self.jobs)
+        return f"{jobs} by {self.engine.descriptor.name}{level}"
 
 
 def find(pixels: np.ndarray, colour: ColourTransform | None = None, file: JpegSettings | None = None) -> Damage:
@@ -187,11 +188,16 @@ def _automatic(options: RestoreOptions, job: str) -> bool:
 
 def _engine(options: RestoreOptions, job: str, engine_for: EngineFor) -> Engine:
     if job == "noise" and _told(options, job) is not None:
-        try:
-            return engine_for("noise-level")  # one that can be told is better than one that guesses
-        except ModelError:
-            pass
+        return noise_engine(engine_for)
     return engine_for(job)
+
+
+def noise_engine(engine_for: EngineFor) -> Engine:
+    """The engine for noise of a level that is known: one that can be told it is better than one that guesses."""
+    try:
+        return engine_for("noise-level")
+    except ModelError:
+        return engine_for("noise")
 
 
 def _level(options: RestoreOptions, job: str, found: Damage | None, engine: Engine) -> float | None:

@@ -22,16 +22,17 @@ DIRECTIONS = 24
 LEAST_CONTRAST = 0.055
 BUSY = 3.0  # how many times what is around it has to be exceeded
 LEAST_LENGTH = 40  # pixels
-THICKEST = 7.0  # pixels, on average
+THICKEST = 9.0  # pixels
+MOST_CROWD = 0.06  # share of a neighbourhood that thin lines may take up besides the scratch itself: hair, fences, print
 NEAR = 81  # pixels of a neighbourhood
 SPECK = 14  # pixels: larger spots belong to the picture
 SPECK_CONTRAST = 0.22
 CALM = 0.012  # mean contrast of thin things around a speck
 MOST_COLOUR = 0.15  # difference of the largest and the smallest channel
 MARGIN = 1.5  # pixels the mask is wider than what was seen, for soft edges
-# A logistic regression on 1,976 thin things in photos with and without painted scratches; see `lines` for what it sees.
-WEIGHTS = np.array([10.38, 4.259, -1.796, -3.925, 4.744, -11.04, -17.7, -32.63, -4.023, 0.226, -6.598, -2.444, 0.485])
-BIAS = -2.3  # 0.6 below the point of even odds: a scratch that is missed does less harm than a wire that is taken away
+# A logistic regression on 1,980 thin things in photos with and without painted scratches; see `lines` for what it sees.
+WEIGHTS = np.array([9.228, 3.548, -1.715, -3.386, 5.52, -11.56, -18.4, -32.3, -4.051, 0.4285, -7.613, -1.787, 0.4503])
+BIAS = -2.3  # 0.5 below the point of even odds: a scratch that is missed does less harm than a wire that is taken away
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -133,14 +134,20 @@ def lines(view: _View) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarr
     seeded = np.bincount(labels[seeds], minlength=count)
     for label in range(1, count):
         x, y, w, h, area = stats[label]
-        length = math.hypot(w, h)
-        if length < least or seeded[label] < 0.3 * area or area / length > THICKEST:
+        if math.hypot(w, h) < least or seeded[label] < 0.3 * area:
             continue
         rows, columns = np.nonzero(labels[y : y + h, x : x + w] == label)
         part = (rows + y, columns + x)
+        width = 2 * float(np.quantile(thick[part], 0.9))
+        if width > THICKEST:
+            continue
+        length = area / width
         contrast, value = thin[part], view.value[part]
         # What the scratch itself takes up of its neighbourhood is no crowd.
-        own = min(1.0, area / length * min(length, NEAR) * 1.3 / NEAR**2)
+        own = min(1.0, width * min(length, NEAR) * 1.3 / NEAR**2)
+        crowd = float(np.median(busy[part])) - own
+        if crowd > MOST_CROWD:
+            continue
         middle = float(np.median(contrast))
         places = np.stack([rows, columns]).astype(np.float64)
         spread = np.sqrt(np.maximum(np.linalg.eigvalsh(np.cov(places)), 0))
@@ -153,9 +160,9 @@ def lines(view: _View) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarr
                 float(value.std()),
                 float(np.median(view.colour[part])),
                 float(np.median(view.colour[part] - view.colour_behind[part])),
-                float(np.median(busy[part])) - own,
+                crowd,
                 float(np.median(around[part])) / middle,
-                area / length,
+                width,
                 float(thick[part].std()),
                 float(spread[0] / spread[1]),
                 math.log(length),
@@ -189,11 +196,12 @@ def _dust(view: _View) -> np.ndarray:
     count, labels, stats, centres = cv2.connectedComponentsWithStats(candidates.astype(np.uint8), connectivity=8)
     keep = np.zeros(count, bool)
     for label in range(1, count):
-        _, _, w, h, area = stats[label]
+        left, top, w, h, area = stats[label]
         if max(w, h) > SPECK or max(w, h) > 3 * min(w, h) or area < max(4, 0.5 * w * h):
             continue
         x, y = (round(value) for value in centres[label])
         extreme = view.value[y, x] > 0.85 * view.end
-        keep[label] = around[y, x] < CALM and extreme and view.colour[y, x] < MOST_COLOUR
+        own = float(view.thin[top : top + h, left : left + w].sum()) / (NEAR // 2 | 1) ** 2
+        keep[label] = around[y, x] - own < CALM and extreme and view.colour[y, x] < MOST_COLOUR
     found: np.ndarray = keep[labels]
     return found
