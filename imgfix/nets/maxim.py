@@ -16,7 +16,7 @@ WINDOWS = (16, 16, 8, 8)
 
 
 class MAXIM(nn.Module):
-    """Restorer of one to three stages, each a U-Net of gated multi-axis perceptrons; (N, 3, H, W) in [0, 1] to the same.
+    """Restorer of some stages, each a U-Net of gated multi-axis perceptrons; (N, 3, H, W) in [0, 1] to the same.
 
     Both sides must be multiples of 64. The output is not clipped. One half of the channels is mixed within blocks of 16
     (or 8) pixels, the other across a grid of 16 x 16 (or 8 x 8) cells that is laid over the whole picture, so every

@@ -23,7 +23,9 @@ LEAST_CONTRAST = 0.055
 BUSY = 3.0  # how many times what is around it has to be exceeded
 LEAST_LENGTH = 40  # pixels
 THICKEST = 9.0  # pixels
-MOST_CROWD = 0.06  # share of a neighbourhood that thin lines may take up besides the scratch itself: hair, fences, print
+MOST_CROWD = (
+    0.06  # share of a neighbourhood that thin lines may take up besides the scratch itself: hair, fences, print
+)
 NEAR = 81  # pixels of a neighbourhood
 SPECK = 14  # pixels: larger spots belong to the picture
 SPECK_CONTRAST = 0.22

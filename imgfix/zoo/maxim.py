@@ -66,20 +66,19 @@ _NAMES = (
 
 def maxim_from_graph(paths: Sequence[Path]) -> dict[str, Tensor]:
     """Read `model.json` and its shards, in the order of the manifest. Raises ModelError for anything else."""
+    state: dict[str, Tensor] = {}
     try:
         description = json.loads(paths[0].read_text("utf-8"))
-        nodes = description["modelTopology"]["node"]
         arrays = read_arrays(description["weightsManifest"], paths[1:])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        for node in description["modelTopology"]["node"]:
+            for feed in node.get("input", ()):
+                array = arrays.get(feed.split(":")[0])
+                # Single numbers are constants of formulas; the shapes of things are integers.
+                if array is not None and array.dtype == np.float32 and array.size > 1:
+                    name, tensor = _parameter(node["name"], node["op"], array)
+                    state[name] = tensor
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{paths[0]}: not a TensorFlow.js graph ({error})", hint="fetch it again") from error
-    state: dict[str, Tensor] = {}
-    for node in nodes:
-        for feed in node.get("input", ()):
-            array = arrays.get(feed.split(":")[0])
-            # Single numbers are constants of formulas; the shapes of things are integers.
-            if array is not None and array.dtype == np.float32 and array.size > 1:
-                name, tensor = _parameter(node["name"], node["op"], array)
-                state[name] = tensor
     return state
 
 

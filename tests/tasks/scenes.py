@@ -59,7 +59,9 @@ def scratched(picture: np.ndarray, seed: int = 0, lines: int = 5) -> tuple[np.nd
         for _ in range(12):
             angle += rng.normal(0, 0.02)
             points.append(points[-1] + 10 * np.array([np.cos(angle), np.sin(angle)]))
-        cv2.polylines(layer, [np.round(np.array(points) * 8).astype(np.int32)], False, 255, 1 + number % 3, cv2.LINE_AA, 3)
+        cv2.polylines(
+            layer, [np.round(np.array(points) * 8).astype(np.int32)], False, 255, 1 + number % 3, cv2.LINE_AA, 3
+        )
         weight = layer[..., None] / np.float32(255)
         out = out * (1 - weight) + weight * (0.97 if number % 3 else 0.03)
         mask |= layer > 64

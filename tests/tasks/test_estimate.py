@@ -65,8 +65,6 @@ def test_a_flat_picture_is_neither_noisy_nor_a_jpeg() -> None:
 
 def test_the_file_says_its_quality_and_the_pixels_may_say_a_lower_one() -> None:
     picture = decoded(as_jpeg(scene(), 30))
-    assert estimate.damage(picture, JpegSettings(30), picture) == Damage(
-        pytest.approx(0, abs=1.5), 30, "file"
-    )
+    assert estimate.damage(picture, JpegSettings(30), picture) == Damage(pytest.approx(0, abs=1.5), 30, "file")
     again = estimate.damage(picture, JpegSettings(98), picture)
     assert (again.jpeg, again.seen_in) == (30, "pixels")

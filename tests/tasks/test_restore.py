@@ -44,7 +44,9 @@ class Near(nn.Module):
 
 def engine(net: nn.Module, *jobs: str, name: str = "tiny", **facts: Any) -> Engine:
     facts = {"receptive_field": 0, **facts}
-    return Engine(Model(Descriptor(name=name, task="restore", net="tiny", jobs=jobs, **facts), net.eval()), "cpu", "fp32")
+    return Engine(
+        Model(Descriptor(name=name, task="restore", net="tiny", jobs=jobs, **facts), net.eval()), "cpu", "fp32"
+    )
 
 
 def blind(**facts: Any) -> Engine:
