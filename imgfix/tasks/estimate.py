@@ -23,6 +23,8 @@ PATCH = 7
 MOST_PATCHES = 40_000
 LEAST_PATCHES = 400
 ROUNDS = 4
+DIFFERENCES = 2 * PATCH * (PATCH - 2) * 0.5  # energy of the differences in a patch of noise of variance 1
+TEXTURED = 1.9
 CONFIDENCE = 4.753  # deviations of a normal distribution that leave a millionth
 
 MOST_BLOCKS = 3_000
@@ -83,9 +85,13 @@ def noise_level(plane: np.ndarray) -> float:
         weak = texture < variance * limit
         if weak.sum() < LEAST_PATCHES:
             break
-        before, variance = variance, _smallest_variance(flat[weak])
+        flat, texture = flat[weak], texture[weak]
+        before, variance = variance, _smallest_variance(flat)
         if math.isclose(before, variance, rel_tol=1e-3):
             break
+    # Noise has a known ratio of differences to variance. Where all that is left has far more, it is print or fabric.
+    if float(np.median(texture)) > TEXTURED * DIFFERENCES * variance:
+        return 0.0
     return math.sqrt(variance)
 
 
@@ -116,11 +122,8 @@ def _texture(patches: np.ndarray) -> np.ndarray:
 
 def _texture_of_noise() -> float:
     """Energy that noise of variance 1 exceeds only once in a million patches (a gamma distribution's quantile)."""
-    inner = PATCH - 2
-    trace = 2 * PATCH * inner * 0.5  # each difference of two independent values, halved
-    rank = PATCH**2 - 1
-    shape = rank / 2
-    return trace / shape * shape * (1 - 1 / (9 * shape) + CONFIDENCE / (3 * math.sqrt(shape))) ** 3
+    shape = (PATCH**2 - 1) / 2
+    return DIFFERENCES * (1 - 1 / (9 * shape) + CONFIDENCE / (3 * math.sqrt(shape))) ** 3
 
 
 def _smallest_variance(flat: np.ndarray) -> float:
