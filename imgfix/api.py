@@ -5,10 +5,11 @@ For more (streams, metadata, your own loop) see `imgfix.media.image`, `imgfix.ru
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -178,6 +179,98 @@ def _upscale_clip(
     form = animation.form_for(target, found.format, None)
     assert form is not None
     run(found, target, form, sequence_for(engine, options, found.width, found.height), progress=progress)
+
+
+def restore(
+    picture: Source,
+    *,
+    denoise: float | Literal["auto"] | None = None,
+    jpeg: int | Literal["auto"] | None = None,
+    deblur: bool = False,
+    light: bool = False,
+    derain: bool = False,
+    dehaze: bool = False,
+    scratches: bool = False,
+    strength: float = 1.0,
+    model: str | Model | Engine = "auto",
+    output: str | Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Undo damage; with none of it named, noise and JPEG artefacts are looked for and undone.
+
+    Args:
+        picture: as for `upscale`.
+        denoise: standard deviation of the noise, of 255, or `auto`.
+        jpeg: quality of the JPEG it is or was, 1 to 100, or `auto`.
+        deblur, light, derain, dehaze: undo motion blur, darkness, rain, haze.
+        scratches: find scratches and dust of a scan and fill them, before anything else.
+        strength: share of the result, 0 to 1; the rest is the input.
+        model: as for `upscale`; it does what it is for, the rest is left to `auto`.
+        output: also write the result there, with the metadata of the input.
+        device, precision: as on the command line.
+        tile: side of the windows that models are given.
+        progress: told (done, total) tiles.
+
+    Returns:
+        An array like the picture; the same values where there is nothing to do.
+
+    Raises:
+        ImgfixError: as for `upscale`.
+    """
+    from imgfix.tasks import restore as task
+
+    given = _picture(picture)
+    transform = colour.transform(given.metadata, given.channels)
+    wanted = task.RestoreOptions(
+        denoise=denoise, jpeg=jpeg, deblur=deblur, light=light, derain=derain, dehaze=dehaze, strength=strength,
+        tile=tile,
+    )  # fmt: skip
+    if not scratches or model != "auto":
+        wanted = wanted.filled()
+    engines = _Engines(model, device, precision)
+    pixels = _without_scratches(given, engines) if scratches else given.pixels
+    found = task.find(pixels, transform, given.metadata.jpeg) if wanted.estimates else None
+    made, _ = task.steps(wanted, found, engines)
+    pixels = task.restore(pixels, made, wanted, alpha=given.alpha, colour=transform, progress=progress)
+    return _finished(replace(given, pixels=pixels), output, like=picture)
+
+
+class _Engines:
+    """The engine for each kind of damage: the one that was given where it fits, else the best on this machine."""
+
+    def __init__(self, model: str | Model | Engine, device: str, precision: str) -> None:
+        self.place = device, precision
+        self.given = None if model == "auto" else _engine("restore", model, device, precision)
+        self.made: dict[str, Engine] = {}
+
+    def __call__(self, job: str, task: str = "restore") -> Engine:
+        from imgfix.zoo import auto
+
+        if self.given is not None and job in self.given.descriptor.jobs:
+            return self.given
+        name, _ = auto.resolve(task, job=job if task == "restore" else None)
+        if name not in self.made:
+            self.made[name] = _engine(task, name, *self.place)
+        return self.made[name]
+
+
+def _without_scratches(given: Picture, engines: _Engines) -> np.ndarray:
+    from imgfix.errors import ModelError
+    from imgfix.tasks import scratches
+    from imgfix.tasks.inpaint import InpaintOptions
+    from imgfix.tasks.inpaint import inpaint as fill
+
+    transform = colour.transform(given.metadata, given.channels)
+    mask = scratches.find(transform.to_srgb(given.pixels))
+    if not mask.any():
+        return given.pixels
+    filler: Engine | str = "telea"
+    with contextlib.suppress(ModelError):
+        filler = engines("inpaint", "inpaint")
+    return fill(given.pixels, mask, filler, InpaintOptions(tta=False), colour=transform, alpha=given.alpha)
 
 
 def _engine(

@@ -97,3 +97,13 @@ def scale_of(name: str) -> int:
     if not _is_file(name):
         return catalog.find(name).scale
     return zoo.load(name).descriptor.scale
+
+
+def jobs_of(name: str) -> tuple[str, ...]:
+    """The kinds of damage that a model for `restore` undoes, without loading it where the catalog tells."""
+    from imgfix import zoo
+    from imgfix.zoo import catalog
+
+    if not _is_file(name):
+        return tuple(catalog.find(name).handles)
+    return zoo.load(name).descriptor.jobs

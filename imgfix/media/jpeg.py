@@ -41,10 +41,11 @@ def settings(image: Any) -> JpegSettings | None:
 def estimated_quality(table: Sequence[int]) -> int:
     """Estimate libjpeg's quality setting (1-100) from a luminance table of 64 values."""
     wanted = sum(table)
-    return min(range(1, 101), key=lambda quality: (abs(sum(_scaled(quality)) - wanted), -quality))
+    return min(range(1, 101), key=lambda quality: (abs(sum(luminance_table(quality)) - wanted), -quality))
 
 
-def _scaled(quality: int) -> list[int]:
+def luminance_table(quality: int) -> list[int]:
+    """Return the luminance table that libjpeg makes of a quality setting: 64 steps, row by row."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     return [min(255, max(1, (value * scale + 50) // 100)) for value in _LUMINANCE]
 

@@ -92,7 +92,9 @@ class Engine:
 
     @property
     def preferred_tile(self) -> int:
-        """Side of a window beyond which the device gains nothing."""
+        """Side of a window beyond which the device gains nothing, or where there is no bound to the field, little."""
+        if self.descriptor.receptive_field is None:
+            return 1024
         return 512 if self.placement.device.type == "cpu" else 1024
 
     # -- running -------------------------------------------------------------------------------------------------------

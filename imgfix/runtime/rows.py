@@ -44,3 +44,20 @@ class Rows:
                 parts.append(band[max(0, y0 - at) : y1 - at, x0:x1])
             at += len(band)
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+class Below:
+    """Reads the output of one pass of a model as the input of the next, and forgets the rows above its windows.
+
+    bands: (h, W, C) float32. keep: rows above a window that are still asked for.
+    """
+
+    def __init__(self, bands: Iterator[np.ndarray], keep: int) -> None:
+        self.rows = Rows(bands)
+        self.keep = keep
+
+    def __call__(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+        """A window, clipped to [0, 1], of three channels; (y1 - y0, x1 - x0, 3)."""
+        self.rows.forget(y0 - self.keep)
+        rows = np.clip(self.rows.read(y0, y1, x0, x1), 0, 1)
+        return np.repeat(rows, 3, axis=2) if rows.shape[2] == 1 else rows

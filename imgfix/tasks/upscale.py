@@ -19,7 +19,7 @@ from imgfix.errors import InputError, UsageError
 from imgfix.runtime import tiling
 from imgfix.runtime.ahead import ahead
 from imgfix.runtime.engine import Engine
-from imgfix.runtime.rows import Rows
+from imgfix.runtime.rows import Below, Rows
 from imgfix.tasks import resample
 from imgfix.tasks.alpha import bleed, flat_as_it_was
 from imgfix.tasks.colour_fix import colour_fix
@@ -289,7 +289,7 @@ class Upscale:
             if corrected is not None:
                 bands = corrected(bands, read, width, height, s)
             width, height = width * s, height * s
-            read = _Below(bands, keep=2 * plan.overlap + plan.rows.window)
+            read = Below(bands, keep=2 * plan.overlap + plan.rows.window)
         return bands
 
     def _resized(self, bands: Iterator[np.ndarray], plain: tiling.Read, by: resample.Filter) -> Iterator[np.ndarray]:
@@ -322,19 +322,6 @@ class Upscale:
             return None
         target = (self.width, self.height)
         return resample.rows(lambda a, b: lost[a - top : b - top], self.size, target, y0, y1, resample.BILINEAR)
-
-
-class _Below:
-    """Reads the output of one pass as the input of the next, and forgets the rows above its windows."""
-
-    def __init__(self, bands: Iterator[np.ndarray], keep: int) -> None:
-        self.rows = Rows(bands)
-        self.keep = keep
-
-    def __call__(self, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
-        self.rows.forget(y0 - self.keep)
-        rows = np.clip(self.rows.read(y0, y1, x0, x1), 0, 1)
-        return np.repeat(rows, 3, axis=2) if rows.shape[2] == 1 else rows
 
 
 class _Count:

@@ -19,32 +19,35 @@ def words(task: str | tuple[str, ...]) -> str:
     return "' or '".join(tasks(task))
 
 
-def resolve(task: str | tuple[str, ...], scale: int | None = None) -> tuple[str, str | None]:
+def resolve(task: str | tuple[str, ...], scale: int | None = None, job: str | None = None) -> tuple[str, str | None]:
     """Name of the best installed model for a task, and of a better one that could be pulled (`None`: there is none).
 
-    Of several tasks the first that has a model here is taken. Raises ModelError when none is installed.
+    Of several tasks the first that has a model here is taken. job: for `restore`, the kind of damage. Raises ModelError
+    when none is installed.
     """
     *first, last = tasks(task)
     for each in first:
         try:
-            return _resolve(each, scale)
+            return _resolve(each, scale, job)
         except ModelError:
             continue
-    return _resolve(last, scale)
+    return _resolve(last, scale, job)
 
 
-def _resolve(task: str, scale: int | None) -> tuple[str, str | None]:
+def _resolve(task: str, scale: int | None, job: str | None) -> tuple[str, str | None]:
 
     def merit(entry: catalog.Entry) -> int:
+        if job is not None:
+            return entry.handles.get(job, 0)
         return entry.rank + (SCALE_BONUS if scale is not None and entry.scale == scale else 0)
 
-    candidates = [entry for entry in catalog.entries() if entry.task == task and entry.rank > 0]
+    candidates = [entry for entry in catalog.entries() if entry.task == task and merit(entry) > 0]
     here = [entry for entry in candidates if store.installed(entry)]
     to_pull = [entry for entry in candidates if entry.sources and entry not in here]
     best_elsewhere = max(to_pull, key=merit, default=None)
     if not here:
         hint = f"imgfix weights pull {best_elsewhere.name}" if best_elsewhere else "name one with --model"
-        raise ModelError(f"no model for '{task}' is on this machine yet", hint=hint)
+        raise ModelError(f"no model for '{job or task}' is on this machine yet", hint=hint)
     best = max(here, key=merit)
     better = best_elsewhere if best_elsewhere and merit(best_elsewhere) > merit(best) else None
     return best.name, better.name if better else None

@@ -73,6 +73,9 @@ class Entry:
     """Key of its architecture in `imgfix.zoo.nets.NETS`."""
     config: dict[str, Any] = field(default_factory=dict)
     """Hyper-parameters of the network."""
+    jobs: dict[str, int] = field(default_factory=dict)
+    """For `restore`: the kinds of damage it undoes (`noise`, `jpeg`, `blur`, `light`, `rain`, `haze`), each with its
+    place among the models for it when `auto` chooses, higher is better."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Fields of the descriptor that do not follow from the architecture (`gan_trained`, `overlap` ...)."""
     summary: str = ""
@@ -103,6 +106,13 @@ class Entry:
     """Not in the catalog: the user's own file in the home folder."""
     sources: tuple[Source, ...] = ()
     """Where to fetch it, tried in this order."""
+
+    @property
+    def handles(self) -> dict[str, int]:
+        """`jobs`; a restorer that does not name any is taken to be for noise and JPEG, like those trained here."""
+        if self.task != "restore" or self.jobs:
+            return self.jobs
+        return {"noise": self.rank, "jpeg": self.rank}
 
     @property
     def scale(self) -> int:

@@ -80,6 +80,12 @@ def _niqe(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State
     return niqe_from_arrays(paths[0])
 
 
+def _maxim(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+    from imgfix.zoo.maxim import maxim_from_graph
+
+    return maxim_from_graph(paths)
+
+
 FORMATS: dict[str, Callable[[Sequence[Path], NetSpec, dict[str, Any]], State]] = {
     "torch": _checkpoint,
     "safetensors": _checkpoint,
@@ -89,5 +95,6 @@ FORMATS: dict[str, Callable[[Sequence[Path], NetSpec, dict[str, Any]], State]] =
     "lpips-flax": _lpips_flax,
     "inception-torchscript": _inception,
     "niqe-npz": _niqe,
+    "maxim-tfjs": _maxim,
 }
 """How a source's files may be stored. A new form is a function and a row here."""

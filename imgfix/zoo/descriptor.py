@@ -35,7 +35,8 @@ class Descriptor:
     receptive_field: int | None = None
     """Input pixels on each side of a pixel that can change its output; `None`: no bound (global operations)."""
     overlap: int | None = None
-    """Overlap of tiles at which the joined result was measured to stay within 1/255 of the untiled one; else `None`."""
+    """Overlap of tiles at which the joined result was measured to stay within 1/255 of the untiled one (or, for a
+    network without a bound, at which little more is gained); else `None`."""
     tiling: bool = True
     """Whether running it on tiles is allowed at all."""
     native_size: int | None = None
@@ -48,6 +49,8 @@ class Descriptor:
     """A recurrent model that looks at earlier frames only: it gives each frame back at once, and has a memory."""
     gan_trained: bool = False
     """Trained adversarially: colours drift, so the input's low-frequency colour is kept by default."""
+    jobs: tuple[str, ...] = ()
+    """For `restore`: the kinds of damage it undoes, of `noise`, `jpeg`, `blur`, `light`, `rain`, `haze` and others."""
     degradation: str = ""
     """The damage it expects, in words (`bicubic`, `real-world`, `animation` ...)."""
     licence: str = "unknown"

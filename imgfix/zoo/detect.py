@@ -209,3 +209,54 @@ def adapt_basicvsr(state: State) -> dict[str, Tensor]:
         name = re.sub(r"^(\w+_trunk)\.main\.2\.", r"\1.blocks.", name)
         renamed[name] = tensor
     return renamed
+
+
+# --- HVI-CIDNet -----------------------------------------------------------------------------------
+
+_CIDNET_PARTS = (
+    (r"ffn\.", "cross."),
+    (r"gdfn\.", "mix."),
+    (r"cross\.q\.", "cross.query."),
+    (r"cross\.q_dwconv\.", "cross.query_near."),
+    (r"cross\.kv\.", "cross.source."),
+    (r"cross\.kv_dwconv\.", "cross.source_near."),
+    (r"project_in\.", "enter."),
+    (r"project_out\.", "leave."),
+    (r"mix\.dwconv\.", "mix.near."),
+    (r"mix\.dwconv([12])\.", r"mix.bend\1."),
+)
+
+
+def cidnet(state: State) -> dict[str, Any] | None:
+    """HVI-CIDNet by its colour space's one parameter and its two branches."""
+    first = state.get("HVE_block0.1.weight")
+    if "trans.density_k" not in state or first is None or "I_LCA1.ffn.temperature" not in state:
+        return None
+    widths = [first.shape[0], *(state[f"HVE_block{n}.down.0.weight"].shape[0] for n in (1, 2, 3))]
+    heads = [state[f"HV_LCA{n}.ffn.temperature"].shape[0] for n in (1, 2, 3)]
+    return {"widths": [int(width) for width in widths], "heads": [int(count) for count in heads]}
+
+
+def adapt_cidnet(state: State) -> dict[str, Tensor]:
+    """The tensors under our names, without the block whose result is never used."""
+    return {_from_cidnet(name): tensor for name, tensor in state.items() if not name.startswith("I_LCA5.")}
+
+
+def _from_cidnet(name: str) -> str:
+    """`HVE_block1.down.0.weight` -> `colour.down.0.conv.weight`, `I_LCA2.gdfn.dwconv1.weight` -> `light.attend...`."""
+    if name == "trans.density_k":
+        return "density"
+    branch = "colour" if name.startswith("HV") else "light"
+    if match := re.fullmatch(r"\w+_LCA(\d)\.(.+)", name):
+        part = match[2]
+        for theirs, ours in _CIDNET_PARTS:
+            part = re.sub(theirs, ours, part)
+        return f"{branch}.attend.{int(match[1]) - 1}.{part}"
+    match = re.fullmatch(r"\w+([ED])_block(\d)\.(.+)\.(\w+)", name)
+    if match is None:
+        return name
+    side, number, part, kind = match.groups()
+    if number == "0":
+        return f"{branch}.{'enter' if side == 'E' else 'leave'}.{kind}"
+    part = {"prelu": "slope", "down.0": "conv", "up_scale.0": "conv", "up": "join"}.get(part, part)
+    return f"{branch}.{'down' if side == 'E' else 'up'}.{int(number) - 1}.{part}.{kind}"

@@ -61,7 +61,8 @@ def load_entry(entry: catalog.Entry) -> Model:
         return load_file(path)
     spec = _spec(entry.net, path)
     net = build(spec, entry.config, files.read_tensors(path), path, hint=store.remedy(entry))
-    facts: dict[str, Any] = {"licence": entry.licence, "degradation": entry.degradation, **entry.facts}
+    jobs = tuple(entry.handles)
+    facts: dict[str, Any] = {"licence": entry.licence, "degradation": entry.degradation, "jobs": jobs, **entry.facts}
     return Model(describe(spec, entry.config, name=entry.name, task=entry.task, sha256=digest, **facts), net)
 
 
@@ -95,7 +96,9 @@ def _load_foreign(path: Path) -> Model:
     net = build(spec, config, state, path, hint="its tensor names are known but its shapes do not fit")
     descriptor = describe(spec, config, name=path.stem, task=spec.task, sha256=store.sha256_of(path))
     if descriptor.task == "upscale" and descriptor.scale == 1:
-        descriptor = replace(descriptor, task="restore")  # the many community models that only clean up
+        descriptor = replace(
+            descriptor, task="restore", jobs=("noise", "jpeg")
+        )  # the many community models that only clean up
     return Model(descriptor, net)
 
 
@@ -118,7 +121,10 @@ def describe(spec: NetSpec, config: Mapping[str, Any], **facts: Any) -> Descript
     values: dict[str, Any] = {"net": spec.key, **spec.describe(dict(config)), **facts, "config": dict(config)}
     if "precisions" in values:
         values["precisions"] = tuple(values["precisions"])
-    return Descriptor(**{key: value for key, value in values.items() if key in known})
+    descriptor = Descriptor(**{key: value for key, value in values.items() if key in known})
+    if descriptor.task == "restore" and not descriptor.jobs:
+        return replace(descriptor, jobs=("noise", "jpeg"))  # like those that are trained here
+    return descriptor
 
 
 def _spec(key: str, path: Path) -> NetSpec:

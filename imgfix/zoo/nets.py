@@ -228,6 +228,26 @@ def _describe_videogate(config: Config) -> dict[str, Any]:
     return {"scale": scale, "receptive_field": None, "frames": 0, "causal": True, "precisions": ("fp32",)}
 
 
+def _build_maxim(config: Config) -> nn.Module:
+    from imgfix.nets.maxim import MAXIM
+
+    return MAXIM(**config)
+
+
+def _describe_maxim(config: Config) -> dict[str, Any]:
+    return {"size_multiple": 64, "size_minimum": 64, "receptive_field": None}
+
+
+def _build_cidnet(config: Config) -> nn.Module:
+    from imgfix.nets.cidnet import CIDNet
+
+    return CIDNet(**config)
+
+
+def _describe_cidnet(config: Config) -> dict[str, Any]:
+    return {"size_multiple": 8, "size_minimum": 8, "receptive_field": None}
+
+
 NETS: dict[str, NetSpec] = {
     "rrdbnet": NetSpec("rrdbnet", _build_rrdbnet, _describe_rrdbnet, detect=detect.rrdbnet, adapt=detect.adapt_rrdbnet),
     "srvgg": NetSpec("srvgg", _build_srvgg, _describe_srvgg, detect=detect.srvgg),
@@ -252,6 +272,10 @@ NETS: dict[str, NetSpec] = {
         task="video",
     ),
     "videogate": NetSpec("videogate", _build_videogate, _describe_videogate, task="video"),
+    "maxim": NetSpec("maxim", _build_maxim, _describe_maxim, task="restore"),
+    "cidnet": NetSpec(
+        "cidnet", _build_cidnet, _describe_cidnet, detect=detect.cidnet, adapt=detect.adapt_cidnet, task="restore"
+    ),
     "lpips": NetSpec("lpips", _build_lpips, _describe_lpips, task="metric"),
     "inception": NetSpec("inception", _build_inception, _describe_inception, task="metric"),
     "niqe": NetSpec("niqe", _build_niqe, _describe_niqe, task="metric"),

@@ -1,11 +1,15 @@
 """Print what the shipped weights measure beside their anchors.
 
     python tests/bench/weights_table.py --bench BENCH [--only photo] [--model photo-x4=runs/photo/model.safetensors]
+                                        [--peers PEERS]
 
 BENCH holds Set5/, Set14/ (HR and LR_bicubic), BSD100/, Kodak24/ and classic5/. Protocols:
 fidelity  PSNR on Y, as many pixels shaved off each side as the scale, MATLAB's LR files (BSD100: ours, equal to them)
 photo     Kodak24 through the seeded damage of `imgfix.train.degrade`, light and heavy by turns; LPIPS (AlexNet), NIQE
-restore   Kodak24 with colour Gaussian noise of 25 (seeded, not clipped); classic5 as grey JPEG of quality 10 by Pillow
+restore   Kodak24 with colour Gaussian noise of 25 (seeded, neither rounded nor clipped), RGB PSNR of the result in bytes:
+          whole pictures, and their middle 500x500 pixels, which is what the papers from FFDNet on call Kodak24;
+          classic5 as grey JPEG of quality 10, 20, 30 and 40 by Pillow
+PEERS holds dncnn3/dncnn3.converted.pth (DnCNN-3: a chain of convolutions, grey), which imgfix does not offer.
 A model that is not on this machine is left out. Numbers in brackets are the papers'.
 """
 
@@ -14,6 +18,7 @@ from __future__ import annotations
 import argparse
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +32,9 @@ from imgfix.errors import ImgfixError
 from imgfix.metrics.lpips import lpips
 from imgfix.metrics.niqe import niqe
 from imgfix.metrics.psnr import psnr
+from imgfix.nets.dncnn import DnCNN
 from imgfix.runtime.resize import downscale, resize, round_to_bytes
+from imgfix.tasks.restore import level_of_quality
 from imgfix.train.degrade import LIGHT, Damage, damage
 
 Run = Callable[[Tensor], Tensor]
@@ -40,6 +47,7 @@ PAPERS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", type=Path, required=True)
+    parser.add_argument("--peers", type=Path)
     parser.add_argument("--only", choices=("fidelity", "photo", "restore"))
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE", help="a file instead of NAME")
     parser.add_argument("--without", action="append", default=[], metavar="NAME", help="leave a (slow) model out")
@@ -56,7 +64,12 @@ def main() -> None:
             names = ["realesr-general-x4v3", "realesrgan-x4plus", "photo-x4"]
             photo(options.bench, models(names, files, options.without))
         if options.only in (None, "restore"):
-            restore(options.bench, models(["restore"], files, options.without))
+            nets = models(["restore", "ffdnet-color"], files, options.without)
+            if "ffdnet-color" in nets:
+                nets["ffdnet-color"] = Told(nets["ffdnet-color"])
+            if options.peers:
+                nets["DnCNN-3"] = zoo.load(options.peers / "dncnn3" / "dncnn3.converted.pth").net
+            restore(options.bench, nets)
 
 
 def models(names: list[str], files: dict[str, str], without: list[str]) -> dict[str, Run]:
@@ -126,22 +139,65 @@ def damaged_kodak(bench: Path) -> Iterator[tuple[Tensor, Tensor]]:
         yield damage(high, 4, Damage() if number % 2 else LIGHT, *generators), high
 
 
+QUALITIES = (10, 20, 30, 40)
+PUBLISHED = {"FFDNet": ("", 32.13), "DnCNN-3": ("", "", 29.40, 31.63, 32.91, 33.77)}
+
+
+@dataclass
+class Told:
+    """A network that has to be told the noise level, of 255."""
+
+    net: Run
+    level: float = 25.0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.net(torch.cat([x, torch.full_like(x[:, :1], self.level / 255)], dim=1))
+
+
 def restore(bench: Path, nets: dict[str, Run]) -> None:
-    print(f"\nrestore, PSNR {'':10}{'Kodak24 sigma 25':>18}{'classic5 JPEG 10':>18}")
+    heads = ("sigma 25", "  the same, 500x500", *(f"  classic5 JPEG {quality}" for quality in QUALITIES))
+    print(f"\nrestore, PSNR {'':10}" + "".join(heads))
     for name, run in {"nothing": lambda x: x, **nets}.items():
-        noisy, compressed = [], []
-        for number, path in enumerate(sorted((bench / "Kodak24").glob("*.png"))):
-            high = read(path)
-            noise = torch.randn(high.shape, generator=torch.Generator().manual_seed(number)) * 25 / 255
-            noisy.append(float(psnr(round_to_bytes(padded(run, high + noise)), high)))
-        for path in sorted(p for p in (bench / "classic5").iterdir() if p.suffix.lower() in (".bmp", ".png", ".tif")):
-            grey = Image.open(path).convert("L")
-            buffer = io.BytesIO()
-            grey.save(buffer, "JPEG", quality=10)
-            high, low = (as_tensor(image.convert("RGB")) for image in (grey, Image.open(buffer)))
-            result = padded(run, low).mean(dim=1, keepdim=True)
-            compressed.append(float(psnr(round_to_bytes(result), high[:, :1])))
-        print(f"{name:24}{np.mean(noisy):18.2f}{np.mean(compressed):18.2f}")
+        # A grey network is for grey pictures.
+        columns = [[], []] if name == "DnCNN-3" else noisy_kodak(bench, run)
+        columns += [compressed_classic(bench, run, quality) for quality in QUALITIES]
+        values = [f"{np.mean(column):.2f}" if column else "" for column in columns]
+        print(f"{name:24}" + "".join(f"{value:>{len(head)}}" for value, head in zip(values, heads, strict=True)))
+    for name, known in PUBLISHED.items():
+        values = [f"({value:.2f})" if value else "" for value in known]
+        print(f"{name:24}" + "".join(f"{value:>{len(head)}}" for value, head in zip(values, heads, strict=False)))
+
+
+def noisy_kodak(bench: Path, run: Run) -> list[list[float]]:
+    """PSNR of each picture as a whole and of its middle."""
+    whole, middle = [], []
+    if isinstance(run, Told):
+        run.level = 25.0
+    for number, path in enumerate(sorted((bench / "Kodak24").glob("*.png"))):
+        high = read(path)
+        noise = torch.randn(high.shape, generator=torch.Generator().manual_seed(number)) * 25 / 255
+        top, left = ((side - 500) // 2 for side in high.shape[-2:])
+        view = (..., slice(top, top + 500), slice(left, left + 500))
+        result = round_to_bytes(padded(run, high + noise))
+        whole.append(float(psnr(result, high)))
+        middle.append(float(psnr(round_to_bytes(padded(run, (high + noise)[view])), high[view])))
+    return [whole, middle]
+
+
+def compressed_classic(bench: Path, run: Run, quality: int) -> list[float]:
+    values = []
+    if isinstance(run, Told):
+        run.level = level_of_quality(quality)
+    for path in sorted(p for p in (bench / "classic5").iterdir() if p.suffix.lower() in (".bmp", ".png", ".tif")):
+        grey = Image.open(path).convert("L")
+        buffer = io.BytesIO()
+        grey.save(buffer, "JPEG", quality=quality)
+        one_channel = isinstance(run, DnCNN) and run.layers[0].in_channels == 1
+        mode = "L" if one_channel else "RGB"
+        high, low = (as_tensor(image.convert(mode)) for image in (grey, Image.open(buffer)))
+        result = padded(run, low).mean(dim=1, keepdim=True)
+        values.append(float(psnr(round_to_bytes(result), high[:, :1])))
+    return values
 
 
 def padded(run: Run, x: Tensor, multiple: int = 16) -> Tensor:
@@ -158,7 +214,8 @@ def read(path: Path) -> Tensor:
 
 
 def as_tensor(image: Image.Image) -> Tensor:
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    pixels = np.array(image)
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)[None].float() / 255
 
 
 if __name__ == "__main__":

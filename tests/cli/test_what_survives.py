@@ -287,6 +287,43 @@ def test_inpaint_changes_nothing_outside_the_hole(imgfix: Run, tmp_path: Path, c
     assert not np.array_equal(after[hole], before[hole])
 
 
+@pytest.fixture(scope="module")
+def silent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model for noise and JPEG that changes nothing, so that what comes out can be foretold."""
+    import torch
+
+    from imgfix import zoo
+    from imgfix.nets.dncnn import DnCNN
+
+    config = {"channels": 3, "features": 4, "convolutions": 3}
+    state = {name: torch.zeros_like(tensor) for name, tensor in DnCNN(**config).state_dict().items()}
+    path = tmp_path_factory.mktemp("weights") / "silent.safetensors"
+    return zoo.save(path, "dncnn", config, state, task="restore", name="silent", licence="CC0-1.0")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_restore_keeps_everything_but_the_damage(imgfix: Run, tmp_path: Path, silent: Path, case: Case) -> None:
+    source, target = tmp_path / f"in.{case.container}", tmp_path / "out" / f"in.{case.container}"
+    before = save(source, case)
+    wanted = ("--denoise", "20", "--model", silent, "--precision", "fp32")
+    result = imgfix("restore", source, "-o", f"{target.parent}/", *wanted)
+    assert result.code == 0, result.err
+    check_kept(source, target, case, (before.shape[1], before.shape[0]))
+    after = decode(target)
+    assert (after.dtype, after.shape) == (before.dtype, before.shape)
+    seen = np.ones(before.shape[:2], bool)
+    if case.has_alpha:
+        seen = before[..., -1] > 0
+        if case.container in LOSSLESS:
+            assert np.array_equal(after[..., -1], before[..., -1])
+    if case.layout == "CMYK":
+        assert np.abs(_light(after) - _light(before)).mean() < 0.03 * 255
+    elif case.container in LOSSLESS:
+        assert np.abs(after[seen].astype(int) - before[seen]).max() <= (1 if case.bits == 8 else 40)
+    else:
+        assert np.abs(after[seen].astype(int) - before[seen]).mean() < 4
+
+
 def test_the_table_has_a_row_for_every_container_and_depth() -> None:
     rows = {(case.container, case.bits) for case in CASES}
     assert {("png", 8), ("png", 16), ("tif", 8), ("tif", 16), ("jpg", 8), ("webp", 8), ("avif", 8)} <= rows

@@ -24,9 +24,15 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "ffdnet": ("ffdnet", {"channels": 3, "features": 4, "convolutions": 3}),
     "blindffdnet": ("blindffdnet", {"features": 4, "convolutions": 3, "estimator": 4, "hints": 2}),
     "dncnn": ("dncnn", {"channels": 1, "features": 4, "convolutions": 4}),
+    "maxim": ("maxim", {"stages": 2, "features": 4, "groups": 1, "bottlenecks": 1}),
+    "cidnet": ("cidnet", {"widths": (4, 4, 8, 8), "heads": (1, 2, 2)}),
     "migan 16": ("migan", {"resolution": 16, "base": 64, "maximum": 4}),
     "migan 32": ("migan", {"resolution": 32, "base": 64, "maximum": 4}),
 }
+
+
+GLOBAL = ("migan", "maxim", "cidnet")
+"""Without a bound to the field."""
 
 
 def network(key: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -67,7 +73,7 @@ def test_the_size_rule_is_the_one_found(key: str) -> None:
     assert runs(net, channels, good, good + multiple) is not None
 
 
-@pytest.mark.parametrize("key", [key for key in SMALL if not key.startswith("migan")])
+@pytest.mark.parametrize("key", [key for key in SMALL if not key.startswith(GLOBAL)])
 def test_the_receptive_field_is_the_one_found(key: str) -> None:
     """A pixel that is not a number spoils exactly the output that depends on it."""
     net, facts = network(key)
@@ -85,6 +91,19 @@ def test_the_receptive_field_is_the_one_found(key: str) -> None:
         assert first > 0 and last < length - 1, "the picture is too small to see the whole field"
         reach = max(reach, middle + offset - first, last - middle - offset)
     assert reach == declared
+
+
+@pytest.mark.parametrize("key", ["maxim", "cidnet"])
+def test_a_network_without_a_bound_says_so(key: str) -> None:
+    net, facts = network(key)
+    side = max(2 * facts["size_multiple"], 128)
+    x = torch.rand(1, facts.get("in_channels", 3), side, side, dtype=torch.float64)
+    y = x.clone()
+    y[..., 0, 0] += 0.5
+    with torch.inference_mode():
+        apart = (net(x) - net(y)).abs().amax(dim=(0, 1))
+    assert facts["receptive_field"] is None
+    assert float(apart[-1, -1]) > 0, "a corner has no say in the opposite one"
 
 
 def test_a_network_without_a_bound_may_not_be_tiled() -> None:

@@ -1,0 +1,473 @@
+"""`imgfix restore`: noise, JPEG artefacts, blur, darkness, rain, haze, scratches."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from imgfix.cli import batch, complete, models, options, pictures
+from imgfix.cli.console import Tick, size_in_words, time_in_words
+from imgfix.cli.report import Outcome, Report
+from imgfix.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from imgfix.media.image import Picture
+    from imgfix.media.jobs import Job
+    from imgfix.runtime.engine import Engine
+    from imgfix.tasks.estimate import Damage
+    from imgfix.tasks.restore import RestoreOptions, Step
+
+EPILOG = options.examples(
+    "imgfix restore photo.jpg",
+    "imgfix restore night.jpg --light --denoise auto",
+    "imgfix restore scans/ -r -o clean/ --scratches --denoise off",
+    "imgfix restore shaky.png --deblur --strength 0.8",
+)
+
+_DAMAGE = "What to undo"
+_LONG = 30.0  # seconds; work that takes longer is announced with an estimate
+
+Denoise = Annotated[
+    str | None,
+    typer.Option(
+        "--denoise", metavar="auto|SIGMA|off", rich_help_panel=_DAMAGE, show_default=False,
+        help="Noise; SIGMA is its standard deviation, of 255. auto looks for it, and leaves a clean picture alone.",
+    ),
+]  # fmt: skip
+Jpeg = Annotated[
+    str | None,
+    typer.Option(
+        "--jpeg", metavar="auto|QUALITY|off", rich_help_panel=_DAMAGE, show_default=False,
+        help="JPEG artefacts; auto reads the quality from the file, or from the pixels of what was a JPEG once.",
+    ),
+]  # fmt: skip
+Deblur = Annotated[bool, typer.Option("--deblur", rich_help_panel=_DAMAGE, help="Motion blur.")]
+Light = Annotated[bool, typer.Option("--light", rich_help_panel=_DAMAGE, help="Brighten what was taken in the dark.")]
+Derain = Annotated[bool, typer.Option("--derain", rich_help_panel=_DAMAGE, help="Streaks of rain.")]
+Dehaze = Annotated[bool, typer.Option("--dehaze", rich_help_panel=_DAMAGE, help="Haze and fog.")]
+Scratches = Annotated[
+    bool,
+    typer.Option("--scratches", rich_help_panel=_DAMAGE, help="Find scratches and dust of scans, and fill them."),
+]
+SaveMask = Annotated[
+    str | None,
+    typer.Option(
+        "--save-mask", metavar="PATH", rich_help_panel=_DAMAGE, show_default=False,
+        help="Also write what --scratches found, white = filled: a file, or a folder for several inputs.",
+    ),
+]  # fmt: skip
+Strength = Annotated[
+    float,
+    typer.Option(
+        "--strength", min=0, max=1, metavar="N", rich_help_panel=_DAMAGE,
+        help="Share of the result; the rest is the input. Scratches are filled in full.",
+    ),
+]  # fmt: skip
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="NAME",
+        help=options.MODEL_HELP + " A named model does what it is for; the rest is left to auto.",
+        rich_help_panel="Model and machine", autocompletion=complete.models("restore"),
+    ),
+]  # fmt: skip
+
+
+def command(
+    context: typer.Context,
+    inputs: options.Inputs,
+    denoise: Denoise = None,
+    jpeg: Jpeg = None,
+    deblur: Deblur = False,
+    light: Light = False,
+    derain: Derain = False,
+    dehaze: Dehaze = False,
+    scratches: Scratches = False,
+    save_mask: SaveMask = None,
+    strength: Strength = 1.0,
+    output: options.Output = None,
+    format: options.Format = None,
+    quality: options.Quality = None,
+    overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
+    no_record: options.NoRecord = False,
+    model: ModelName = "auto",
+    device: options.Device = "auto",
+    precision: options.Precision = "auto",
+    tile: options.Tile = "auto",
+    offline: options.Offline = False,
+    recursive: options.Recursive = False,
+    max_pixels: options.MaxPixels = None,
+    json: options.Json = False,
+    dry_run: options.DryRun = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Undo damage: noise, JPEG artefacts, blur, darkness, rain, haze, scratches.
+
+    Without any of them named it looks for noise and JPEG artefacts and removes what it finds. Several are undone in
+    the reverse of the order in which they come about: scratches, JPEG, noise, light, blur, rain, haze.
+    """
+    shared = options.Shared(
+        inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
+        tile=options.parse_tile(tile), recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
+        overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
+        dry_run=dry_run, quiet=quiet, verbose=verbose,
+    )  # fmt: skip
+    from imgfix.tasks.restore import RestoreOptions
+
+    if save_mask is not None and not scratches:
+        raise UsageError("--save-mask writes what --scratches finds", hint="add --scratches")
+    named = models.choose(shared, "restore")[0] if model != "auto" else None
+    plain = RestoreOptions(
+        denoise=_level(denoise), jpeg=_quality(jpeg), light=light, deblur=deblur, derain=derain, dehaze=dehaze,
+        strength=strength, tile=shared.tile,
+    )  # fmt: skip
+    engines = Engines(shared, named)
+    wanted = _filled(plain, named, scratches, off=(denoise == "off", jpeg == "off"))
+    items = pictures.find_jobs(shared, "_restored", {"model": models.label(named) if named else "auto"})
+    masks = _Masks(save_mask, len(items), shared)
+    report = Report(shared.console, shared.json)
+    if all(item.problem or item.skipped for item in items):  # no need to load anything
+        return batch.run(items, pictures.never, shared.console, report)
+    if dry_run and (missing := engines.to_pull()):
+        names, size = missing
+        shared.console.say(f"would pull {names} ({size_in_words(size)}) first; tiles and time are known after that")
+        return batch.run(items, lambda job, tick: _plan_unseen(job, wanted, shared), shared.console, report)
+    engines.ready(wanted)
+    work = _Work(wanted, scratches, masks, engines, shared, context)
+    if dry_run:
+        return batch.run(items, lambda job, tick: work.plan(job), shared.console, report)
+    return batch.run(items, work.restore, shared.console, report)
+
+
+def _level(text: str | None) -> float | Literal["auto"] | None:
+    """`--denoise`: a number, `auto`, or None for `off` and nothing."""
+    if text in (None, "off"):
+        return None
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)  # type: ignore[arg-type]
+    except ValueError:
+        raise UsageError(f"--denoise {text}: not a level", hint="give auto, off, or a number such as 15") from None
+
+
+def _quality(text: str | None) -> int | Literal["auto"] | None:
+    """`--jpeg`: a number, `auto`, or None for `off` and nothing."""
+    if text in (None, "off"):
+        return None
+    if text == "auto":
+        return "auto"
+    assert text is not None
+    if not text.isdecimal():
+        raise UsageError(f"--jpeg {text}: not a quality", hint="give auto, off, or a number from 1 to 100")
+    return int(text)
+
+
+def _filled(plain: RestoreOptions, named: str | None, scratches: bool, off: tuple[bool, bool]) -> RestoreOptions:
+    """What is undone when little or nothing is named. Raises UsageError when nothing is left to do."""
+    asks = plain.denoise is not None or plain.jpeg is not None or any(plain.flags.values())
+    if asks:
+        if named is not None and not set(models.jobs_of(named)) & _jobs(plain):
+            raise UsageError(
+                f"{named} is for {' and '.join(models.jobs_of(named))}, which is not asked for",
+                hint="leave --model out, or name what it is for",
+            )
+        return plain
+    if scratches:
+        return plain
+    jobs = {"noise": not off[0], "jpeg": not off[1]}
+    if named is not None:
+        own = models.jobs_of(named)
+        flags = {"light": "light", "blur": "deblur", "rain": "derain", "haze": "dehaze", "retouch": "retouch"}
+        plain = replace(plain, **{option: True for job, option in flags.items() if job in own})
+        jobs = {job: on and job in own for job, on in jobs.items()}
+    filled = replace(plain, denoise="auto" if jobs["noise"] else None, jpeg="auto" if jobs["jpeg"] else None)
+    if filled.denoise is None and filled.jpeg is None and not any(filled.flags.values()):
+        raise UsageError("with --denoise off and --jpeg off nothing is left to do", hint="name what to undo")
+    return filled
+
+
+def _jobs(wanted: RestoreOptions) -> set[str]:
+    """Every kind of damage that may be undone, `auto` included."""
+    jobs = {job for job, on in wanted.flags.items() if on}
+    return (
+        jobs | ({"noise"} if wanted.denoise is not None else set()) | ({"jpeg"} if wanted.jpeg is not None else set())
+    )
+
+
+@dataclass
+class Engines:
+    """The models of a command: each loaded and announced when it is first needed, and kept."""
+
+    shared: options.Shared
+    named: str | None
+    """What --model says, unless that is `auto`."""
+    loaded: dict[str, Engine] = field(default_factory=dict)
+
+    def to_pull(self) -> tuple[str, int] | None:
+        """Name and bytes of what would be transferred first; None when nothing would be."""
+        missing = models.bytes_to_pull(self.named) if self.named else None
+        return (self.named, missing) if self.named and missing is not None else None
+
+    def ready(self, wanted: RestoreOptions) -> None:
+        """Load what is needed for certain, so that what is wrong is said before any work. Raises ModelError."""
+        from imgfix.tasks.restore import noise_engine
+
+        for job, on in wanted.flags.items():
+            if on:
+                self.of(job)
+        if isinstance(wanted.jpeg, int):
+            self.of("jpeg")
+        if isinstance(wanted.denoise, float):
+            noise_engine(self.of)
+        if self.named:
+            self._open(self.named, None)
+
+    def of(self, job: str) -> Engine:
+        """The engine for a kind of damage, the best on this machine or the one named. Raises ModelError."""
+        from imgfix.zoo import auto
+
+        if self.named and job in models.jobs_of(self.named):
+            return self._open(self.named, None)
+        name, better = auto.resolve("restore", job=job)
+        return self._open(name, better)
+
+    def filler(self) -> Engine | str:
+        """What scratches are filled with."""
+        from imgfix.zoo import auto
+
+        try:
+            name, better = auto.resolve("inpaint")
+        except ModelError:
+            return "telea"
+        return self._open(name, better, task="inpaint")
+
+    def _open(self, name: str, better: str | None, task: str = "restore") -> Engine:
+        if name not in self.loaded:
+            self.loaded[name] = models.open_engine(self.shared, task, name)
+            models.announce(self.shared, self.loaded[name], better)
+        return self.loaded[name]
+
+
+@dataclass(frozen=True)
+class _Masks:
+    """Where --save-mask writes."""
+
+    place: str | None
+    inputs: int
+    shared: options.Shared
+
+    def __post_init__(self) -> None:
+        if self.place is not None and self.inputs > 1 and not self._is_folder:
+            raise UsageError(
+                f"--save-mask {self.place}: one file for {self.inputs} inputs",
+                hint="name a folder, with a '/' at its end",
+            )
+
+    @property
+    def _is_folder(self) -> bool:
+        assert self.place is not None
+        return self.place.endswith(("/", "\\")) or Path(self.place).is_dir()
+
+    def path(self, job: Job) -> Path | None:
+        """The mask file of a job. Raises OutputError when it exists and is not to be replaced."""
+        from imgfix.errors import OutputError
+
+        if self.place is None:
+            return None
+        place = Path(self.place)
+        if self._is_folder:
+            stem = job.source.stem if isinstance(job.source, Path) else "stdin"
+            place = place / job.relative.parent / f"{stem}_mask.png"
+        if place.exists() and not self.shared.overwrite:
+            raise OutputError(f"{place} exists", hint="add --overwrite, or choose another --save-mask")
+        return place
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the command line asks for, done to one picture at a time."""
+
+    wanted: RestoreOptions
+    scratches: bool
+    masks: _Masks
+    engines: Engines
+    shared: options.Shared
+    context: typer.Context
+
+    def restore(self, job: Job, tick: Tick) -> Outcome:
+        """Restore one picture."""
+        from imgfix.media import colour, image
+        from imgfix.tasks.restore import Restore
+
+        start = time.monotonic()
+        mask_path = self.masks.path(job)
+        picture = pictures.read(job, self.shared)
+        transform = colour.transform(picture.metadata, picture.channels)
+        said: list[str] = []
+        facts: dict[str, Any] = {}
+        pixels = self._scratches(picture, mask_path, tick, said, facts) if self.scratches else picture.pixels
+        found, made, notes = self._steps(picture, pixels)
+        notes += [transform.note] if transform.note else []
+        said += _found_in_words(found, made)
+        if not made and pixels is picture.pixels:
+            written = self._unchanged(job, picture)
+        else:
+            work = Restore(pixels, made, self.wanted, alpha=picture.alpha, colour=transform)
+            if work.tiles > 4 and (expected := work.seconds()) > _LONG:
+                self.shared.console.say(f"{job.source}: about {time_in_words(expected)}")
+            names = [step.engine.descriptor for step in made]
+            writer = image.open_writer(
+                pictures.sink(job), width=picture.width, height=picture.height, channels=picture.channels,
+                dtype=picture.pixels.dtype, alpha=picture.alpha is not None, metadata=picture.metadata,
+                format=self.shared.format, quality=self.shared.quality,
+                record=pictures.record(
+                    self.context, self.shared, job, self.engines.named or "auto", names[0] if names else None
+                ),
+            )  # fmt: skip
+            with writer:
+                at = 0
+                for band in work.bands(tick) if made else [pixels]:
+                    writer.write(_with_alpha(band, picture, at))
+                    at += len(band)
+            written = writer.notes
+        seconds = time.monotonic() - start
+        facts = {
+            "input": {"width": picture.width, "height": picture.height, "format": picture.metadata.format},
+            "output": {"width": picture.width, "height": picture.height, "bytes": pictures.bytes_written(job)},
+            **_facts(found, made),
+            **facts,
+            "seconds": round(seconds, 3),
+        }
+        line = ", ".join([*said, time_in_words(seconds)])
+        return Outcome(line, facts, warnings=pictures.unique(picture.metadata.notes, notes, written))
+
+    def plan(self, job: Job) -> Outcome:
+        """What restoring would take: the damage is looked for, nothing is undone."""
+        from imgfix.tasks.restore import Restore
+
+        picture = pictures.read(job, self.shared)
+        found, made, notes = self._steps(picture, picture.pixels)
+        said = _found_in_words(found, made)
+        facts: dict[str, Any] = {"input": _size(picture), "output": _size(picture), **_facts(found, made)}
+        if self.scratches:
+            from imgfix.tasks import scratches
+
+            share = float((scratches.find(_rgb(picture)) > 0).mean())
+            said.append(f"scratches on {100 * share:.2f} %")
+            facts["coverage"] = round(share, 6)
+        if made:
+            work = Restore(picture.pixels, made, self.wanted)
+            seconds = work.seconds()
+            said.append(f"{work.tiles} {'tile' if work.tiles == 1 else 'tiles'}, about {time_in_words(seconds)}")
+            facts |= {"tiles": work.tiles, "seconds": round(seconds, 1)}
+        return Outcome(", ".join(said), facts, status="planned", warnings=tuple(notes))
+
+    def _steps(self, picture: Picture, pixels: np.ndarray) -> tuple[Damage | None, list[Step], list[str]]:
+        from imgfix.media import colour
+        from imgfix.tasks import restore
+
+        found = None
+        if self.wanted.estimates:
+            transform = colour.transform(picture.metadata, picture.channels)
+            found = restore.find(pixels, transform, picture.metadata.jpeg)
+        made, notes = restore.steps(self.wanted, found, self.engines.of)
+        return found, made, notes
+
+    def _scratches(
+        self, picture: Picture, mask_path: Path | None, tick: Tick, said: list[str], facts: dict[str, Any]
+    ) -> np.ndarray:
+        """The pixels with what was found filled; the same array where nothing was found."""
+        import numpy as np
+
+        from imgfix.media import colour, image
+        from imgfix.media import mask as masks
+        from imgfix.media.image import Picture
+        from imgfix.tasks import scratches
+        from imgfix.tasks.inpaint import InpaintOptions, inpaint
+
+        mask = scratches.find(_rgb(picture))
+        share = masks.coverage(mask)
+        facts["coverage"] = round(share, 6)
+        if mask_path is not None:
+            image.write(mask_path, Picture((mask * 255).astype(np.uint8)[..., None]))
+        if share == 0:
+            said.append("no scratches found")
+            return picture.pixels
+        said.append(f"scratches on {masks.percent(share)} filled")
+        filler = self.engines.filler()
+        transform = colour.transform(picture.metadata, picture.channels)
+        facts["filler"] = filler if isinstance(filler, str) else filler.descriptor.name
+        how = InpaintOptions(tta=False)
+        return inpaint(picture.pixels, mask, filler, how, colour=transform, alpha=picture.alpha, progress=tick)
+
+    def _unchanged(self, job: Job, picture: Picture) -> list[str]:
+        """Write a picture to which nothing is done: the very same file where the format stays."""
+        from imgfix.media import image
+        from imgfix.media.files import atomic_path
+
+        target, source = pictures.sink(job), job.source
+        if isinstance(target, Path) and isinstance(source, Path) and self.shared.quality is None:
+            form = image.for_target(target, picture.metadata.format, self.shared.format).name
+            if form == picture.metadata.format:
+                if not target.exists() or not target.samefile(source):
+                    with atomic_path(target) as temporary:
+                        shutil.copyfile(source, temporary)
+                return []
+        return list(image.write(target, picture, format=self.shared.format, quality=self.shared.quality))
+
+
+def _plan_unseen(job: Job, wanted: RestoreOptions, shared: options.Shared) -> Outcome:
+    """What can be said before the model is on this machine: the size."""
+    header = pictures.inspect(job, shared)
+    size = {"width": header.width, "height": header.height}
+    return Outcome(f"{header.width}x{header.height}", {"input": size, "output": size}, status="planned")
+
+
+def _found_in_words(found: Damage | None, made: list[Step]) -> list[str]:
+    words = [f"found {found.in_words()}"] if found is not None else []
+    if made:
+        return [*words, *(step.in_words() for step in made)]
+    return [*words, "nothing to do"] if found is not None else words
+
+
+def _facts(found: Damage | None, made: list[Step]) -> dict[str, Any]:
+    facts: dict[str, Any] = {}
+    if found is not None:
+        facts |= {"noise": round(found.noise, 2), "jpeg": found.jpeg}
+    facts["steps"] = [
+        {
+            "undoes": list(step.jobs), "model": step.engine.descriptor.name, "level": step.level,
+            "device": str(step.engine.placement.device), "precision": step.engine.placement.precision,
+        }
+        for step in made
+    ]  # fmt: skip
+    return facts
+
+
+def _with_alpha(band: np.ndarray, picture: Picture, at: int) -> np.ndarray:
+    import numpy as np
+
+    if picture.alpha is None:
+        return band
+    return np.ascontiguousarray(np.concatenate([band, picture.alpha[at : at + len(band), :, None]], axis=2))
+
+
+def _rgb(picture: Picture) -> np.ndarray:
+    """The picture as (H, W, 3) float32 in [0, 1], sRGB-encoded."""
+    from imgfix.media import colour
+
+    return colour.transform(picture.metadata, picture.channels).to_srgb(picture.pixels)
+
+
+def _size(picture: Picture) -> dict[str, int]:
+    return {"width": picture.width, "height": picture.height}

@@ -1,0 +1,384 @@
+"""Restoration of a still picture: arrays in, arrays out.
+
+The kinds of damage are undone one after the other, in the reverse of the order in which they come about: a scene seen
+through haze and rain, blurred by the lens or the hand, taken in too little light, with the noise of the sensor, saved
+as a JPEG. So JPEG first, then noise, light, blur, rain, haze. Each step is a network over the whole picture; what it
+gives is the input of the next. Nothing is rounded in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from imgfix.errors import ModelError, UsageError
+from imgfix.runtime import tiling
+from imgfix.runtime.engine import Engine
+from imgfix.runtime.rows import Below
+from imgfix.tasks import estimate, wide
+from imgfix.tasks.alpha import bleed
+from imgfix.tasks.estimate import Damage
+
+if TYPE_CHECKING:
+    from imgfix.media.colour import ColourTransform
+    from imgfix.media.picture import JpegSettings
+
+JOBS = ("jpeg", "noise", "light", "blur", "rain", "haze", "retouch")
+"""Kinds of damage, in the order in which they are undone; the catalog says which model is for which."""
+
+NOISE_SEEN = 4.0
+"""Of 255: noise below it is left alone under `auto`. Fine texture is easily taken for so little noise."""
+QUALITY_SEEN = 85
+"""JPEGs of a higher quality are left alone under `auto`: their damage cannot be seen."""
+_CROP = 640  # side of the crops that a large picture is judged by; a multiple of 8, or the blocks of a JPEG are lost
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+EngineFor = Callable[[str], Engine]
+"""The engine for a kind of damage (one of `JOBS`, or `noise-level`); raises ModelError when there is none."""
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """What is to be undone. With nothing named, `auto` for noise and JPEG."""
+
+    denoise: float | Literal["auto"] | None = None
+    """Standard deviation of the noise, of 255; `auto`: found in the picture."""
+    jpeg: int | Literal["auto"] | None = None
+    """Quality of the JPEG that the picture is or was, 1 to 100; `auto`: found."""
+    deblur: bool = False
+    light: bool = False
+    """Brighten."""
+    derain: bool = False
+    dehaze: bool = False
+    retouch: bool = False
+    strength: float = 1.0
+    """Share of the result in what comes out, 0 to 1; the rest is the input."""
+    tile: int | None = None
+    """Side of the windows that the models are given, overlap included; `None`: from free memory."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.denoise, int | float) and not 0 < self.denoise <= 100:
+            raise UsageError(f"--denoise {self.denoise:g} is out of range", hint="give auto, off, or above 0 up to 100")
+        if isinstance(self.jpeg, int) and not 1 <= self.jpeg <= 100:
+            raise UsageError(f"--jpeg {self.jpeg} is out of range", hint="give auto, off, or a quality from 1 to 100")
+        if not 0 <= self.strength <= 1:
+            raise UsageError("--strength is a share from 0 to 1")
+
+    @property
+    def flags(self) -> dict[str, bool]:
+        """The kinds of damage that are not estimated, and whether each is asked for."""
+        return {
+            "light": self.light, "blur": self.deblur, "rain": self.derain, "haze": self.dehaze, "retouch": self.retouch,
+        }  # fmt: skip
+
+    @property
+    def estimates(self) -> bool:
+        """Whether anything has to be found in the picture first."""
+        return "auto" in (self.denoise, self.jpeg)
+
+    def filled(self) -> RestoreOptions:
+        """The same with `auto` for noise and JPEG when nothing is named."""
+        if self.denoise is None and self.jpeg is None and not any(self.flags.values()):
+            return replace(self, denoise="auto", jpeg="auto")
+        return self
+
+    def jobs(self, found: Damage | None) -> list[str]:
+        """What is to be undone, in order; found: what `auto` is decided by."""
+        wanted = self.flags
+        wanted["jpeg"] = isinstance(self.jpeg, int) or (
+            self.jpeg == "auto" and found is not None and found.jpeg is not None and found.jpeg < QUALITY_SEEN
+        )
+        wanted["noise"] = isinstance(self.denoise, int | float) or (
+            self.denoise == "auto" and found is not None and found.noise >= NOISE_SEEN
+        )
+        return [job for job in JOBS if wanted[job]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run of a network over the picture."""
+
+    jobs: tuple[str, ...]
+    """What it undoes, of `JOBS`."""
+    engine: Engine
+    level: float | None = None
+    """What a network that has to be told the noise is told, of 255."""
+
+    def in_words(self) -> str:
+        """`JPEG and noise by ffdnet-color (level 16)`."""
+        level = f" (level {self.level:.0f})" if self.level is not None else ""
+        jobs = " and ".join("JPEG" if job == "jpeg" else job for job in self.jobs)
+        return f"{jobs} by {self.engine.descriptor.name}{level}"
+
+
+def find(pixels: np.ndarray, colour: ColourTransform | None = None, file: JpegSettings | None = None) -> Damage:
+    """Estimate the noise and the JPEG quality of a picture of any size.
+
+    Args:
+        pixels: (H, W, C) uint8 or uint16.
+        colour: converts the file's colours to sRGB, in which noise is measured.
+        file: how the file is encoded, where it is a JPEG.
+    """
+    height, width = pixels.shape[:2]
+    found = []
+    for y in _places(height):
+        for x in _places(width):
+            crop = pixels[y : y + _CROP, x : x + _CROP]
+            rgb = colour.to_srgb(crop) if colour is not None else _to_float(crop)
+            # The blocks of a JPEG are in the values as they are stored.
+            stored = _to_float(crop) if crop.shape[2] in (1, 3) else None
+            found.append(estimate.damage(rgb, file, stored))
+    noise = float(np.median([one.noise for one in found]))
+    inside = sorted(one.jpeg for one in found if one.jpeg is not None and one.seen_in == "pixels")
+    if 2 * len(inside) >= len(found) and inside:
+        return Damage(noise, inside[len(inside) // 2], "pixels")
+    return Damage(noise, file.quality if file else None, "file" if file else "")
+
+
+def _places(length: int) -> list[int]:
+    """Where up to three crops of a side begin."""
+    if length <= _CROP * 3 // 2:
+        return [0] if length <= _CROP else [(length - _CROP) // 16 * 8]
+    return [0, (length - _CROP) // 16 * 8, (length - _CROP) // 8 * 8]
+
+
+def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) -> tuple[list[Step], list[str]]:
+    """The runs that undo what was asked for and found, and what has to be left (a sentence each).
+
+    Raises ModelError when there is no model for what was asked for by name, or for anything that was found.
+    """
+    made: list[Step] = []
+    missing: list[ModelError] = []
+    for job in options.jobs(found):
+        last = made[-1] if made else None
+        if last is not None and _joins(last, job, options):  # one run of a network that undoes both
+            levels = [level for level in (last.level, _level(options, job, found, last.engine)) if level is not None]
+            made[-1] = replace(last, jobs=(*last.jobs, job), level=max(levels, default=None))
+            continue
+        try:
+            engine = _engine(options, job, engine_for)
+        except ModelError as error:
+            if not _automatic(options, job):
+                raise
+            missing.append(error)
+            continue
+        made.append(Step((job,), engine, _level(options, job, found, engine)))
+    if missing and not made:
+        raise missing[0]
+    return made, [f"{error.message}; left as it is ({error.hint})" for error in missing]
+
+
+def _joins(last: Step, job: str, options: RestoreOptions) -> bool:
+    both = {*last.jobs, job} <= {"jpeg", "noise"} and job in last.engine.descriptor.jobs
+    return both and (takes_level(last.engine) or _told(options, job) is None)
+
+
+def _told(options: RestoreOptions, job: str) -> float | None:
+    """The level the user gave for a job."""
+    given = {"jpeg": options.jpeg, "noise": options.denoise}.get(job)
+    return float(given) if isinstance(given, int | float) else None
+
+
+def _automatic(options: RestoreOptions, job: str) -> bool:
+    return {"jpeg": options.jpeg, "noise": options.denoise}.get(job) == "auto"
+
+
+def _engine(options: RestoreOptions, job: str, engine_for: EngineFor) -> Engine:
+    if job == "noise" and _told(options, job) is not None:
+        return noise_engine(engine_for)
+    return engine_for(job)
+
+
+def noise_engine(engine_for: EngineFor) -> Engine:
+    """The engine for noise of a level that is known: one that can be told it is better than one that guesses."""
+    try:
+        return engine_for("noise-level")
+    except ModelError:
+        return engine_for("noise")
+
+
+def _level(options: RestoreOptions, job: str, found: Damage | None, engine: Engine) -> float | None:
+    if not takes_level(engine):
+        return None
+    told = _told(options, job)
+    if job == "noise":
+        return told if told is not None else found.noise if found else 0.0
+    quality = told if told is not None else float(found.jpeg or 100) if found else 100.0
+    return level_of_quality(quality)
+
+
+def takes_level(engine: Engine) -> bool:
+    """Whether a network has a noise map as its last input."""
+    return engine.descriptor.in_channels == engine.descriptor.out_channels + 1
+
+
+def level_of_quality(quality: float) -> float:
+    """The noise level, of 255, at which FFDNet does best on a JPEG of this quality (tests/bench/restore_levels.py)."""
+    return float(np.interp(quality, (5, 10, 20, 30, 40, 60, 80, 90, 100), (30, 24, 16, 13, 11, 8.5, 5.5, 3.5, 0)))
+
+
+def restore(
+    pixels: np.ndarray,
+    made: Sequence[Step],
+    options: RestoreOptions | None = None,
+    *,
+    alpha: np.ndarray | None = None,
+    colour: ColourTransform | None = None,
+    progress: tiling.Progress | None = None,
+) -> np.ndarray:
+    """Restore a picture.
+
+    Args:
+        pixels: (H, W, C) uint8 or uint16; C is what `colour` takes, 1 or 3 without it. Not changed.
+        made: the runs, from `steps`; none gives the picture back as it is.
+        options: strength and tile are read here.
+        alpha: (H, W) of the same type; what is wholly transparent keeps its colour and does not leak.
+        colour: converts the file's colours; `None`: they are sRGB or grey already.
+        progress: told (done, total) tiles.
+
+    Returns:
+        An array like `pixels`.
+    """
+    if not made:
+        return pixels
+    work = Restore(pixels, made, options or RestoreOptions(), alpha=alpha, colour=colour)
+    out = np.empty_like(pixels)
+    at = 0
+    for band in work.bands(progress):
+        out[at : at + len(band)] = band
+        at += len(band)
+    return out
+
+
+class Restore:
+    """One restoration, planned; its rows come when asked for. Arguments as of `restore`."""
+
+    def __init__(
+        self,
+        pixels: np.ndarray,
+        made: Sequence[Step],
+        options: RestoreOptions,
+        *,
+        alpha: np.ndarray | None = None,
+        colour: ColourTransform | None = None,
+    ) -> None:
+        self.original = pixels
+        self.pixels = pixels if alpha is None else bleed(pixels, alpha)
+        self.hidden = None if alpha is None else alpha == 0
+        self.steps = list(made)
+        self.options = options
+        self.colour = colour
+        self.height, self.width = pixels.shape[:2]
+
+    def plans(self) -> list[tiling.Plan | None]:
+        """The tiles of every step; `None` for one that sees the picture as a whole."""
+        return [
+            tiling.plan_for(step.engine, self.height, self.width, self.options.tile)
+            if step.engine.descriptor.tiling
+            else None
+            for step in self.steps
+        ]
+
+    @property
+    def tiles(self) -> int:
+        """Runs of networks in all."""
+        return sum(plan.tiles if plan is not None else 1 for plan in self.plans())
+
+    def seconds(self) -> float:
+        """Time it will take, roughly; measures the models on small pictures, a second or two each."""
+        total = 0.0
+        for step, plan in zip(self.steps, self.plans(), strict=True):
+            if plan is None:
+                width, height = wide.working_size(step.engine, self.width, self.height)
+                total += width * height * step.engine.cost.seconds_per_pixel
+            else:
+                total += plan.pixels * step.engine.cost.seconds_per_pixel
+        return total
+
+    def bands(self, progress: tiling.Progress | None = None) -> Iterator[np.ndarray]:
+        """Yield the result's rows, (h, W, C) of the input's type, top to bottom."""
+        share = np.float32(self.options.strength)
+        y = 0
+        for band in self._floats(progress):
+            rows = slice(y, y + len(band))
+            if share < 1:
+                band = self._window(rows.start, rows.stop) * (1 - share) + band * share
+            out = self._colours(np.clip(band, 0, 1), rows)
+            if self.hidden is not None:
+                out = np.where(self.hidden[rows, :, None], self.original[rows], out)
+            y = rows.stop
+            yield np.ascontiguousarray(out)
+
+    def _floats(self, progress: tiling.Progress | None) -> Iterator[np.ndarray]:
+        plans, total, done = self.plans(), self.tiles, 0
+
+        def count(_done: int, _total: int) -> None:
+            nonlocal done
+            done += 1
+            if progress is not None:
+                progress(done, total)
+
+        read: tiling.Read = self._window
+        bands: Iterator[np.ndarray] = iter(())
+        for step, plan in zip(self.steps, plans, strict=True):
+            if plan is None:
+                bands = _counted(wide.bands(step.engine, read, self.height, self.width), count)
+                read = Below(bands, keep=self.height)
+            else:
+                bands = _tiled(step, read, self.height, self.width, plan, count)
+                later_whole = any(other is None for other in plans)
+                read = Below(bands, keep=self.height if later_whole else 2 * plan.overlap + 2 * plan.rows.window)
+        return bands
+
+    def _window(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> np.ndarray:
+        part = self.pixels[y0:y1, x0:x1]
+        return self.colour.to_srgb(part) if self.colour is not None else _to_float(part)
+
+    def _colours(self, band: np.ndarray, rows: slice) -> np.ndarray:
+        if self.colour is not None:
+            return self.colour.from_srgb(band, self.pixels.dtype, self.colour.lost(self.pixels[rows]))
+        if self.pixels.shape[2] == 1:
+            band = band @ _LUMA[:, None]
+        top = np.iinfo(self.pixels.dtype).max
+        return (np.clip(band, 0, 1) * np.float32(top) + np.float32(0.5)).astype(self.pixels.dtype)
+
+
+def _tiled(
+    step: Step, read: tiling.Read, height: int, width: int, plan: tiling.Plan, count: tiling.Progress
+) -> Iterator[np.ndarray]:
+    """One network over the picture in tiles; (h, W, 3) rows. A grey network changes the brightness alone."""
+    engine = step.engine
+    grey = engine.descriptor.out_channels == 1
+
+    def window(y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+        part = read(y0, y1, x0, x1)
+        if grey:
+            part = part @ _LUMA[:, None]
+        if takes_level(engine):
+            noise = np.full((*part.shape[:2], 1), (step.level or 0) / 255, np.float32)
+            part = np.concatenate([part, noise], axis=2)
+        return part
+
+    y = 0
+    for band in tiling.bands(engine, window, height, width, plan, progress=count):
+        if grey:
+            before = read(y, y + len(band), 0, width)
+            band = before + (band - before @ _LUMA[:, None])
+        y += len(band)
+        yield band
+
+
+def _counted(bands: Iterator[np.ndarray], count: tiling.Progress) -> Iterator[np.ndarray]:
+    for number, band in enumerate(bands):
+        if number == 0:
+            count(1, 1)
+        yield band
+
+
+def _to_float(pixels: np.ndarray) -> np.ndarray:
+    """Grey or RGB as it is -> (h, w, 3) float32 in [0, 1]."""
+    rgb = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+    return np.repeat(rgb, 3, axis=2) if rgb.shape[2] == 1 else rgb

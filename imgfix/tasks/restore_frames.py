@@ -1,0 +1,90 @@
+"""Restoration of clips, frame by frame, with one decision for all frames.
+
+What `auto` finds is found in the first frames and then held: a level that went up and down from frame to frame would be
+seen as flicker. Where a clip is taken up again, what was found travels along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+
+import numpy as np
+
+from imgfix.tasks import restore
+from imgfix.tasks.estimate import Damage
+from imgfix.tasks.restore import EngineFor, RestoreOptions, Step
+from imgfix.tasks.sequence import Made, Restart
+
+LOOKED_AT = 5
+"""Frames that the damage is estimated from."""
+_UNKNOWN = -1.0
+
+
+class RestoreFrames:
+    """A `imgfix.tasks.sequence.SequenceTask`: noise, JPEG artefacts and the like, frame by frame.
+
+    Args:
+        options: as for pictures, but that noise and JPEG are found once a clip.
+        engine_for: the engine for a kind of damage.
+    """
+
+    def __init__(self, options: RestoreOptions, engine_for: EngineFor) -> None:
+        self.options = options.filled()
+        self.engine_for = engine_for
+        self.found: Damage | None = None
+        """What `auto` found, once the first frames were seen."""
+        self.steps: list[Step] = []
+        """The runs that follow from it."""
+        self.notes: list[str] = []
+        """What had to be left, a sentence each."""
+
+    @property
+    def held(self) -> int:
+        """Frames that wait until the damage is known."""
+        return LOOKED_AT if self.options.estimates else 1
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of what comes out: the same."""
+        return width, height
+
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+        """Restore a clip; see `imgfix.tasks.sequence.SequenceTask.run`. Raises ModelError as `restore.steps` does."""
+        number = 0 if restart is None else restart.index
+        if restart is not None and "found" in restart.state:
+            self.found = _unpacked(restart.state["found"])
+        elif self.options.estimates:
+            first = list(islice(frames, LOOKED_AT))
+            if not first:
+                return
+            self.found = _typical([restore.find(frame[..., :3]) for frame in first])
+            frames = chain(first, frames)
+        self.steps, self.notes = restore.steps(self.options, self.found, self.engine_for)
+        state = {} if self.found is None else {"found": _packed(self.found)}
+        for frame in frames:
+            yield Made(self._one(frame), Restart(number, number, state))
+            number += 1
+
+    def _one(self, frame: np.ndarray) -> np.ndarray:
+        alpha = np.ascontiguousarray(frame[..., 3]) if frame.shape[2] == 4 else None
+        pixels = np.ascontiguousarray(frame[..., :3])
+        done = restore.restore(pixels, self.steps, self.options, alpha=alpha)
+        return done if alpha is None else np.concatenate([done, alpha[..., None]], axis=2)
+
+
+def _typical(found: list[Damage]) -> Damage:
+    """The damage in the middle; a quality only if most frames show one."""
+    noise = float(np.median([one.noise for one in found]))
+    qualities = sorted(one.jpeg for one in found if one.jpeg is not None)
+    if 2 * len(qualities) <= len(found):
+        return Damage(noise, None)
+    return Damage(noise, qualities[len(qualities) // 2], "pixels")
+
+
+def _packed(found: Damage) -> np.ndarray:
+    return np.array([found.noise, _UNKNOWN if found.jpeg is None else found.jpeg], np.float64)
+
+
+def _unpacked(state: np.ndarray) -> Damage:
+    noise, quality = (float(value) for value in state)
+    return Damage(noise, None, "") if quality == _UNKNOWN else Damage(noise, int(quality), "pixels")
