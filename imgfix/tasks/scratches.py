@@ -29,13 +29,13 @@ MOST_CROWD = (
 NEAR = 81  # pixels of a neighbourhood
 SPECK = 14  # pixels: larger spots belong to the picture
 SPECK_CONTRAST = 0.22
-CALM = 0.012  # mean contrast of thin things around a speck
+CALM = 0.02  # mean contrast of thin things around a speck
 MOST_COLOUR = 0.15  # difference of the largest and the smallest channel
 FRAME = 6  # pixels from the border
 MARGIN = 1.5  # pixels the mask is wider than what was seen, for soft edges
 # A logistic regression on 1,980 thin things in photos with and without painted scratches; see `lines` for what it sees.
 WEIGHTS = np.array([9.228, 3.548, -1.715, -3.386, 5.52, -11.56, -18.4, -32.3, -4.051, 0.4285, -7.613, -1.787, 0.4503])
-BIAS = -2.8  # 1 below the point of even odds: a scratch that is missed does less harm than a wire that is taken away
+BIAS = -2.3  # half below the point of even odds: a scratch that is missed does less harm than a wire that is taken away
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
