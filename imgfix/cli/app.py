@@ -28,7 +28,7 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
-    """Restore pictures: upscale them, fill holes in them.
+    """Restore pictures: upscale them, fill holes in them, undo noise, artefacts and other damage.
 
     Pictures in, pictures out: format, bit depth, colour profile, metadata and transparency stay as they were.
     """

@@ -338,7 +338,9 @@ def _resized(x: Tensor, size: torch.Size) -> Tensor:
     if x.shape[1:3] == size:
         return x
     smaller = size[0] < x.shape[1]
-    return F.interpolate(x.permute(0, 3, 1, 2), size, mode="bilinear", antialias=smaller).permute(0, 2, 3, 1)
+    # Not every device shrinks with antialiasing in a low precision.
+    planes = x.permute(0, 3, 1, 2).float() if smaller else x.permute(0, 3, 1, 2)
+    return F.interpolate(planes, size, mode="bilinear", antialias=smaller).to(x.dtype).permute(0, 2, 3, 1)
 
 
 def _gelu(x: Tensor) -> Tensor:

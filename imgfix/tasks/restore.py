@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 JOBS = ("jpeg", "noise", "light", "blur", "rain", "haze", "retouch")
 """Kinds of damage, in the order in which they are undone; the catalog says which model is for which."""
 
-NOISE_SEEN = 4.0
+NOISE_SEEN = 3.0
 """Of 255: noise below it is left alone under `auto`. Fine texture is easily taken for so little noise."""
 QUALITY_SEEN = 85
 """JPEGs of a higher quality are left alone under `auto`: their damage cannot be seen."""

