@@ -72,7 +72,7 @@ EncoderOption = Annotated[
 Start = Annotated[
     str | None,
     typer.Option(
-        "--start", metavar="TIME", help="Begin there: seconds, or [h:]m:s.", rich_help_panel=_PANEL, show_default=False
+        "--start", metavar="TIME", help="Begin there: seconds, or h:m:s.", rich_help_panel=_PANEL, show_default=False
     ),
 ]
 End = Annotated[

@@ -23,7 +23,7 @@ def ahead(items: Iterator[_Item], depth: int = 1) -> Iterator[_Item]:
     """
     worker = _Worker(items, depth)
     try:
-        while (item := worker.waiting.get()) is not _END:
+        while (item := worker.next()) is not _END:
             yield cast("_Item", item)
             del item
         if worker.failure is not None:
@@ -65,6 +65,14 @@ class _Worker:
             except queue.Full:
                 continue
         return False
+
+    def next(self) -> object:
+        """The next item. It looks up now and then, for a thread that only waits does not notice that it is stopped."""
+        while True:
+            try:
+                return self.waiting.get(timeout=0.1)
+            except queue.Empty:
+                continue
 
     def stop(self) -> None:
         """End the thread: a tile may take half a minute, but its layers are steps in which an exception is noticed."""

@@ -183,20 +183,23 @@ def kill(times: int, frames: int, size: tuple[int, int], folder: Path) -> int:
     subprocess.run([*command, "-o", str(whole)], env=environment, check=True)
     usual = time.perf_counter() - begin
     rng = random.Random(0)
-    done = 0
+    done, patience = 0, 1.0
     for number in range(times):
         process = subprocess.Popen([*command, "-o", str(parts), "--resume"], env=environment)
         # Anywhere from the start of the interpreter to where an undisturbed run would nearly be through.
-        time.sleep(rng.uniform(0.3, 0.95) * usual * (1 if done == 0 else 0.7))
+        time.sleep(rng.uniform(0.4, 0.9) * usual * patience)
         process.send_signal(signal.SIGKILL)
         process.wait()
         from imgfix.media.video.segments import Journal
 
         journal = Journal.read(parts)
-        done = journal.frames if journal is not None else 0
+        before, done = done, journal.frames if journal is not None else 0
+        # A machine with other work to do: wait longer when a run was killed before it finished anything.
+        patience = patience * 1.2 if done == before else 1.0
         print(f"killed {number + 1}: {'complete already' if parts.exists() else f'{done} frames kept'}", flush=True)
         if parts.exists():
             parts.unlink()
+            done = 0
     subprocess.run([*command, "-o", str(parts), "--resume"], env=environment, check=True)
     same = hashes(whole) == hashes(parts)
     print(f"{times} kills, {len(hashes(whole))} frames and packets: {'equal' if same else 'DIFFERENT'}")

@@ -97,6 +97,22 @@ def test_work_is_interrupted_in_the_middle_of_an_item() -> None:
     assert not any(thread.name == "imgfix-ahead" for thread in threading.enumerate())
 
 
+def test_stages_one_behind_the_other_are_interrupted_together() -> None:
+    def items() -> Iterator[int]:
+        yield 0
+        for _ in range(3000):
+            time.sleep(0.01)
+        raise AssertionError("not interrupted")
+
+    source = ahead(item for item in ahead(items()))
+    next(source)
+    time.sleep(0.3)
+    start = time.monotonic()
+    source.close()
+    assert time.monotonic() - start < 5
+    assert not any(thread.name == "imgfix-ahead" for thread in threading.enumerate())
+
+
 def test_a_program_that_ends_early_ends_cleanly() -> None:
     program = """
 import sys, torch

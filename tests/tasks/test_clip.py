@@ -266,6 +266,9 @@ class Interrupting(Doubling):
         self.task, self.at, self.error = task, at, error
         self.held = task.held
 
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        return self.task.size(width, height)
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
         number = restart.index if restart else 0
         for made in self.task.run(frames, restart):

@@ -192,6 +192,7 @@ class SegmentWriter:
     ) -> None:
         self._path = path
         self._part = path.with_name(path.name + ".part")
+        self._size = size
         width, height = size
         across, down = encoding.multiple
         self._pad = (-width % across, -height % down)
@@ -208,6 +209,8 @@ class SegmentWriter:
 
     def write(self, pixels: np.ndarray, time: int, duration: int) -> None:
         """Encode the next frame."""
+        if pixels.shape[:2] != self._size[::-1]:
+            raise ValueError(f"a frame of {pixels.shape[1]}x{pixels.shape[0]} where {self._size} was announced")
         right, below = self._pad
         if right or below:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
