@@ -110,7 +110,7 @@ class Entry:
         from imgfix.zoo.nets import NETS
 
         known = self.facts.get("scale") or self.config.get("scale")
-        if known is None and self.task == "upscale" and self.net in NETS:
+        if known is None and self.task in ("upscale", "video") and self.net in NETS:
             known = NETS[self.net].describe(self.config).get("scale")
         return int(known or 1)
 
