@@ -367,7 +367,7 @@ def _print_table(entries: list[Entry]) -> None:
         facts = _facts(entry)
         size = size_in_words(facts["bytes"]) if facts["bytes"] else f"~{size_in_words(_download_bytes(entry))}"
         state = "shipped" if entry.shipped and facts["installed"] else "yes" if facts["installed"] else "-"
-        scale = f"x{entry.scale}" if entry.task == "upscale" else ""
+        scale = f"x{entry.scale}" if entry.task in ("upscale", "video") else ""
         table.add_row(entry.name, entry.task, scale, size, entry.licence, state, entry.summary)
     _stdout().print(table, markup=False)
 

@@ -35,6 +35,10 @@ Part = tuple[slice, slice]
 RING = 8  # pixels around a hole where brightness is compared
 LARGEST_MATCH = 0.2  # of the range: a larger difference is no change of light but another thing
 SURE = 0.99
+ALIKE = 0.12
+"""Of the range: a larger difference between the last fill and what is fetched is another thing, not noise."""
+KEPT = 0.7
+"""Share of the last fill in the next."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +75,17 @@ class _Frame:
 
 @dataclass
 class _Anchor:
-    """A filled frame that later ones take from, and the motion from the last frame back to it."""
+    """Filled frames that later ones take from, (H, W, 3) float32 in [0, 1]."""
 
     filled: np.ndarray
-    """(H, W, 3) float32 in [0, 1]."""
+    """The one whose fill was made or looked at anew last; what no frame shows is taken from it directly, so that it is
+    resampled once and not at every frame."""
     age: int
+    """Frames since."""
     chain: Chain
+    """Motion from the last frame back to it."""
+    last: np.ndarray
+    """The last one."""
 
 
 class VideoInpaint:
@@ -161,7 +170,7 @@ class VideoInpaint:
             longer = Chain(*current.luma.shape)
             longer.extend(before.onward.back)
             longer.extend(Step(anchor.chain.flow, anchor.chain.sure))
-            anchor = _Anchor(anchor.filled, anchor.age + 1, longer)
+            anchor = _Anchor(anchor.filled, anchor.age + 1, longer, anchor.last)
         if not current.unknown.any():
             # What was made waits for the hole to come back, as long as the way to it is short.
             return current.pixels.copy(), anchor if anchor is not None and anchor.age < self.options.reach else None
@@ -173,6 +182,9 @@ class VideoInpaint:
         self._from_neighbours(window, current, part, picture, missing)
         left = int(missing.sum())
         self.seen += wanted - left
+        if anchor is not None and left < wanted:
+            assert before.onward is not None
+            self._steady(current, part, picture, current.unknown[part] & ~missing, anchor.last, before.onward.back)
         if anchor is not None and left:
             got, sure = _look(anchor.filled, anchor.chain, None, part)
             usable = missing & (sure >= SURE)
@@ -192,9 +204,23 @@ class VideoInpaint:
         mixed = current.pixels[..., :3].copy()
         composite(mixed, known, current.weight)
         result[..., :3] = mixed
+        filled = known.astype(np.float32) / top
         if anchor is None or made_here or anchor.age >= self.options.reach:
-            anchor = _Anchor(known.astype(np.float32) / top, 0, Chain(*current.luma.shape))
-        return result, anchor
+            return result, _Anchor(filled, 0, Chain(*current.luma.shape), filled)
+        return result, _Anchor(anchor.filled, anchor.age, anchor.chain, filled)
+
+    def _steady(
+        self, current: _Frame, part: Part, picture: np.ndarray, here: np.ndarray, last: np.ndarray, step: Step
+    ) -> None:
+        """Mix what was fetched with the last frame's fill, where both show the same: `picture` is changed.
+
+        From frame to frame other sources are the nearest, and each is a little off in its own way.
+        """
+        chain = Chain(*current.luma.shape)
+        chain.extend(step)
+        got, sure = _look(last, chain, None, part)
+        alike = here & (sure >= SURE) & (np.abs(got - picture).max(axis=2) < ALIKE)
+        picture[alike] += KEPT * (got - picture)[alike]
 
     def _from_neighbours(
         self, window: list[_Frame], current: _Frame, part: Part, picture: np.ndarray, missing: np.ndarray
@@ -234,10 +260,16 @@ class _Side:
         self.have = np.zeros(self.missing.shape, bool)
         self.distance = np.ones(self.missing.shape, np.float32)
         self.over = False
+        small_height, small_width = current.luma.shape
+        size = (small_width, small_height)
+        self.small = cv2.resize(current.unknown.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
 
     def go(self, step: Step, other: _Frame, distance: int) -> None:
         """Look into one more frame."""
         self.chain.extend(step)
+        # Most frames show nothing new: at the small size that is found out quickly.
+        if not (fetch((~other.hole).astype(np.float32), self.chain.flow, 0.0)[self.small] > 0).any():
+            return
         top = np.float32(np.iinfo(other.pixels.dtype).max)
         values = other.pixels[..., :3].astype(np.float32) / top
         got, sure = _look(values, self.chain, ~other.unknown, self.part)
@@ -288,7 +320,7 @@ def _light(current: _Frame, part: Part, got: np.ndarray, sure: np.ndarray) -> np
 def _stored(anchor: _Anchor | None) -> dict[str, np.ndarray]:
     if anchor is None:
         return {}
-    numbers = {"filled": anchor.filled, "flow": anchor.chain.flow, "sure": anchor.chain.sure}
+    numbers = {"filled": anchor.filled, "flow": anchor.chain.flow, "sure": anchor.chain.sure, "last": anchor.last}
     return numbers | {"age": np.array(anchor.age)}
 
 
@@ -297,4 +329,4 @@ def _taken_up(restart: Restart | None) -> _Anchor | None:
         return None
     chain = Chain(1, 1)
     chain.flow, chain.sure = restart.state["flow"], restart.state["sure"]
-    return _Anchor(restart.state["filled"], int(restart.state["age"]), chain)
+    return _Anchor(restart.state["filled"], int(restart.state["age"]), chain, restart.state["last"])

@@ -55,12 +55,17 @@ def export(model: Model, path: Path, *, half: bool = False) -> Exported:
             raise UsageError(
                 "--half is for .safetensors and .pth", hint="convert the ONNX file with onnxconverter-common"
             )
+        if model.descriptor.frames != 1:
+            raise ModelError(
+                f"{model.descriptor.name} carries a memory from frame to frame and cannot be exported to ONNX",
+                hint="export to .safetensors or .pth",
+            )
         return _export_onnx(model, path)
     return _export_weights(model, path, half)
 
 
 def _probe(descriptor: Descriptor, *, larger: bool = False) -> Tensor:
-    """A smooth random picture (and a box as the mask) of a size the network takes; the second size differs."""
+    """A smooth random picture (and a box as the mask), or clip, of a size the network takes; the second size differs."""
     import torch
     import torch.nn.functional as F
 
@@ -73,6 +78,8 @@ def _probe(descriptor: Descriptor, *, larger: bool = False) -> Tensor:
         height, width = width + step, height
     noise = torch.rand(1, descriptor.in_channels, 8, 8, generator=torch.Generator().manual_seed(0))
     picture = F.interpolate(noise, size=(height, width), mode="bicubic", align_corners=False).clamp(0, 1)
+    if descriptor.frames != 1:  # a short clip, (1, T, C, H, W)
+        return torch.stack([picture.roll(shift, -1) for shift in range(3)], dim=1)
     if descriptor.task == "inpaint":
         picture[:, :1] = 0
         picture[:, :1, height // 4 : height // 2, width // 4 : width // 2] = 1

@@ -58,7 +58,9 @@ def main() -> None:
             parts = np.array([task.seen, task.carried, task.made], float)
             shares = "/".join(f"{part:.0%}" for part in parts / max(parts.sum(), 1)) if name == "steady" else ""
             quality, moved = -10 * np.log10(np.mean(errors)), flicker(results, clean, mask_of)
-            print(f"{path.stem:24} {name:12} {quality:6.2f} {moved:8.2f} {own:6.2f} {seconds:8.2f}  {shares}", flush=True)
+            print(
+                f"{path.stem:24} {name:12} {quality:6.2f} {moved:8.2f} {own:6.2f} {seconds:8.2f}  {shares}", flush=True
+            )
             if options.sheet:
                 options.sheet.mkdir(parents=True, exist_ok=True)
                 picked = [results[n] for n in np.linspace(0, len(results) - 1, 4).astype(int)]
@@ -82,19 +84,17 @@ def masks(height: int, width: int, count: int, moving: bool) -> Callable[[int], 
     """A plate with letters on it: its mask for each frame."""
 
     def mask_of(number: int) -> np.ndarray:
-        mask = np.zeros((height, width), np.float32)
+        mask = np.zeros((height, width), np.uint8)
         left = round(width * (0.1 + 0.6 * number / count)) if moving else round(width * 0.3)
         top = height // 2
-        cv2.putText(mask, "LOGO", (left, top), cv2.FONT_HERSHEY_SIMPLEX, 2.2, 1.0, 14)
-        cv2.rectangle(mask, (left, top + 14), (left + 150, top + 40), 1.0, -1)
-        return mask
+        cv2.putText(mask, "LOGO", (left, top), cv2.FONT_HERSHEY_SIMPLEX, 2.2, 1, 14)
+        cv2.rectangle(mask, (left, top + 14), (left + 150, top + 40), 1, -1)
+        return mask.astype(np.float32)
 
     return mask_of
 
 
-def flicker(
-    results: list[np.ndarray], clean: list[np.ndarray], mask_of: Callable[[int], np.ndarray]
-) -> float:
+def flicker(results: list[np.ndarray], clean: list[np.ndarray], mask_of: Callable[[int], np.ndarray]) -> float:
     """Mean squared difference inside the hole along the clean clip's motion, times 1e4."""
     found = []
     for n in range(len(clean) - 1):
