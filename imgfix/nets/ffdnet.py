@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -36,10 +37,10 @@ class FFDNet(nn.Module):
 class BlindFFDNet(nn.Module):
     """FFDNet that finds the level of the damage itself; (N, 3, H, W) -> (N, 3, H, W), both sides multiples of 4.
 
-    A small estimator at a quarter of the sides reads a map of the noise level and a few more hints (blocks of JPEG,
-    say) from the picture; they enter the first layer of an FFDNet, which may start from the weights of the published
-    one. The estimator is trained along with it and has no target of its own. Picture in [0, 1], the output is not
-    clipped.
+    The level is first taken from the finest diagonal details, averaged around a pixel: what they are in noise and in
+    little else. A small estimator at a quarter of the sides corrects that for texture and JPEG, and gives a few more
+    hints; all of it enters the first layer of an FFDNet, which may start from the weights of the published one. The
+    estimator is trained along with it and has no target of its own. Picture in [0, 1], the output is not clipped.
 
     The idea of an estimator before the denoiser: Guo et al., "Toward Convolutional Blind Denoising of Real Photographs"
     (2019), arXiv 1807.04686. Own design; defaults: 0.93 M parameters. Receptive field: see `blind_receptive_field`.
@@ -51,7 +52,7 @@ class BlindFFDNet(nn.Module):
         self.layers = nn.ModuleList([nn.Conv2d(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)])
         self.hint = nn.Conv2d(hints, features, 3, padding=1, bias=False)
         self.estimate = nn.Sequential(
-            nn.Conv2d(12, 32, 3, padding=1),
+            nn.Conv2d(24, 32, 3, padding=1),
             nn.ReLU(),
             nn.Conv2d(32, estimator, 2, stride=2),
             nn.ReLU(),
@@ -59,18 +60,30 @@ class BlindFFDNet(nn.Module):
             nn.ReLU(),
             nn.Conv2d(estimator, estimator, 3, padding=2, dilation=2),
             nn.ReLU(),
-            nn.Conv2d(estimator, 1 + hints, 1),
+            nn.Conv2d(estimator, 2 + hints, 1),
         )
+        for layer in self.estimate[:-1]:
+            if isinstance(layer, nn.Conv2d):
+                # The usual start of a convolution lets the signal fade until the hints no longer depend on the picture.
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         last = self.estimate[-1]
         assert isinstance(last, nn.Conv2d) and last.bias is not None
         nn.init.zeros_(self.hint.weight)
-        nn.init.zeros_(last.bias)
+        with torch.no_grad():
+            last.weight[:2].zero_()
+            last.bias.zero_()
+            last.bias[1] = -6.0
 
     def levels(self, x: Tensor) -> Tensor:
         """Read the hints off a picture: (N, 1 + hints, H / 2, W / 2); the first is the noise level, about 0 to 0.25."""
-        found = self.estimate(functional.pixel_unshuffle(x, 2))
-        level = functional.softplus(found[:, :1] - 2.5)
-        return functional.interpolate(torch.cat([level, found[:, 1:]], dim=1), scale_factor=2.0)
+        cells = functional.pixel_unshuffle(x, 2)
+        details = _details(cells)
+        found = self.estimate(torch.cat([cells, details.abs()], dim=1))
+        around = functional.avg_pool2d(details[:, ::4].abs().mean(dim=1, keepdim=True), 2)
+        around = functional.avg_pool2d(around, 5, stride=1, padding=2, count_include_pad=False)
+        # Details of normal noise are normal with its deviation, of which their mean size is sqrt(2 / pi).
+        level = around * math.sqrt(math.pi / 2) * found[:, :1].clamp(-4, 2).exp() + functional.softplus(found[:, 1:2])
+        return functional.interpolate(torch.cat([level, found[:, 2:]], dim=1), scale_factor=2.0)
 
     def forward(self, x: Tensor) -> Tensor:
         levels = self.levels(x)
@@ -79,6 +92,16 @@ class BlindFFDNet(nn.Module):
         for layer in self.layers[1:-1]:
             hidden = functional.relu(layer(hidden))
         return functional.pixel_shuffle(self.layers[-1](hidden), 2)
+
+
+def _details(cells: Tensor) -> Tensor:
+    """Haar details of an unshuffled picture, (N, 12, h, w): four a colour, diagonal, rows, columns, mean.
+
+    Each has the deviation of the noise in a pixel.
+    """
+    a, b, c, d = cells[:, 0::4], cells[:, 1::4], cells[:, 2::4], cells[:, 3::4]
+    found = torch.stack([a - b - c + d, a + b - c - d, a - b + c - d, a + b + c + d], dim=2) / 2
+    return found.flatten(1, 2)
 
 
 def blind_receptive_field(convolutions: int = 12) -> int:
