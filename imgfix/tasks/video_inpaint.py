@@ -37,7 +37,7 @@ LARGEST_MATCH = 0.2  # of the range: a larger difference is no change of light b
 SURE = 0.99
 ALIKE = 0.12
 """Of the range: a larger difference between the last fill and what is fetched is another thing, not noise."""
-KEPT = 0.7
+KEPT = 0.5
 """Share of the last fill in the next."""
 
 
@@ -219,6 +219,7 @@ class VideoInpaint:
         chain = Chain(*current.luma.shape)
         chain.extend(step)
         got, sure = _look(last, chain, None, part)
+        got += _light(current, part, got, sure >= SURE)
         alike = here & (sure >= SURE) & (np.abs(got - picture).max(axis=2) < ALIKE)
         picture[alike] += KEPT * (got - picture)[alike]
 

