@@ -1,0 +1,461 @@
+"""Training a generator: pictures from captions, classes and sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from imgfix.errors import UsageError
+from imgfix.nets.conditions import steer
+from imgfix.nets.dcgan import DCGANDiscriminator
+from imgfix.nets.r3gan import R3Discriminator
+from imgfix.nets.spectrogram import BANDS, FRAMES
+from imgfix.nets.words import MOST_WORDS, WordTable, pieces_of, split
+from imgfix.train import losses
+from imgfix.train.captioned import CaptionedPool, load_captioned, rank_in_group
+from imgfix.train.diffaugment import augment
+from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.jobs.common import starting_net
+from imgfix.train.recipe import Recipe
+
+SECTORS = 8
+"""Pictures of one caption that a seed can choose among, where there are no classes."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of `imgfix train generate`."""
+
+    words: str = "generate-stickers"
+    """Model or file whose table of word vectors a fresh network takes over."""
+    channels: int | None = None
+    """1, 3 or 4 (with transparency); what the pictures have when not given."""
+    pixel: float = 1.0
+    """Weight of the mean absolute error to the captioned picture."""
+    perceptual: float = 0.5
+    """Weight of LPIPS to it."""
+    perceptual_model: str = "lpips-alex"
+    """Catalog name or file of the LPIPS network."""
+    adversarial: float = 0.05
+    """Weight of the adversarial loss; 0 trains without a discriminator."""
+    adversarial_from: int = 0
+    """Step from which the discriminator plays."""
+    adversarial_after: float = 0.0
+    """Or the part of the run, by its steps, after which it plays."""
+    adversary: losses.Adversary = "paired"
+    """Form of the adversarial loss."""
+    mismatch: float = 0.5
+    """Weight of what the discriminator learns from true pictures with a caption or class of another."""
+    r1: float = 1.0
+    """Weight of the R1 penalty (gradients at real pictures)."""
+    r2: float = 1.0
+    """Weight of the R2 penalty (gradients at made pictures)."""
+    penalty_every: int = 8
+    """Steps between two penalties (each then weighs that many times more)."""
+    augment: bool = True
+    """Show the discriminator pictures that are moved, brightened and partly blank, true and made ones alike."""
+    align: float = 0.1
+    """Weight of the distance of what a sound or picture says to what the caption says."""
+    drop_text: float = 0.05
+    """How often a caption is withheld."""
+    drop_class: float = 0.3
+    """How often the class is withheld."""
+    sound_share: float = 0.1
+    """Part of the batch that is drawn among pictures with sounds."""
+    image_share: float = 0.0
+    """How often the network is shown the picture itself as a condition; 0 makes a network that cannot look."""
+
+
+DEFAULTS = {
+    "net": "r3gan",
+    "crop": 64,
+    "lr": 1e-3,
+    "betas": (0.5, 0.99),
+    "ema": 0.998,
+    "export": "last",
+    "validate_every": 1000,
+}
+NET_DEFAULTS: dict[str, dict[str, Any]] = {
+    "dcgan": {
+        "batch": 64,
+        "lr": 2e-4,
+        "discriminator_lr": 4e-4,
+        "betas": (0.5, 0.999),
+        "optimizer": "adam",
+        "schedule": "constant",
+        "clip": 0.0,
+        "pixel": 0.0,
+        "perceptual": 0.0,
+        "adversarial": 1.0,
+        "adversary": "nonsaturating",
+        "r1": 0.0,
+        "r2": 0.0,
+    }
+}
+
+
+def build(recipe: Recipe, device: torch.device) -> GenerateJob:
+    """Make the job; raises ImgfixError for unusable pictures, models or sizes."""
+    return GenerateJob(recipe, device)
+
+
+class GenerateJob:
+    """See `imgfix.train.job.TrainJob`."""
+
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        self.recipe, self.device = recipe, device
+        self.options: Options = recipe.options or Options()
+        options = self.options
+        wanted = options.channels
+        if recipe.model and not recipe.net_config:
+            wanted = _channels_of(recipe.model)
+        self.training, self.held, skipped = load_captioned(
+            recipe.photos, side=recipe.crop, fraction=recipe.val_fraction, val=recipe.val, channels=wanted
+        )
+        told = any(item.texts for item in self.training.items)
+        start, facts = starting_net(
+            recipe, device, task="generate", key="r3gan", config=self._fresh_config(told), check={"native_size": recipe.crop}
+        )
+        self.net, self.key, self.config = start.net, start.key, start.config
+        if not hasattr(self.net, "conditions"):
+            raise UsageError(f"net {self.key} is not a generator", hint="choose r3gan or dcgan")
+        encoder = self.net.conditions
+        if encoder.words is not None and not recipe.model:
+            encoder.words.copy_from(self._words())
+        self.words: WordTable | None = encoder.words
+        self.classes: list[str] = list(encoder.classes)
+        self.noise = int(self.net.noise)
+        if device.type == "cpu":
+            self.net.to(memory_format=torch.channels_last)  # half as long again without it
+        self.bank = _Bank(self.training, self.words, self.classes)
+        self.held_bank = _Bank(self.held, self.words, self.classes) if self.held else None
+        self.discriminator = self._discriminator() if options.adversarial else None
+        self.perceptual = (
+            losses.Perceptual(options.perceptual_model, device, jitter=4) if options.perceptual else None
+        )
+        found = f"{len(self.training)} pictures of {recipe.crop} pixels, {self.training.channels} channels"
+        heard = f"{len(self.training.heard)} with a sound" if self.training.heard else "none with a sound"
+        unknown = sorted({w for t in self.bank.texts for w in split(t) if self.words and not self.words.knows(w)})
+        self._facts = [
+            f"{found}; {len(self.bank.texts)} captions, {len(self.classes)} classes, {heard}; "
+            f"{len(self.held) if self.held else 0} held out",
+            *facts,
+            *([f"{len(unknown)} words are not in the table, such as {', '.join(unknown[:5])}"] if unknown else []),
+            *(f"skipped {line}" for line in skipped[:10]),
+            *([f"skipped {len(skipped) - 10} more"] if len(skipped) > 10 else []),
+        ]
+
+    def _fresh_config(self, told: bool) -> dict[str, Any]:
+        recipe, options, pool = self.recipe, self.options, self.training
+        if not told and not pool.classes:
+            raise UsageError(
+                "the pictures have neither captions nor classes",
+                hint="put a .txt beside each, write a metadata.jsonl, or sort them into a folder for each class",
+            )
+        table = self._words().config() if told and not (recipe.model and not recipe.net) else None
+        return {
+            "side": recipe.crop,
+            "channels": pool.channels,
+            "words": table,
+            "classes": pool.classes,
+            "sound": bool(pool.heard) and options.sound_share > 0,
+            "image": options.image_share > 0,
+        }
+
+    def _words(self) -> WordTable:
+        from imgfix import zoo
+
+        net = zoo.load(self.options.words).net
+        table = net if isinstance(net, WordTable) else getattr(getattr(net, "conditions", None), "words", None)
+        if not isinstance(table, WordTable):
+            raise UsageError(f"{self.options.words} holds no word vectors", hint="--set words=generate-stickers")
+        return table
+
+    def _discriminator(self) -> nn.Module:
+        asked = (self.words.size if self.words is not None else 0) + len(self.classes)
+        side, channels = self.recipe.crop, self.training.channels
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.recipe.seed + 1)
+            if self.key == "dcgan":
+                judge: nn.Module = DCGANDiscriminator(side, channels, self.config.get("width", 64), asked)
+            else:
+                steps = side.bit_length() - 3
+                widths = [32, 64, 112, 160, 192, 224][:steps]
+                judge = R3Discriminator(side, channels, widths, asked)
+        judge.to(self.device)
+        return judge.to(memory_format=torch.channels_last) if self.device.type == "cpu" else judge  # type: ignore[call-overload]
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"net": self.net} | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
+
+    def players(self, step: int) -> tuple[str, ...]:
+        options = self.options
+        begins = max(options.adversarial_from, int(options.adversarial_after * self.recipe.steps))
+        return ("net", "discriminator") if self.discriminator is not None and step >= begins else ("net",)
+
+    def sample(self, draw: Draw) -> Batch:
+        pool, bank, options = self.training, self.bank, self.options
+        chance = draw.uniform(9, "captioned")
+        numbers = (chance[:, 0] * len(pool)).long()
+        heard = pool.heard
+        if self.net.conditions.sound is not None and heard:
+            among = torch.tensor(heard)[(chance[:, 0] * len(heard)).long()]
+            numbers = torch.where(chance[:, 1] < options.sound_share, among, numbers)
+        batch = self._asked_for(pool, bank, numbers, chance[:, 2])
+        generator = draw.cpu_generator
+        batch["noise"] = self._noise(batch, torch.randn(len(numbers), self.noise, generator=generator))
+
+        if "words" in batch:
+            vectors, mask = batch["words"], batch["word_mask"]
+            pieces = torch.rand(mask.shape, generator=generator) < 0.1  # so that unknown words mean something
+            vectors = torch.where(pieces[..., None], bank.pieces(batch["caption"]), vectors)
+            vectors = vectors + 0.1 * torch.randn(vectors.shape, generator=generator)
+            kept = mask & (torch.rand(mask.shape, generator=generator) > 0.1)
+            mask = torch.where(kept.any(1, keepdim=True), kept, mask)
+        if self.net.conditions.sound is not None and heard:
+            self._add_sounds(batch, numbers, chance, generator)
+        if self.net.conditions.image is not None:
+            batch["image"] = augment(batch["target"], generator)
+            batch["has_image"] = chance[:, 6] < options.image_share
+        if "words" in batch:
+            other = batch.get("has_sound", torch.zeros(len(numbers), dtype=torch.bool))
+            other = other | batch.get("has_image", torch.zeros_like(other))
+            withheld = chance[:, 5] < torch.where(other, 0.6, options.drop_text)
+            batch["words"], batch["word_mask"] = vectors, mask & ~withheld[:, None]
+            told = batch["word_mask"].any(1) | other
+            batch["trust"] = batch["trust"] * told
+        if "class" in batch:
+            batch["class"] = torch.where(chance[:, 7] < options.drop_class, -1, batch["class"])
+        return {name: tensor.to(self.device) for name, tensor in batch.items()}
+
+    def _asked_for(self, pool: CaptionedPool, bank: _Bank, numbers: Tensor, chance: Tensor) -> Batch:
+        """The pictures of these numbers with a caption each, their class, and what the discriminator is told."""
+        batch: Batch = {"target": pool.picture(numbers), "trust": bank.trust[numbers], "sector": bank.sectors[numbers]}
+        asked = []
+        if self.words is not None:
+            caption = bank.first[numbers] + (chance * bank.count[numbers]).long()
+            batch["caption"] = caption
+            batch["words"], batch["word_mask"] = bank.vectors(caption), bank.mask[caption]
+            count = batch["word_mask"].sum(1, keepdim=True).clamp_min(1)
+            mean = (batch["words"] * batch["word_mask"][..., None]).sum(1) / count
+            asked.append(F.normalize(mean, dim=1) * mean.shape[1] ** 0.5)
+        if self.classes:
+            batch["class"] = bank.label[numbers]
+            asked.append(F.one_hot(batch["class"] + 1, len(self.classes) + 1)[:, 1:].float() * len(self.classes) ** 0.5)
+        batch["asked"] = torch.cat(asked, 1)
+        return batch
+
+    def _noise(self, batch: Batch, noise: Tensor) -> Tensor:
+        """Noise that chooses the very picture, where a caption has several."""
+        if self.words is None:
+            return noise
+        sectors = min(len(self.classes) or SECTORS, self.noise)
+        return steer(noise, batch["sector"].clamp_max(sectors - 1), sectors)
+
+    def _add_sounds(self, batch: Batch, numbers: Tensor, chance: Tensor, generator: torch.Generator) -> None:
+        """Give the pictures that have sounds a look at one of them, loud or soft, from any place of it."""
+        pool = self.training
+        looks = torch.full((len(numbers), 1, BANDS, FRAMES), -1.0)
+        present = torch.zeros(len(numbers), dtype=torch.bool)
+        for row, number in enumerate(numbers.tolist()):
+            sounds = pool.sounds[number]
+            if not sounds or chance[row, 3] > 0.7:
+                continue
+            sound = pool.spectrograms[sounds[int(chance[row, 4] * len(sounds))]]
+            frames = sound.shape[1]
+            begin = int(chance[row, 8] * max(1, frames - FRAMES // 2))
+            piece = sound[:, begin : begin + FRAMES]
+            place = int(torch.randint(0, FRAMES - piece.shape[1] + 1, (), generator=generator))
+            looks[row, 0, :, place : place + piece.shape[1]] = piece
+            present[row] = True
+        shifts = torch.randint(-2, 3, (len(numbers),), generator=generator).tolist()
+        looks = torch.stack([look.roll(shift, 1) for look, shift in zip(looks, shifts, strict=True)])
+        softer = 0.3 * torch.rand(len(numbers), 1, 1, 1, generator=generator)
+        hiss = 0.1 * torch.randn(looks.shape, generator=generator)
+        batch["sound"], batch["has_sound"] = (looks - softer + hiss).clamp_min(-1), present
+
+    def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
+        return self._judged(networks, batch, step) if player == "discriminator" else self._drawn(networks, batch, step)
+
+    def _drawn(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
+        options, net, target = self.options, networks["net"], batch["target"]
+        content, parts = net.conditions.content(batch, len(target))
+        made = net.draw(batch["noise"], net.conditions.join(content, batch)).float()
+        batch["output"] = made.detach()
+        found: dict[str, Tensor] = {}
+        trust = batch["trust"]
+        if options.pixel:
+            found["pixel"] = options.pixel * ((made - target).abs().mean((1, 2, 3)) * trust).mean()
+        if self.perceptual is not None:
+            back = torch.rand(len(target), 3, 1, 1, device=target.device)
+            chosen = trust > 0.5
+            if bool(chosen.any()):
+                shown = _shown(made[chosen], back[chosen]), _shown(target[chosen], back[chosen])
+                found["perceptual"] = options.perceptual * chosen.float().mean() * self.perceptual(*shown)
+        if options.align and "words" in parts:
+            for name in ("sound", "image"):
+                both = batch[f"has_{name}"] & batch["word_mask"].any(1) if name in parts else None
+                if both is not None and bool(both.any()):
+                    difference = parts[name][both] - parts["words"][both].detach()
+                    found[f"align_{name}"] = options.align * difference.square().mean() * both.float().mean()
+        if "discriminator" in self.players(step):
+            judge = partial(networks["discriminator"], asked=batch["asked"])
+            real = None
+            if options.adversary in ("paired", "relativistic"):
+                with torch.no_grad():
+                    real = judge(self._seen(target))
+            found["adversarial"] = options.adversarial * losses.fool(options.adversary, judge(self._seen(made)), real)
+        return found
+
+    def _judged(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
+        options, asked = self.options, batch["asked"]
+        judge = partial(networks["discriminator"], asked=asked)
+        real, fake = self._seen(batch["target"]), self._seen(batch["output"])
+        of_real = judge(real)
+        found = {"judge": losses.judge(options.adversary, judge(fake), of_real)}
+        if options.mismatch and len(asked) > 1:
+            other = networks["discriminator"](real, asked=asked.roll(1, 0))
+            if options.adversary in ("paired", "relativistic"):
+                found["mismatch"] = options.mismatch * losses.judge("paired", other, of_real)
+            else:
+                found["mismatch"] = options.mismatch * F.softplus(other.float()).mean()
+        if step % options.penalty_every == 0:
+            for name, weight, pictures in (("r1", options.r1, real), ("r2", options.r2, fake)):
+                if weight:
+                    penalty = losses.gradient_penalty(judge, pictures)
+                    found[name] = weight * options.penalty_every * penalty
+        return found
+
+    def _seen(self, pictures: Tensor) -> Tensor:
+        """What the discriminator sees."""
+        return augment(pictures) if self.options.augment else pictures
+
+    def validate(self, net: nn.Module) -> Validation:
+        rows = min(self.recipe.sheet_rows, len(self.training))
+        known = torch.linspace(0, len(self.training) - 1, rows).long()
+        samples = {}
+        batch, outputs = self._drawn_for(net, self.training, self.bank, known)
+        samples["trained on"], samples["drawn"] = batch["target"], outputs
+        samples["other noise"] = self._drawn_for(net, self.training, self.bank, known, seed=1, free=True)[1]
+        if self.held is None or self.held_bank is None:
+            metrics = self._distance(batch, outputs)
+        else:
+            numbers = torch.arange(min(len(self.held), self.recipe.val_limit))
+            batch, outputs = self._drawn_for(net, self.held, self.held_bank, numbers)
+            metrics = self._distance(batch, outputs)
+            samples["held out"], samples["drawn for it"] = batch["target"][:rows], outputs[:rows]
+        white = torch.ones(1, 3, 1, 1, device=self.device)
+        samples = {name: _shown(pictures, white).clamp(0, 1) for name, pictures in samples.items()}
+        return Validation(metrics, -next(iter(metrics.values())), samples)
+
+    def _distance(self, batch: Batch, outputs: Tensor) -> dict[str, float]:
+        """LPIPS or the mean error where captions say what to draw; else how far the statistics of the pixels are off."""
+        target = batch["target"]
+        if float(batch["trust"].mean()) < 0.5:
+            small = [F.adaptive_avg_pool2d(p, 8).flatten(1) for p in (target, outputs)]
+            mean, spread = small[0].mean(0) - small[1].mean(0), small[0].std(0) - small[1].std(0)
+            return {"statistics": float(mean.abs().mean() + spread.abs().mean())}
+        found = {"l1": float((outputs - target).abs().mean())}
+        if self.perceptual is not None:
+            white = torch.ones(1, 3, 1, 1, device=self.device)
+            distance = self.perceptual.net(_shown(outputs, white).clamp(0, 1), _shown(target, white))
+            found = {"lpips": float(distance.mean()), **found}
+        return found
+
+    def _drawn_for(
+        self, net: nn.Module, pool: CaptionedPool, bank: _Bank, numbers: Tensor, seed: int = 0, free: bool = False
+    ) -> tuple[Batch, Tensor]:
+        batch = self._asked_for(pool, bank, numbers, torch.zeros(len(numbers)))
+        noise = torch.randn(len(numbers), self.noise, generator=torch.Generator().manual_seed(seed))
+        batch["noise"] = noise if free else self._noise(batch, noise)
+        if free and self.words is not None:
+            batch.pop("class", None)
+        batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+        parts = [
+            net(batch["noise"][i : i + 64], {k: v[i : i + 64] for k, v in batch.items()})
+            for i in range(0, len(numbers), 64)
+        ]
+        return batch, torch.cat(parts).float().clamp(0, 1)
+
+    def preview(self, batch: Batch) -> dict[str, Tensor]:
+        white = torch.ones(1, 3, 1, 1, device=self.device)
+        columns = {"input": _shown(batch["noise"][:, : 64 // 8 * 8].reshape(-1, 1, 8, 8) / 6 + 0.5, white)}
+        if "sound" in batch:
+            columns["input"] = _shown(batch["sound"] / 2 + 0.5, white)
+        return columns | {"target": _shown(batch["target"], white)}
+
+    def identity(self) -> NetIdentity:
+        return NetIdentity(self.key, self.config, {"task": "generate"})
+
+    def exported(self, net: nn.Module) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()}
+
+    def facts(self) -> list[str]:
+        return list(self._facts)
+
+
+class _Bank:
+    """Captions of a pool as vectors, and what decides how a picture is asked for."""
+
+    def __init__(self, pool: CaptionedPool, words: WordTable | None, classes: list[str]) -> None:
+        ranks, sizes = rank_in_group(pool.items)
+        places = {name: number for number, name in enumerate(classes)}
+        labels = [places.get(item.label or "", -1) for item in pool.items]
+        self.label = torch.tensor(labels)
+        self.sectors = torch.tensor([max(label, 0) for label in labels] if classes else [r % SECTORS for r in ranks])
+        choices = 1 if classes else SECTORS
+        # A caption with more pictures than a seed can tell apart has no picture that would be the right one.
+        self.trust = torch.tensor([min(1.0, choices / size) if item.texts else 0.0 for size, item in zip(sizes, pool.items, strict=True)])
+        if words is not None and classes:
+            self.trust = torch.where(torch.tensor(sizes) <= 4, torch.ones_like(self.trust), self.trust)
+        texts = list(dict.fromkeys(text for item in pool.items for text in (item.texts or ("",))))
+        self.texts = [text for text in texts if text]
+        if words is None:
+            return
+        vectors = torch.zeros(len(texts), MOST_WORDS, words.size)
+        pieces = torch.zeros_like(vectors)
+        self.mask = torch.zeros(len(texts), MOST_WORDS, dtype=torch.bool)
+        for row, text in enumerate(texts):
+            if split(text):
+                found = words.embed(text)
+                vectors[row, : len(found)] = found
+                self.mask[row, : len(found)] = True
+                for column, word in enumerate(split(text)[:MOST_WORDS]):
+                    rows = [place % words.pieces.shape[0] for place in pieces_of(word)]
+                    pieces[row, column] = words.pieces[rows].float().mean(0).cpu() * float(words.scales[1])
+        self._vectors, self._pieces = vectors.half(), pieces.half()
+        order = {text: row for row, text in enumerate(texts)}
+        flat = [order[text] for item in pool.items for text in (item.texts or ("",))]
+        self._flat = torch.tensor(flat)
+        self.count = torch.tensor([max(1, len(item.texts)) for item in pool.items])
+        self.first = self.count.cumsum(0) - self.count
+        self.mask = self.mask[self._flat]
+
+    def vectors(self, caption: Tensor) -> Tensor:
+        """Word vectors of captions: (N, MOST_WORDS, size)."""
+        return self._vectors[self._flat[caption]].float()
+
+    def pieces(self, caption: Tensor) -> Tensor:
+        """The same words put together from their pieces."""
+        return self._pieces[self._flat[caption]].float()
+
+
+def _shown(pictures: Tensor, back: Tensor) -> Tensor:
+    """Pictures of 1, 3 or 4 channels on a background (N or 1, 3, 1, 1), as (N, 3, H, W)."""
+    if pictures.shape[1] == 4:
+        return pictures[:, :3] + (1 - pictures[:, 3:]) * back
+    return pictures.expand(-1, 3, -1, -1)
+
+
+def _channels_of(model: str) -> int:
+    from imgfix import zoo
+
+    return zoo.load(model).descriptor.out_channels
+
+
