@@ -120,7 +120,9 @@ def emoji(packages: Path) -> Iterator[Entry]:
     listed = json.loads((folders["noto"][1].parents[2] / "emoji.json").read_text("utf-8"))
     for row in sorted(listed, key=lambda row: row["sort_order"]):
         name = row["name"].lower()
-        doubled = re.match(r"(man|woman|men|women|family|couple|two people|kiss)\b.*\W", name) and "200D" in row["unified"]
+        doubled = (
+            re.match(r"(man|woman|men|women|family|couple|two people|kiss)\b.*\W", name) and "200D" in row["unified"]
+        )
         if row["category"] not in CATEGORIES or doubled:
             continue
         texts = captions_of(name, row["short_names"])
@@ -130,7 +132,9 @@ def emoji(packages: Path) -> Iterator[Entry]:
             file = next((folder / f for f in files if (folder / f).exists()), None)
             if file is not None:
                 picture = Image.open(file).convert("RGBA")
-                yield Entry(picture, f"{codes}-{style}", list(texts), style, source, file.name, row["category"] in COLOURED)
+                yield Entry(
+                    picture, f"{codes}-{style}", list(texts), style, source, file.name, row["category"] in COLOURED
+                )
 
 
 def captions_of(name: str, short_names: list[str]) -> list[str]:

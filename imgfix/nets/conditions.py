@@ -79,9 +79,17 @@ class ConditionEncoder(nn.Module):
                 continue
             found = given[present]
             here = (found.any(1) if found.ndim > 1 else found)[:, None].float()
-            if not bool(here.any()):
+            rows_with = here[:, 0].nonzero()[:, 0]
+            if not len(rows_with):
                 continue
-            parts[name] = self.text(given[name], found) if name == "words" else encoder(given[name])  # type: ignore[misc]
+            if name == "words":
+                longest = int(found.any(0).nonzero().max()) + 1
+                vectors = self.text(given[name][:, :longest], found[:, :longest])  # type: ignore[misc]
+            else:  # convolutions are dear, and few have a sound
+                vectors = total.new_zeros(rows, self.size).index_copy(
+                    0, rows_with, encoder(given[name][rows_with]).float()
+                )
+            parts[name] = vectors
             total = total + here * parts[name]
             weight = weight + here
         return torch.where(weight > 0, total / weight.clamp_min(1), self.nothing.expand_as(total)), parts

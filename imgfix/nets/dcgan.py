@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -21,7 +22,13 @@ class DCGANGenerator(nn.Module):
     """
 
     def __init__(
-        self, side: int = 64, channels: int = 3, noise: int = 100, width: int = 64, condition: int = 128, **conditions: Any
+        self,
+        side: int = 64,
+        channels: int = 3,
+        noise: int = 100,
+        width: int = 64,
+        condition: int = 128,
+        **conditions: Any,
     ) -> None:
         super().__init__()
         steps = _halvings(side)
@@ -33,7 +40,7 @@ class DCGANGenerator(nn.Module):
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(),
         ]
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1))
         self.apply(_normal)

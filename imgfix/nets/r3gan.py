@@ -12,20 +12,27 @@ from torch import Tensor, nn
 
 from imgfix.nets.conditions import ConditionEncoder, Conditions
 
-WIDTHS = {4: 288, 8: 176, 16: 104, 32: 56}
-"""Channels at each resolution; the last one is shuffled into pixels twice as fine."""
+CODE = 16
+"""Channels of a code."""
 
 
 class R3Generator(nn.Module):
-    """Residual blocks, scaled and shifted by noise and condition, from 4 x 4 to a picture.
+    """Noise and condition to a code of 8 x 8 places, and residual blocks from the code to a picture.
 
-    After R3GAN (Huang et al. 2024, arXiv 2501.05441): no normalisation, fix-up initialisation, plain upsampling; with
-    full instead of grouped convolutions, which a processor prefers, and a modulation in each block as in StyleGAN 2
-    (Karras et al. 2019, arXiv 1912.04958). The last step is a pixel shuffle: nothing is computed at full resolution.
+    The blocks are those of R3GAN (Huang et al. 2024, arXiv 2501.05441): no normalisation, fix-up initialisation, plain
+    upsampling; with full instead of grouped convolutions, which a processor prefers. The last step is a pixel shuffle:
+    nothing is computed at full resolution. An encoder gives the code of a true picture. It is there for training, so
+    that the blocks can learn to draw before the first layers know what is asked for (as in VAE-GAN, Larsen et al.
+    2016, arXiv 1512.09300), and for starting from a picture.
 
     Shapes: noise (N, noise) and conditions to (N, channels, side, side), about [0, 1]; colours are multiplied by the
     opacity where there is a fourth channel.
-    Parameters: 4.2 M with the widths above, without the encoders of the conditions.
+    Parameters: 4.6 M with the widths below, without the encoders of the conditions.
+
+    Args:
+        side: 8 times a power of two.
+        widths: channels at 8 x 8 and each doubling but the last.
+        hidden: numbers inside the layers that turn noise and condition into a code.
     """
 
     def __init__(
@@ -33,53 +40,94 @@ class R3Generator(nn.Module):
         side: int = 64,
         channels: int = 4,
         noise: int = 64,
-        widths: Sequence[int] = tuple(WIDTHS.values()),
-        style: int = 320,
+        widths: Sequence[int] = (160, 96, 48),
+        hidden: int = 640,
         condition: int = 256,
         **conditions: Any,
     ) -> None:
         super().__init__()
-        if side != 8 * 2 ** (len(widths) - 1):
-            raise ValueError(f"side {side} needs {side.bit_length() - 3} widths, not {len(widths)}")
+        if side != 8 * 2 ** len(widths):
+            raise ValueError(f"side {side} needs {side.bit_length() - 4} widths, not {len(widths)}")
         self.side, self.channels, self.noise = side, channels, noise
         self.conditions = ConditionEncoder(size=condition, channels=channels, **conditions)
-        self.style = nn.Sequential(
-            nn.Linear(noise + self.conditions.total, style), nn.LeakyReLU(0.2), nn.Linear(style, style), nn.LeakyReLU(0.2)
-        )
-        self.seed = nn.Linear(style, widths[0] * 16)
-        self.blocks = nn.ModuleList(_Block(width, style) for width in widths)
+        self.plan = CodePlanner(noise + self.conditions.total, hidden)
+        self.encoder = CodeEncoder(channels, side)
+        self.first = nn.Conv2d(CODE, widths[0], 3, 1, 1)
+        self.middle = _Block(widths[0])
+        self.blocks = nn.ModuleList(_Block(width) for width in widths)
         self.narrow = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairwise(widths))
         self.last = nn.Conv2d(widths[-1], 4 * channels, 3, 1, 1)
         nn.init.normal_(self.last.weight, 0, 0.02)
 
-    def draw(self, noise: Tensor, condition: Tensor) -> Tensor:
-        """Draw pictures from noise (N, noise) and condition vectors (N, total)."""
-        style = self.style(torch.cat((noise, condition), 1))
-        x = self.seed(style).unflatten(1, (-1, 4, 4)).contiguous(memory_format=torch.channels_last)
+    def decode(self, code: Tensor) -> Tensor:
+        """Draw the pictures of codes (N, CODE, 8, 8)."""
+        x = self.middle(self.first(code.contiguous(memory_format=torch.channels_last)))
         for number, block in enumerate(self.blocks):
             if number:
                 x = F.interpolate(self.narrow[number - 1](x), scale_factor=2, mode="nearest")
-            x = block(x, style)
+            x = block(x)
         return F.pixel_shuffle(self.last(F.leaky_relu(x, 0.2)), 2) / 2 + 0.5
+
+    def draw(self, noise: Tensor, condition: Tensor) -> Tensor:
+        """Draw pictures from noise (N, noise) and condition vectors (N, total)."""
+        return self.decode(self.plan(torch.cat((noise, condition), 1)))
 
     def forward(self, noise: Tensor, given: Conditions) -> Tensor:
         return self.draw(noise, self.conditions(given, noise.shape[0]))
 
 
-class _Block(nn.Module):
-    def __init__(self, width: int, style: int) -> None:
+class CodePlanner(nn.Module):
+    """Fully connected residual layers: (N, inputs) to a code (N, CODE, 8, 8) in [-2, 2]."""
+
+    def __init__(self, inputs: int, hidden: int, depth: int = 3) -> None:
         super().__init__()
-        self.modulate = nn.Linear(style, 2 * width)
+        self.first = nn.Linear(inputs, hidden)
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, hidden), nn.LeakyReLU(0.2), nn.Linear(hidden, hidden))
+            for _ in range(depth)
+        )
+        self.last = nn.Linear(hidden, CODE * 64)
+        nn.init.normal_(self.last.weight, 0, 0.5 / hidden**0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        for layer in self.layers:
+            x = x + layer(x)
+        return bounded(self.last(F.leaky_relu(x, 0.2)).unflatten(1, (CODE, 8, 8)))
+
+
+class CodeEncoder(nn.Module):
+    """Strided convolutions: a picture (N, channels, side, side) to its code (N, CODE, 8, 8) in [-2, 2]."""
+
+    def __init__(self, channels: int, side: int, widths: Sequence[int] = (24, 48, 80)) -> None:
+        super().__init__()
+        steps = side.bit_length() - 4
+        sizes = [*widths, *([widths[-1]] * steps)][:steps]
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise((channels, *sizes)))
+        self.block = _Block(sizes[-1])
+        self.last = nn.Conv2d(sizes[-1], CODE, 3, 1, 1)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        x = (picture * 2 - 1).contiguous(memory_format=torch.channels_last)
+        for layer in self.down:
+            x = F.leaky_relu(layer(x), 0.2)
+        return bounded(self.last(F.leaky_relu(self.block(x), 0.2)))
+
+
+def bounded(code: Tensor) -> Tensor:
+    """Keep a code within [-2, 2], softly."""
+    return 2 * torch.tanh(code / 2)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
         self.first = nn.Conv2d(width, width, 3, 1, 1)
         self.second = nn.Conv2d(width, width, 3, 1, 1)
-        nn.init.zeros_(self.modulate.bias)
         nn.init.normal_(self.second.weight, 0, 0.2 / (9 * width) ** 0.5)
-        nn.init.zeros_(self.second.bias)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        scale, shift = self.modulate(style)[..., None, None].chunk(2, 1)
-        y = self.first(F.leaky_relu(x, 0.2))
-        return x + self.second(F.leaky_relu(y * (1 + scale) + shift, 0.2))
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2))
 
 
 class R3Discriminator(nn.Module):
@@ -96,11 +144,15 @@ class R3Discriminator(nn.Module):
             raise ValueError(f"side {side} needs {side.bit_length() - 3} widths, not {len(widths)}")
         self.first = nn.Conv2d(channels, widths[0], 4, 2, 1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise(widths))
-        self.blocks = nn.ModuleList(_Plain(width) for width in widths[1:])
+        self.blocks = nn.ModuleList(_Block(width) for width in widths[1:])
         features = 2 * widths[-1]
         self.gather = nn.Linear(widths[-1] * 16, features)
         self.judge = nn.Linear(features, 1)
-        self.asked = nn.Sequential(nn.Linear(asked, features), nn.LeakyReLU(0.2), nn.Linear(features, features)) if asked else None
+        self.asked = (
+            nn.Sequential(nn.Linear(asked, features), nn.LeakyReLU(0.2), nn.Linear(features, features))
+            if asked
+            else None
+        )
 
     def forward(self, picture: Tensor, asked: Tensor | None = None) -> Tensor:
         x = self.first((picture * 2 - 1).contiguous(memory_format=torch.channels_last))
@@ -111,14 +163,3 @@ class R3Discriminator(nn.Module):
         if self.asked is not None and asked is not None:
             logits = logits + (self.asked(asked) * features).sum(1) / features.shape[1] ** 0.5
         return logits
-
-
-class _Plain(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(width, width, 3, 1, 1)
-        self.second = nn.Conv2d(width, width, 3, 1, 1)
-        nn.init.normal_(self.second.weight, 0, 0.2 / (9 * width) ** 0.5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.leaky_relu(self.first(F.leaky_relu(x, 0.2)), 0.2))

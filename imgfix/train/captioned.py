@@ -120,7 +120,9 @@ class CaptionedPool:
         listen: whether their sounds are read.
     """
 
-    def __init__(self, items: Sequence[Captioned], side: int, channels: int | None = None, *, listen: bool = True) -> None:
+    def __init__(
+        self, items: Sequence[Captioned], side: int, channels: int | None = None, *, listen: bool = True
+    ) -> None:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as workers:
             decoded = list(workers.map(lambda item: _decode(item.path, side), items))
         self.skipped = [why for _, why in decoded if why]
@@ -220,7 +222,7 @@ def _decode(path: Path, side: int) -> tuple[np.ndarray | None, str]:
     except Exception as error:  # whatever a decoder throws at a bad file
         return None, f"{path}: cannot be read ({type(error).__name__})"
     width, height = picture.size
-    if picture.getextrema()[3][0] == 255:
+    if np.asarray(picture)[..., 3].min() == 255:
         short = min(width, height)
         left, top = (width - short) // 2, (height - short) // 2
         picture = picture.crop((left, top, left + short, top + short))

@@ -217,8 +217,8 @@ def _build_r3gan(config: Config) -> nn.Module:
 
 def _describe_generator(config: Config) -> dict[str, Any]:
     channels, side = config.get("channels", 3), config.get("side", 64)
-    facts = {"in_channels": 0, "out_channels": channels, "native_size": side, "size_minimum": side, "size_multiple": side}
-    return {**facts, "tiling": False, "gan_trained": True}
+    sizes = {"native_size": side, "size_minimum": side, "size_multiple": side}
+    return {"in_channels": 0, "out_channels": channels, **sizes, "tiling": False, "gan_trained": True}
 
 
 NETS: dict[str, NetSpec] = {

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from imgfix.errors import UsageError
 from imgfix.nets.conditions import steer
-from imgfix.nets.dcgan import DCGANDiscriminator
-from imgfix.nets.r3gan import R3Discriminator
+from imgfix.nets.dcgan import DCGANDiscriminator, DCGANGenerator
+from imgfix.nets.r3gan import R3Discriminator, R3Generator
 from imgfix.nets.spectrogram import BANDS, FRAMES
 from imgfix.nets.words import MOST_WORDS, WordTable, pieces_of, split
 from imgfix.train import losses
@@ -42,6 +42,14 @@ class Options:
     """Weight of LPIPS to it."""
     perceptual_model: str = "lpips-alex"
     """Catalog name or file of the LPIPS network."""
+    autoencode: float = 1.0
+    """Weight of the same two losses where a picture's own code is drawn instead of the one that was planned (r3gan)."""
+    plan: float = 1.0
+    """Weight of the squared distance of planned codes to those of the pictures (r3gan)."""
+    plan_batch: int = 112
+    """How many more pictures than `batch` codes are planned for at each step; far cheaper than drawing them."""
+    code_noise: float = 0.15
+    """Noise on the pictures' own codes, so that a plan need not be exact."""
     adversarial: float = 0.05
     """Weight of the adversarial loss; 0 trains without a discriminator."""
     adversarial_from: int = 0
@@ -120,31 +128,33 @@ class GenerateJob:
         )
         told = any(item.texts for item in self.training.items)
         start, facts = starting_net(
-            recipe, device, task="generate", key="r3gan", config=self._fresh_config(told), check={"native_size": recipe.crop}
+            recipe,
+            device,
+            task="generate",
+            key="r3gan",
+            config=self._fresh_config(told),
+            check={"native_size": recipe.crop},
         )
-        self.net, self.key, self.config = start.net, start.key, start.config
-        if not hasattr(self.net, "conditions"):
-            raise UsageError(f"net {self.key} is not a generator", hint="choose r3gan or dcgan")
+        self.net, self.key, self.config = _generator(start.net), start.key, start.config
+        self._plans = isinstance(start.net, R3Generator) and bool(options.plan or options.autoencode)
         encoder = self.net.conditions
         if encoder.words is not None and not recipe.model:
             encoder.words.copy_from(self._words())
         self.words: WordTable | None = encoder.words
         self.classes: list[str] = list(encoder.classes)
-        self.noise = int(self.net.noise)
+        self.noise = self.net.noise
         if device.type == "cpu":
-            self.net.to(memory_format=torch.channels_last)  # half as long again without it
+            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # half as long again without
         self.bank = _Bank(self.training, self.words, self.classes)
         self.held_bank = _Bank(self.held, self.words, self.classes) if self.held else None
         self.discriminator = self._discriminator() if options.adversarial else None
-        self.perceptual = (
-            losses.Perceptual(options.perceptual_model, device, jitter=4) if options.perceptual else None
-        )
+        self.perceptual = losses.Perceptual(options.perceptual_model, device, jitter=4) if options.perceptual else None
         found = f"{len(self.training)} pictures of {recipe.crop} pixels, {self.training.channels} channels"
         heard = f"{len(self.training.heard)} with a sound" if self.training.heard else "none with a sound"
         unknown = sorted({w for t in self.bank.texts for w in split(t) if self.words and not self.words.knows(w)})
         self._facts = [
-            f"{found}; {len(self.bank.texts)} captions, {len(self.classes)} classes, {heard}; "
-            f"{len(self.held) if self.held else 0} held out",
+            f"{found}; {len(self.held) if self.held else 0} held out",
+            f"{len(self.bank.texts)} captions, {len(self.classes)} classes, {heard}",
             *facts,
             *([f"{len(unknown)} words are not in the table, such as {', '.join(unknown[:5])}"] if unknown else []),
             *(f"skipped {line}" for line in skipped[:10]),
@@ -200,15 +210,21 @@ class GenerateJob:
         return ("net", "discriminator") if self.discriminator is not None and step >= begins else ("net",)
 
     def sample(self, draw: Draw) -> Batch:
-        pool, bank, options = self.training, self.bank, self.options
+        rows = draw.batch + (self.options.plan_batch if self._plans else 0)
         chance = draw.uniform(9, "captioned")
+        if rows > draw.batch:
+            more = torch.rand(rows - draw.batch, 9, generator=draw.cpu_generator, dtype=chance.dtype)
+            chance = torch.cat((chance, more))
+        return self._batch_from(chance, draw.cpu_generator)
+
+    def _batch_from(self, chance: Tensor, generator: torch.Generator) -> Batch:
+        pool, bank, options = self.training, self.bank, self.options
         numbers = (chance[:, 0] * len(pool)).long()
         heard = pool.heard
         if self.net.conditions.sound is not None and heard:
             among = torch.tensor(heard)[(chance[:, 0] * len(heard)).long()]
             numbers = torch.where(chance[:, 1] < options.sound_share, among, numbers)
         batch = self._asked_for(pool, bank, numbers, chance[:, 2])
-        generator = draw.cpu_generator
         batch["noise"] = self._noise(batch, torch.randn(len(numbers), self.noise, generator=generator))
 
         if "words" in batch:
@@ -228,8 +244,7 @@ class GenerateJob:
             other = other | batch.get("has_image", torch.zeros_like(other))
             withheld = chance[:, 5] < torch.where(other, 0.6, options.drop_text)
             batch["words"], batch["word_mask"] = vectors, mask & ~withheld[:, None]
-            told = batch["word_mask"].any(1) | other
-            batch["trust"] = batch["trust"] * told
+            batch["trust"] = batch["trust"] * (batch["word_mask"].any(1) | other)
         if "class" in batch:
             batch["class"] = torch.where(chance[:, 7] < options.drop_class, -1, batch["class"])
         return {name: tensor.to(self.device) for name, tensor in batch.items()}
@@ -284,26 +299,32 @@ class GenerateJob:
         return self._judged(networks, batch, step) if player == "discriminator" else self._drawn(networks, batch, step)
 
     def _drawn(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
-        options, net, target = self.options, networks["net"], batch["target"]
-        content, parts = net.conditions.content(batch, len(target))
-        made = net.draw(batch["noise"], net.conditions.join(content, batch)).float()
-        batch["output"] = made.detach()
+        options, net, drawn = self.options, _generator(networks["net"]), self.recipe.batch
         found: dict[str, Tensor] = {}
-        trust = batch["trust"]
-        if options.pixel:
-            found["pixel"] = options.pixel * ((made - target).abs().mean((1, 2, 3)) * trust).mean()
-        if self.perceptual is not None:
-            back = torch.rand(len(target), 3, 1, 1, device=target.device)
-            chosen = trust > 0.5
-            if bool(chosen.any()):
-                shown = _shown(made[chosen], back[chosen]), _shown(target[chosen], back[chosen])
-                found["perceptual"] = options.perceptual * chosen.float().mean() * self.perceptual(*shown)
-        if options.align and "words" in parts:
-            for name in ("sound", "image"):
-                both = batch[f"has_{name}"] & batch["word_mask"].any(1) if name in parts else None
-                if both is not None and bool(both.any()):
-                    difference = parts[name][both] - parts["words"][both].detach()
-                    found[f"align_{name}"] = options.align * difference.square().mean() * both.float().mean()
+        content, parts = net.conditions.content(batch, len(batch["noise"]))
+        condition = net.conditions.join(content, batch)
+        self._add_alignment(found, batch, parts)
+        if self._plans:
+            plan = net.plan(torch.cat((batch["noise"], condition), 1))
+            own = net.encoder(batch["target"][:drawn])
+            with torch.no_grad():
+                codes = torch.cat((own, net.encoder(batch["target"][drawn:])))
+            distance = (plan - codes.detach()).square().mean((1, 2, 3))
+            found["plan"] = options.plan * (distance * batch["trust"]).mean()
+            made = net.decode(plan[:drawn]).float()
+            own = own[: -(-drawn // 2)]  # the other half is drawn from plans alone
+            copied = net.decode(own + options.code_noise * torch.randn_like(own)).float()
+        else:
+            made, copied = net.draw(batch["noise"][:drawn], condition[:drawn]).float(), None
+        for name in ("target", "trust", "asked"):  # what follows looks at pictures that were drawn
+            batch[name] = batch[name][:drawn]
+        target, trust = batch["target"], batch["trust"]
+        batch["output"] = made.detach()
+        if options.pixel or options.perceptual:
+            self._add_distances(found, "", made, target, trust, 1.0)
+            if copied is not None:
+                ones = torch.ones(len(copied), device=target.device)
+                self._add_distances(found, "copy_", copied, target[: len(copied)], ones, options.autoencode)
         if "discriminator" in self.players(step):
             judge = partial(networks["discriminator"], asked=batch["asked"])
             real = None
@@ -312,6 +333,31 @@ class GenerateJob:
                     real = judge(self._seen(target))
             found["adversarial"] = options.adversarial * losses.fool(options.adversary, judge(self._seen(made)), real)
         return found
+
+    def _add_distances(
+        self, found: dict[str, Tensor], name: str, made: Tensor, target: Tensor, trust: Tensor, weight: float
+    ) -> None:
+        """Add L1 and LPIPS of those pictures that the condition decides, on a background of any grey or colour."""
+        if self.options.pixel:
+            distance = (made - target).abs().mean((1, 2, 3))
+            found[f"{name}pixel"] = weight * self.options.pixel * (distance * trust).mean()
+        chosen = trust > 0.5
+        if self.perceptual is not None and bool(chosen.any()):
+            back = torch.rand(len(target), 3, 1, 1, device=target.device)[chosen]
+            distance = self.perceptual(_shown(made[chosen], back), _shown(target[chosen], back))
+            found[f"{name}perceptual"] = weight * self.options.perceptual * chosen.float().mean() * distance
+
+    def _add_alignment(self, found: dict[str, Tensor], batch: Batch, parts: dict[str, Tensor]) -> None:
+        """Add how far what a sound or picture says is from what the caption says."""
+        if not self.options.align or "words" not in parts:
+            return
+        for name in ("sound", "image"):
+            if name not in parts:
+                continue
+            both = batch[f"has_{name}"] & batch["word_mask"].any(1)
+            if bool(both.any()):
+                difference = parts[name][both] - parts["words"][both].detach()
+                found[f"align_{name}"] = self.options.align * difference.square().mean() * both.float().mean()
 
     def _judged(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         options, asked = self.options, batch["asked"]
@@ -355,7 +401,7 @@ class GenerateJob:
         return Validation(metrics, -next(iter(metrics.values())), samples)
 
     def _distance(self, batch: Batch, outputs: Tensor) -> dict[str, float]:
-        """LPIPS or the mean error where captions say what to draw; else how far the statistics of the pixels are off."""
+        """LPIPS or the mean error where captions say what to draw; else how far the pixels' statistics are off."""
         target = batch["target"]
         if float(batch["trust"].mean()) < 0.5:
             small = [F.adaptive_avg_pool2d(p, 8).flatten(1) for p in (target, outputs)]
@@ -411,9 +457,8 @@ class _Bank:
         self.sectors = torch.tensor([max(label, 0) for label in labels] if classes else [r % SECTORS for r in ranks])
         choices = 1 if classes else SECTORS
         # A caption with more pictures than a seed can tell apart has no picture that would be the right one.
-        self.trust = torch.tensor([min(1.0, choices / size) if item.texts else 0.0 for size, item in zip(sizes, pool.items, strict=True)])
-        if words is not None and classes:
-            self.trust = torch.where(torch.tensor(sizes) <= 4, torch.ones_like(self.trust), self.trust)
+        captioned = torch.tensor([bool(item.texts) for item in pool.items])
+        self.trust = (choices / torch.tensor(sizes)).clamp(max=1.0) * captioned
         texts = list(dict.fromkeys(text for item in pool.items for text in (item.texts or ("",))))
         self.texts = [text for text in texts if text]
         if words is None:
@@ -453,9 +498,18 @@ def _shown(pictures: Tensor, back: Tensor) -> Tensor:
     return pictures.expand(-1, 3, -1, -1)
 
 
+def _generator(net: nn.Module) -> Any:
+    """A network as a generator; compiled ones hide their class, so only a fresh one is checked.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(net, DCGANGenerator | R3Generator) or hasattr(net, "_orig_mod"):
+        return net
+    raise UsageError(f"a {type(net).__name__} is not a generator", hint="choose --net r3gan or dcgan")
+
+
 def _channels_of(model: str) -> int:
     from imgfix import zoo
 
     return zoo.load(model).descriptor.out_channels
-
-
