@@ -304,27 +304,26 @@ class GenerateJob:
         content, parts = net.conditions.content(batch, len(batch["noise"]))
         condition = net.conditions.join(content, batch)
         self._add_alignment(found, batch, parts)
-        if self._plans:
+        if self._plans:  # half of the pictures are drawn from plans, the other half from their own codes
+            half = -(-drawn // 2)
             plan = net.plan(torch.cat((batch["noise"], condition), 1))
-            own = net.encoder(batch["target"][:drawn])
+            own = net.encoder(batch["target"][half:drawn])
             with torch.no_grad():
-                codes = torch.cat((own, net.encoder(batch["target"][drawn:])))
-            distance = (plan - codes.detach()).square().mean((1, 2, 3))
+                codes = [net.encoder(batch["target"][:half]), own, net.encoder(batch["target"][drawn:])]
+            distance = (plan - torch.cat(codes).detach()).square().mean((1, 2, 3))
             found["plan"] = options.plan * (distance * batch["trust"]).mean()
-            made = net.decode(plan[:drawn]).float()
-            own = own[: -(-drawn // 2)]  # the other half is drawn from plans alone
             copied = net.decode(own + options.code_noise * torch.randn_like(own)).float()
+            ones = torch.ones(len(copied), device=copied.device)
+            self._add_distances(found, "copy_", copied, batch["target"][half:drawn], ones, options.autoencode)
+            made = net.decode(plan[:half]).float()
         else:
-            made, copied = net.draw(batch["noise"][:drawn], condition[:drawn]).float(), None
+            half = drawn
+            made = net.draw(batch["noise"], condition).float()
         for name in ("target", "trust", "asked"):  # what follows looks at pictures that were drawn
-            batch[name] = batch[name][:drawn]
+            batch[name] = batch[name][:half]
         target, trust = batch["target"], batch["trust"]
         batch["output"] = made.detach()
-        if options.pixel or options.perceptual:
-            self._add_distances(found, "", made, target, trust, 1.0)
-            if copied is not None:
-                ones = torch.ones(len(copied), device=target.device)
-                self._add_distances(found, "copy_", copied, target[: len(copied)], ones, options.autoencode)
+        self._add_distances(found, "", made, target, trust, 1.0)
         if "discriminator" in self.players(step):
             judge = partial(networks["discriminator"], asked=batch["asked"])
             real = None
@@ -338,6 +337,8 @@ class GenerateJob:
         self, found: dict[str, Tensor], name: str, made: Tensor, target: Tensor, trust: Tensor, weight: float
     ) -> None:
         """Add L1 and LPIPS of those pictures that the condition decides, on a background of any grey or colour."""
+        if not weight:
+            return
         if self.options.pixel:
             distance = (made - target).abs().mean((1, 2, 3))
             found[f"{name}pixel"] = weight * self.options.pixel * (distance * trust).mean()
