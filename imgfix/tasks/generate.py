@@ -211,12 +211,12 @@ class Generator:
         """
         if frames < 2:
             raise UsageError(f"--frames {frames}: a way has at least 2")
-        ends = [self.condition(wish) for wish in wishes]
-        noises = [self.noise(s, truncation, w.label) for s, w in zip(seeds, wishes, strict=True)]
+        begin, end = (self.condition(wish) for wish in wishes)
+        first, last = (self.noise(s, truncation, w.label) for s, w in zip(seeds, wishes, strict=True))
         for number in range(frames):
             part = number / (frames - 1)
             eased = part * part * (3 - 2 * part)
-            yield finished(self.net.draw(between(*noises, eased), torch.lerp(*ends, eased))[0])
+            yield finished(self.net.draw(between(first, last, eased), torch.lerp(begin, end, eased))[0])
 
 
 def between(first: Tensor, second: Tensor, part: float) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -45,7 +46,7 @@ def _film(temporary: Path, path: Path, frames: Iterable[np.ndarray], rate: int) 
     try:
         with av.open(str(temporary), "w", format=kind) as container:
             codec = "libvpx-vp9" if kind == "webm" else "libx264"
-            stream = container.add_stream(codec, rate=Fraction(rate))
+            stream: Any = container.add_stream(codec, rate=Fraction(rate))
             stream.pix_fmt = "yuv420p"
             for number, frame in enumerate(frames):
                 picture = on_white(frame)

@@ -17,7 +17,8 @@ def squared(picture: Picture, side: int, channels: int) -> np.ndarray:
     """Fit a picture into a square: what is transparent is padded, what is not is cut to its middle.
 
     Returns:
-        (side, side, channels) uint8; colours are multiplied by the opacity where there are four channels, else on white.
+        (side, side, channels) uint8; colours are multiplied by the opacity where there are four channels, else on
+        white.
     """
     pixels = picture.pixels if picture.pixels.dtype == np.uint8 else (picture.pixels >> 8).astype(np.uint8)
     if pixels.shape[2] == 4:  # CMYK, 0 = no ink
