@@ -32,7 +32,7 @@ class ConditionEncoder(nn.Module):
         words: arguments of the word table; `None` for a network without text.
         classes: names of the classes.
         sound, image: whether it listens and looks.
-        size: numbers of each of the two vectors.
+        size: numbers of each of the two vectors; where there is a word table, those of its vectors instead.
         channels: of the pictures it looks at.
     """
 
@@ -47,10 +47,10 @@ class ConditionEncoder(nn.Module):
         channels: int = 4,
     ) -> None:
         super().__init__()
-        self.size = size
         self.classes = tuple(classes)
         self.words = WordTable(**words) if words is not None else None
-        self.text = TextEncoder(self.words.size, size) if self.words is not None else None
+        self.size = size = self.words.size if self.words is not None else size
+        self.text = TextEncoder(size) if self.words is not None else None
         self.sound = PatternEncoder(1, size) if sound else None
         self.image = PatternEncoder(channels, size) if image else None
         self.nothing = nn.Parameter(torch.zeros(size))
@@ -95,7 +95,8 @@ class ConditionEncoder(nn.Module):
         return torch.where(weight > 0, total / weight.clamp_min(1), self.nothing.expand_as(total)), parts
 
     def join(self, content: Tensor, given: Conditions) -> Tensor:
-        """Put the vector of the class beside the content."""
+        """Put the vector of the class beside the content, which is brought to one length so that both are heard."""
+        content = F.layer_norm(content, (self.size,))
         if self.manner is None:
             return content
         which = given.get("class")
@@ -119,28 +120,27 @@ class ConditionEncoder(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """A bag of word vectors to one vector: each word through a small network, then several learned ways of averaging.
+    """Word vectors to one vector: their mean, to which a network adds what it learned of the words.
 
-    Shapes: (N, T, inputs) and a mask (N, T) to (N, size).
+    Nothing is added at first. Shapes: (N, T, size) and a mask (N, T) to (N, size), of deviation 1 at first.
     """
 
-    def __init__(self, inputs: int, size: int, heads: int = 4) -> None:
+    def __init__(self, size: int, hidden: int = 192, heads: int = 4) -> None:
         super().__init__()
         self.heads = heads
-        self.first = nn.Linear(inputs, size)
-        self.second = nn.Linear(size, size)
-        self.attention = nn.Linear(size, heads)
-        self.out = nn.Linear(2 * size, size)
+        self.first = nn.Linear(size, hidden)
+        self.attention = nn.Linear(hidden, heads)
+        self.out = nn.Linear(hidden, size)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, words: Tensor, mask: Tensor) -> Tensor:
-        hidden = self.second(F.leaky_relu(self.first(words), 0.2))
-        scores = self.attention(F.leaky_relu(hidden, 0.2)).masked_fill(~mask[..., None], -1e4)
+        mean = (words * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
+        hidden = F.leaky_relu(self.first(words), 0.2)
+        scores = self.attention(hidden).masked_fill(~mask[..., None], -1e4)
         shares = scores.softmax(1) * mask[..., None]
-        parts = hidden.unflatten(2, (self.heads, -1))
-        chosen = (shares[..., None] * parts).sum(1).flatten(1)
-        count = mask.sum(1, keepdim=True).clamp_min(1)
-        mean = (hidden * mask[..., None]).sum(1) / count
-        return self.out(F.leaky_relu(torch.cat((chosen, mean), 1), 0.2))
+        chosen = (shares[..., None] * hidden.unflatten(2, (self.heads, -1))).sum(1).flatten(1)
+        return F.layer_norm(mean, mean.shape[1:]) + self.out(chosen)
 
 
 class PatternEncoder(nn.Module):

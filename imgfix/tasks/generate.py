@@ -16,7 +16,6 @@ from torch import Tensor
 from imgfix.errors import ModelError, UsageError
 from imgfix.media.sound import read_sound
 from imgfix.nets import spectrogram
-from imgfix.nets.conditions import steer
 from imgfix.nets.words import split
 from imgfix.runtime import device as devices
 from imgfix.zoo.descriptor import Descriptor, Model
@@ -116,7 +115,7 @@ class Generator:
             raise UsageError(f"'{wish.label}' is not a class of {name}", hint=hint)
         if wish.sound is not None and self.net.conditions.sound is None:
             raise UsageError(f"{name} does not listen to sounds", hint="leave --sound out, or train with sounds")
-        if wish.image is not None and not hasattr(self.net, "encoder"):
+        if wish.image is not None and not hasattr(self.net, "encode"):
             raise UsageError(
                 f"{name} does not start from a picture", hint="train one: imgfix train generate --net pix2pix"
             )
@@ -127,8 +126,12 @@ class Generator:
         return [] if table is None else [word for word in split(prompt) if not table.knows(word)]
 
     @torch.inference_mode()
-    def condition(self, wish: Wish) -> Tensor:
+    def condition(self, wish: Wish, seed: int = 0) -> Tensor:
         """Encode a wish.
+
+        Args:
+            wish: what is asked for.
+            seed: chooses the class (the manner of drawing) where a model that draws words has some and none is asked.
 
         Returns:
             (1, total) on the device.
@@ -149,22 +152,25 @@ class Generator:
             looks = spectrogram.looks(spectrogram.log_mel(samples))
             parts.append(torch.cat([encoder.sound(look[None].to(device)) for look in looks]).mean(0, keepdim=True))
         content = torch.stack(parts).mean(0) if parts else encoder.nothing[None]
-        number = self.classes.index(wish.label) if wish.label is not None else -1
+        number = self.classes.index(wish.label) if wish.label is not None else self._class_of(seed)
         return encoder.join(content, {"class": torch.tensor([number], device=device)})
 
-    def noise(self, seed: int, truncation: float = 1.0, label: str | None = None) -> Tensor:
+    def _class_of(self, seed: int) -> int:
+        """The class that a seed asks for; -1 where classes are not manners of drawing."""
+        if not self.draws_words or not self.classes:
+            return -1
+        return int(self.noise(seed)[0, : len(self.classes)].argmax())
+
+    def noise(self, seed: int, truncation: float = 1.0) -> Tensor:
         """Draw the noise of a seed: (1, noise) on the device.
 
         Args:
             seed: 0 to 2**63 - 1.
-            truncation: what the noise is multiplied by; below 1 pictures are more typical, 0 is always the same one.
-            label: the class asked for; the noise is turned so that it does not ask for another.
+            truncation: what the noise is multiplied by; below 1 pictures are more typical, 0 is without chance.
         """
         if not 0 <= seed <= LARGEST_SEED:
             raise UsageError(f"--seed {seed} is out of range", hint="choose 0 or more")
         drawn = torch.randn(1, self.net.noise, generator=torch.Generator().manual_seed(seed)) * truncation
-        if label is not None and self.draws_words and len(self.classes) <= self.net.noise:
-            drawn = steer(drawn, torch.tensor([self.classes.index(label)]), len(self.classes))
         return drawn.to(self.placement.device)
 
     @torch.inference_mode()
@@ -177,14 +183,14 @@ class Generator:
         Raises:
             UsageError, InputError: see `condition`.
         """
-        condition, noise = self.condition(wish), self.noise(seed, truncation, wish.label)
+        condition, noise = self.condition(wish, seed), self.noise(seed, truncation)
         if wish.image is None:
             return finished(self.net.draw(noise, condition)[0])
         return finished(self._from_picture(wish, noise, condition))
 
     def _from_picture(self, wish: Wish, noise: Tensor, condition: Tensor) -> Tensor:
         """Draw what lies between a picture and what the rest of the wish says."""
-        own = self.net.encoder(self._read(wish.image))
+        own = self.net.encode(self._read(wish.image))
         if wish.prompt is None and wish.sound is None:
             return self.net.decode(own)[0]
         plan = self.net.plan(torch.cat((noise, condition), 1))
@@ -211,8 +217,8 @@ class Generator:
         """
         if frames < 2:
             raise UsageError(f"--frames {frames}: a way has at least 2")
-        begin, end = (self.condition(wish) for wish in wishes)
-        first, last = (self.noise(s, truncation, w.label) for s, w in zip(seeds, wishes, strict=True))
+        begin, end = (self.condition(wish, seed) for wish, seed in zip(wishes, seeds, strict=True))
+        first, last = (self.noise(seed, truncation) for seed in seeds)
         for number in range(frames):
             part = number / (frames - 1)
             eased = part * part * (3 - 2 * part)

@@ -24,6 +24,8 @@ from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import starting_net
 from imgfix.train.recipe import Recipe
 
+MOST_SETTLING = 8192
+"""Pictures whose principal components are taken."""
 SECTORS = 8
 """Pictures of one caption that a seed can choose among, where there are no classes."""
 
@@ -38,18 +40,18 @@ class Options:
     """1, 3 or 4 (with transparency); what the pictures have when not given."""
     pixel: float = 1.0
     """Weight of the mean absolute error to the captioned picture."""
-    perceptual: float = 0.5
+    perceptual: float = 0.2
     """Weight of LPIPS to it."""
     perceptual_model: str = "lpips-alex"
     """Catalog name or file of the LPIPS network."""
-    autoencode: float = 1.0
-    """Weight of the same two losses where a picture's own code is drawn instead of the one that was planned (r3gan)."""
+    copies: float = 0.25
+    """Part of the drawn pictures that are drawn from their own codes instead of planned ones (r3gan)."""
     plan: float = 1.0
     """Weight of the squared distance of planned codes to those of the pictures (r3gan)."""
+    solve: float = 1e-4
+    """Ridge of the regression that a fresh r3gan's planning starts from, as a part of the features' mean square."""
     plan_batch: int = 112
     """How many more pictures than `batch` codes are planned for at each step; far cheaper than drawing them."""
-    code_noise: float = 0.15
-    """Noise on the pictures' own codes, so that a plan need not be exact."""
     adversarial: float = 0.05
     """Weight of the adversarial loss; 0 trains without a discriminator."""
     adversarial_from: int = 0
@@ -72,7 +74,7 @@ class Options:
     """Weight of the distance of what a sound or picture says to what the caption says."""
     drop_text: float = 0.05
     """How often a caption is withheld."""
-    drop_class: float = 0.3
+    drop_class: float = 0.0
     """How often the class is withheld."""
     sound_share: float = 0.1
     """Part of the batch that is drawn among pictures with sounds."""
@@ -81,7 +83,6 @@ class Options:
 
 
 DEFAULTS = {
-    "net": "r3gan",
     "crop": 64,
     "lr": 1e-3,
     "betas": (0.5, 0.99),
@@ -136,7 +137,12 @@ class GenerateJob:
             check={"native_size": recipe.crop},
         )
         self.net, self.key, self.config = _generator(start.net), start.key, start.config
-        self._plans = isinstance(start.net, R3Generator) and bool(options.plan or options.autoencode)
+        self._plans = isinstance(start.net, R3Generator) and bool(options.plan or options.copies)
+        self._known_codes: Tensor | None = None
+        if isinstance(start.net, R3Generator) and not recipe.model:
+            some = torch.linspace(0, len(self.training) - 1, min(MOST_SETTLING, len(self.training))).long()
+            held = start.net.settle(self.training.picture(some).to(device))
+            facts.append(f"{start.net.codes} numbers hold {100 * held:.1f} % of the pictures' variance at half size")
         encoder = self.net.conditions
         if encoder.words is not None and not recipe.model:
             encoder.words.copy_from(self._words())
@@ -148,6 +154,9 @@ class GenerateJob:
         self.bank = _Bank(self.training, self.words, self.classes)
         self.held_bank = _Bank(self.held, self.words, self.classes) if self.held else None
         self.discriminator = self._discriminator() if options.adversarial else None
+        if self._plans and not recipe.model:
+            part = self._solve(options.solve)
+            facts.append(f"captions and classes explain {100 * part:.1f} % of that from the start")
         self.perceptual = losses.Perceptual(options.perceptual_model, device, jitter=4) if options.perceptual else None
         found = f"{len(self.training)} pictures of {recipe.crop} pixels, {self.training.channels} channels"
         heard = f"{len(self.training.heard)} with a sound" if self.training.heard else "none with a sound"
@@ -201,6 +210,33 @@ class GenerateJob:
         judge.to(self.device)
         return judge.to(memory_format=torch.channels_last) if self.device.type == "cpu" else judge  # type: ignore[call-overload]
 
+    @torch.no_grad()
+    def _solve(self, ridge: float) -> float:
+        """Start the planning from regression: every caption of every picture, whole and with words left out."""
+        bank, net = self.bank, self.net
+        owner = torch.arange(len(self.training))
+        given: Batch = {}
+        weights = torch.ones(len(owner))
+        if self.words is not None:
+            owner = torch.repeat_interleave(owner, bank.count)
+            captions = torch.arange(len(owner))
+            vectors, mask = bank.vectors(captions), bank.mask[captions]
+            generator = torch.Generator().manual_seed(self.recipe.seed)
+            kept = mask & (torch.rand(mask.shape, generator=generator) > 0.25)
+            mask = torch.cat((mask, torch.where(kept.any(1, keepdim=True), kept, mask)))
+            weights = torch.cat((torch.ones(len(owner)), torch.full((len(owner),), 0.05)))
+            owner, vectors = torch.cat((owner, owner)), torch.cat((vectors, vectors))
+            given = {"words": vectors.to(self.device), "word_mask": mask.to(self.device)}
+        if self.classes:
+            given["class"] = bank.label[owner].to(self.device)
+        sure = bank.trust[owner] > 0.5
+        if not bool(sure.any()):
+            return 0.0
+        parts = torch.arange(len(owner)).split(1024)
+        conditions = torch.cat([net.conditions({k: v[p] for k, v in given.items()}, len(p)) for p in parts])
+        codes = self._codes(net)[owner[sure]].float()
+        return net.plan.solve(conditions[sure], codes, weights[sure].to(self.device), ridge)
+
     def networks(self) -> dict[str, nn.Module]:
         return {"net": self.net} | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
 
@@ -224,7 +260,7 @@ class GenerateJob:
         if self.net.conditions.sound is not None and heard:
             among = torch.tensor(heard)[(chance[:, 0] * len(heard)).long()]
             numbers = torch.where(chance[:, 1] < options.sound_share, among, numbers)
-        batch = self._asked_for(pool, bank, numbers, chance[:, 2])
+        batch = self._asked_for(pool, bank, numbers, chance[:, 2], pictures=self.recipe.batch)
         batch["noise"] = self._noise(batch, torch.randn(len(numbers), self.noise, generator=generator))
 
         if "words" in batch:
@@ -249,9 +285,13 @@ class GenerateJob:
             batch["class"] = torch.where(chance[:, 7] < options.drop_class, -1, batch["class"])
         return {name: tensor.to(self.device) for name, tensor in batch.items()}
 
-    def _asked_for(self, pool: CaptionedPool, bank: _Bank, numbers: Tensor, chance: Tensor) -> Batch:
+    def _asked_for(
+        self, pool: CaptionedPool, bank: _Bank, numbers: Tensor, chance: Tensor, *, pictures: int | None = None
+    ) -> Batch:
         """The pictures of these numbers with a caption each, their class, and what the discriminator is told."""
-        batch: Batch = {"target": pool.picture(numbers), "trust": bank.trust[numbers], "sector": bank.sectors[numbers]}
+        seen = numbers if pictures is None else numbers[:pictures]
+        batch: Batch = {"target": pool.picture(seen), "trust": bank.trust[numbers], "sector": bank.sectors[numbers]}
+        batch["number"] = numbers
         asked = []
         if self.words is not None:
             caption = bank.first[numbers] + (chance * bank.count[numbers]).long()
@@ -299,31 +339,22 @@ class GenerateJob:
         return self._judged(networks, batch, step) if player == "discriminator" else self._drawn(networks, batch, step)
 
     def _drawn(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
-        options, net, drawn = self.options, _generator(networks["net"]), self.recipe.batch
+        options, net = self.options, _generator(networks["net"])
         found: dict[str, Tensor] = {}
         content, parts = net.conditions.content(batch, len(batch["noise"]))
         condition = net.conditions.join(content, batch)
         self._add_alignment(found, batch, parts)
-        if self._plans:  # half of the pictures are drawn from plans, the other half from their own codes
-            half = -(-drawn // 2)
-            plan = net.plan(torch.cat((batch["noise"], condition), 1))
-            own = net.encoder(batch["target"][half:drawn])
-            with torch.no_grad():
-                codes = [net.encoder(batch["target"][:half]), own, net.encoder(batch["target"][drawn:])]
-            distance = (plan - torch.cat(codes).detach()).square().mean((1, 2, 3))
-            found["plan"] = options.plan * (distance * batch["trust"]).mean()
-            copied = net.decode(own + options.code_noise * torch.randn_like(own)).float()
-            ones = torch.ones(len(copied), device=copied.device)
-            self._add_distances(found, "copy_", copied, batch["target"][half:drawn], ones, options.autoencode)
-            made = net.decode(plan[:half]).float()
+        if self._plans:
+            made, found = self._planned_and_copied(net, batch, condition, found)
         else:
-            half = drawn
             made = net.draw(batch["noise"], condition).float()
+        if not len(made):
+            return found
         for name in ("target", "trust", "asked"):  # what follows looks at pictures that were drawn
-            batch[name] = batch[name][:half]
+            batch[name] = batch[name][: len(made)]
         target, trust = batch["target"], batch["trust"]
         batch["output"] = made.detach()
-        self._add_distances(found, "", made, target, trust, 1.0)
+        self._add_distances(found, "", made, target, trust)
         if "discriminator" in self.players(step):
             judge = partial(networks["discriminator"], asked=batch["asked"])
             real = None
@@ -333,20 +364,42 @@ class GenerateJob:
             found["adversarial"] = options.adversarial * losses.fool(options.adversary, judge(self._seen(made)), real)
         return found
 
-    def _add_distances(
-        self, found: dict[str, Tensor], name: str, made: Tensor, target: Tensor, trust: Tensor, weight: float
-    ) -> None:
+    def _planned_and_copied(
+        self, net: Any, batch: Batch, condition: Tensor, found: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Draw the first pictures from plans and the others from their own codes; compare all plans with codes."""
+        options, drawn = self.options, self.recipe.batch
+        target = batch["target"]
+        begin = drawn - round(drawn * options.copies)
+        codes = self._codes(net)[batch["number"]].float()
+        plan = net.plan(torch.cat((batch["noise"], condition), 1))
+        if options.plan:
+            distance = (plan - codes).square().mean(1)
+            found["plan"] = options.plan * (distance * batch["trust"]).mean()
+        if begin < drawn:
+            copied = net.decode(codes[begin:drawn]).float()
+            self._add_distances(found, "copy_", copied, target[begin:], torch.ones(len(copied), device=self.device))
+        return net.decode(plan[:begin]).float() if begin else target[:0], found
+
+    @torch.no_grad()
+    def _codes(self, net: Any) -> Tensor:
+        """Codes of all pictures; they follow from them alone, so they are computed only once."""
+        if self._known_codes is None:
+            parts = torch.arange(len(self.training)).split(256)
+            found = [net.encode(self.training.picture(part).to(self.device)).half() for part in parts]
+            self._known_codes = torch.cat(found)
+        return self._known_codes
+
+    def _add_distances(self, found: dict[str, Tensor], name: str, made: Tensor, target: Tensor, trust: Tensor) -> None:
         """Add L1 and LPIPS of those pictures that the condition decides, on a background of any grey or colour."""
-        if not weight:
-            return
         if self.options.pixel:
             distance = (made - target).abs().mean((1, 2, 3))
-            found[f"{name}pixel"] = weight * self.options.pixel * (distance * trust).mean()
+            found[f"{name}pixel"] = self.options.pixel * (distance * trust).mean()
         chosen = trust > 0.5
         if self.perceptual is not None and bool(chosen.any()):
             back = torch.rand(len(target), 3, 1, 1, device=target.device)[chosen]
             distance = self.perceptual(_shown(made[chosen], back), _shown(target[chosen], back))
-            found[f"{name}perceptual"] = weight * self.options.perceptual * chosen.float().mean() * distance
+            found[f"{name}perceptual"] = self.options.perceptual * chosen.float().mean() * distance
 
     def _add_alignment(self, found: dict[str, Tensor], batch: Batch, parts: dict[str, Tensor]) -> None:
         """Add how far what a sound or picture says is from what the caption says."""
@@ -389,7 +442,7 @@ class GenerateJob:
         samples = {}
         batch, outputs = self._drawn_for(net, self.training, self.bank, known)
         samples["trained on"], samples["drawn"] = batch["target"], outputs
-        samples["other noise"] = self._drawn_for(net, self.training, self.bank, known, seed=1, free=True)[1]
+        samples["otherwise"] = self._drawn_for(net, self.training, self.bank, known, seed=1, free=True)[1]
         if self.held is None or self.held_bank is None:
             metrics = self._distance(batch, outputs)
         else:
@@ -397,6 +450,9 @@ class GenerateJob:
             batch, outputs = self._drawn_for(net, self.held, self.held_bank, numbers)
             metrics = self._distance(batch, outputs)
             samples["held out"], samples["drawn for it"] = batch["target"][:rows], outputs[:rows]
+        if self._plans:
+            whole = _generator(net)
+            samples["own code"] = whole.decode(whole.encode(batch["target"][:rows])).clamp(0, 1)
         white = torch.ones(1, 3, 1, 1, device=self.device)
         samples = {name: _shown(pictures, white).clamp(0, 1) for name, pictures in samples.items()}
         return Validation(metrics, -next(iter(metrics.values())), samples)
@@ -421,8 +477,8 @@ class GenerateJob:
         batch = self._asked_for(pool, bank, numbers, torch.zeros(len(numbers)))
         noise = torch.randn(len(numbers), self.noise, generator=torch.Generator().manual_seed(seed))
         batch["noise"] = noise if free else self._noise(batch, noise)
-        if free and self.words is not None:
-            batch.pop("class", None)
+        if free and "class" in batch and self.words is not None:
+            batch["class"] = (batch["class"] + 1) % len(self.classes)
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
         parts = [
             net(batch["noise"][i : i + 64], {k: v[i : i + 64] for k, v in batch.items()})
