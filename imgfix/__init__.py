@@ -4,6 +4,7 @@
 
     large = imgfix.upscale("photo.jpg", scale=2)              # (H, W, C) numpy array
     clean = imgfix.inpaint("photo.jpg", mask="mask.png")
+    apple = imgfix.generate("a red apple", seed=7)            # (H, W, 4) with transparency
     model = imgfix.load("realesrgan-x4plus")                  # a descriptor and a torch module
 
 Nothing heavy is imported until one of these is used.
@@ -15,15 +16,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imgfix.api import inpaint, upscale
+    from imgfix.api import generate, inpaint, upscale
     from imgfix.zoo import load
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "inpaint", "load", "upscale"]
+__all__ = ["__version__", "generate", "inpaint", "load", "upscale"]
 
 _HOMES = {
     "upscale": "imgfix.api",
+    "generate": "imgfix.api",
     "inpaint": "imgfix.api",
     "load": "imgfix.zoo",
 }

@@ -14,12 +14,14 @@ import numpy as np
 
 from imgfix.errors import UsageError
 from imgfix.media import colour, image
+from imgfix.media import image as media
 from imgfix.media import mask as masks
 from imgfix.media.image import Metadata, Picture
 from imgfix.media.mask import Box, Length
 
 if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.generate import Generator
     from imgfix.zoo.descriptor import Model
 
 Source = str | Path | np.ndarray
@@ -128,6 +130,55 @@ def inpaint(
         progress=progress,
     )
     return _finished(replace(given, pixels=pixels), output, like=picture)
+
+
+def generate(
+    prompt: str | None = None,
+    *,
+    label: str | None = None,
+    sound: str | Path | None = None,
+    image: str | Path | None = None,
+    strength: float = 0.5,
+    seed: int = 0,
+    truncation: float = 1.0,
+    model: str | Model | Generator = "auto",
+    output: str | Path | None = None,
+    device: str = "auto",
+) -> np.ndarray:
+    """Draw a picture from words, a class, a sound or another picture.
+
+    Args:
+        prompt: what to draw.
+        label: a class of the model (`--class`).
+        sound: a sound file of it.
+        image: a picture to start from, and `strength` how far the words may lead from it, 0 to 1.
+        seed: equal seeds give equal pictures.
+        truncation: below 1 more typical.
+        model: a catalog name, a weights file, `auto`, what `load` gave, or an `imgfix.tasks.generate.Generator` to draw
+            many pictures without loading the model each time.
+        output: also write the picture there.
+        device: as on the command line.
+
+    Returns:
+        (H, W, C) uint8: grey, RGB, or RGB with opacity.
+
+    Raises:
+        ImgfixError: as for `upscale`.
+    """
+    from imgfix import zoo
+    from imgfix.tasks.generate import Generator, Wish
+    from imgfix.zoo.descriptor import Model
+
+    wish = Wish(prompt, label, Path(sound) if sound else None, Path(image) if image else None, strength)
+    if not isinstance(model, Generator):
+        model = Generator(model if isinstance(model, Model) else zoo.load(model, task="generate"), device)
+    array = model.draw(wish, seed, truncation)
+    if output is not None:
+        transparent = array.shape[2] == 4
+        alpha = np.ascontiguousarray(array[..., 3]) if transparent else None
+        pixels = np.ascontiguousarray(array[..., :3] if transparent else array)
+        media.write(Path(output), Picture(pixels, alpha, Metadata()))
+    return array
 
 
 def _engine(task: str, model: str | Model | Engine, device: str, precision: str, scale: int | None = None) -> Engine:

@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def lean(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Half precision; whole numbers stay, and a generator's fixed pictures become bytes (their steps make up for it)."""
+    """Half precision; whole numbers stay, and a generator's fixed pictures become bytes."""
     small = {name: t.half() if t.is_floating_point() else t for name, t in state.items()}
     if "basis" in state and "steps" in state:
         largest = state["basis"].abs().amax(1).clamp_min(1e-12)

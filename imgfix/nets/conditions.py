@@ -55,6 +55,8 @@ class ConditionEncoder(nn.Module):
         self.image = PatternEncoder(channels, size) if image else None
         self.nothing = nn.Parameter(torch.zeros(size))
         self.manner = nn.Embedding(len(classes) + 1, size) if classes else None  # the last row: no class given
+        if self.manner is not None:
+            nn.init.normal_(self.manner.weight, 0, 0.5)
 
     @property
     def total(self) -> int:

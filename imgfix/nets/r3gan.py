@@ -12,26 +12,30 @@ from torch import Tensor, nn
 
 from imgfix.nets.conditions import ConditionEncoder, Conditions
 
+SIMILAR = 96.0
+"""By what the product of two conditions is divided: the length of a text's vector."""
+
 
 class R3Generator(nn.Module):
     """Noise and condition to a code, the code to a coarse picture of half the size, and residual blocks to the picture.
 
     The coarse picture is a weighted sum of fixed pictures: the principal components of what it was trained on (Turk &
-    Pentland 1991), which cost no training at all. Planning a code is then a regression, and drawing means to
-    sharpen what is coarse. The blocks are those of
+    Pentland 1991), which cost no training at all. Codes are planned by a layer, or remembered with the
+    captions of the training set and mixed by nearness; drawing means to sharpen what is coarse. The blocks are those of
     R3GAN (Huang et al. 2024, arXiv 2501.05441): no normalisation, fix-up initialisation, plain upsampling; with full
     instead of grouped convolutions, which a processor prefers. The last step is a pixel shuffle: nothing is computed
     at full resolution.
 
     Shapes: noise (N, noise) and conditions to (N, channels, side, side), about [0, 1]; colours are multiplied by the
     opacity where there is a fourth channel.
-    Parameters: 4.7 M at 64 pixels, 1.6 M of them in the fixed pictures, without the encoders of the conditions.
+    Parameters: 0.4 M that are learned at 64 pixels, without the encoders of the conditions; and what is stored.
 
     Args:
         side: 16 or more, a multiple of 8.
         codes: numbers of a code.
         widths: channels at a quarter and at half of the size.
         hidden: width of the layer between noise and condition and the code.
+        memory: how many conditions and pictures are remembered, instead of such a layer.
     """
 
     mean: Tensor
@@ -45,8 +49,9 @@ class R3Generator(nn.Module):
         noise: int = 64,
         codes: int = 384,
         widths: Sequence[int] = (96, 48),
-        hidden: int = 4096,
+        hidden: int = 1024,
         condition: int = 96,
+        memory: Sequence[int] | None = None,
         **conditions: Any,
     ) -> None:
         super().__init__()
@@ -54,7 +59,11 @@ class R3Generator(nn.Module):
             raise ValueError(f"side {side}: must be 16 or more, a multiple of 8")
         self.side, self.channels, self.noise, self.codes = side, channels, noise, codes
         self.conditions = ConditionEncoder(size=condition, channels=channels, **conditions)
-        self.plan = CodePlanner(noise, self.conditions.total, codes, hidden)
+        self.plan = (
+            CodeMemory(noise, self.conditions.total, codes, *memory)
+            if memory is not None
+            else CodePlanner(noise, self.conditions.total, codes, hidden)
+        )
         cells = channels * (side // 2) ** 2
         self.register_buffer("mean", torch.zeros(cells))
         self.register_buffer("basis", torch.zeros(codes, cells))
@@ -120,60 +129,65 @@ class R3Generator(nn.Module):
 
 
 class CodePlanner(nn.Module):
-    """One wide hidden layer: noise (N, noise) beside conditions (N, conditions) to codes (N, codes).
-
-    Its last layer can be solved for instead of learned (`solve`); noise means little at first.
-    """
+    """One wide hidden layer: noise beside conditions (N, noise + conditions) to codes (N, codes)."""
 
     def __init__(self, noise: int, conditions: int, codes: int, hidden: int) -> None:
         super().__init__()
-        self.noise = noise
         self.first = nn.Linear(noise + conditions, hidden)
         self.last = nn.Linear(hidden, codes)
         with torch.no_grad():
             self.first.weight.normal_(0, 1 / conditions**0.5)
-            self.first.weight[:, :noise] *= 0.03
             self.first.bias.normal_(0, 0.5)
             self.last.weight.normal_(0, 0.3 / hidden**0.5)
 
-    def hidden(self, x: Tensor) -> Tensor:
-        """What the last layer sees: (N, hidden)."""
-        return F.leaky_relu(self.first(x), 0.2)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.leaky_relu(self.first(x), 0.2))
+
+
+class CodeMemory(nn.Module):
+    """Codes that are remembered with the conditions they belong to, mixed by how near a condition is to each.
+
+    One step of attention over stored pairs (a kernel regression; Nadaraya 1964, and as a network's memory Graves et al.
+    2014, arXiv 1410.5401). A known condition gives its own code almost alone; between known ones codes are mixed. The
+    noise prefers some of what is about equally near. Everything stored fits into bytes.
+
+    Shapes: noise beside conditions (N, noise + conditions) to codes (N, codes).
+    """
+
+    keys: Tensor
+    values: Tensor
+    owners: Tensor
+    scales: Tensor
+
+    def __init__(self, noise: int, conditions: int, codes: int, rows: int, pictures: int) -> None:
+        super().__init__()
+        self.noise, self.codes = noise, codes
+        self.register_buffer("keys", torch.zeros(rows, conditions, dtype=torch.int8))
+        self.register_buffer("values", torch.zeros(pictures, codes, dtype=torch.int8))
+        self.register_buffer("owners", torch.zeros(rows, dtype=torch.int32))
+        self.register_buffer("scales", torch.ones(2))
+        self.sharpness = nn.Parameter(torch.tensor(40.0))
+        self.whim = nn.Parameter(torch.tensor(0.5))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.hidden(x))
+        noise, conditions = x[:, : self.noise].float(), x[:, self.noise :].float()
+        keys = self.keys.float() * self.scales[0]
+        values = self.values.float() * self.scales[1]
+        near = conditions @ keys.T / SIMILAR
+        width = min(self.noise, self.codes)
+        likings = F.normalize(values[:, :width], dim=1) @ noise[:, :width].T  # (pictures, N)
+        shares = (self.sharpness * near + self.whim * likings.T[:, self.owners.long()]).softmax(1)
+        mixed = torch.zeros(len(x), len(values), device=x.device).index_add(1, self.owners.long(), shares)
+        return mixed @ values
 
     @torch.no_grad()
-    def solve(self, conditions: Tensor, codes: Tensor, weights: Tensor, ridge: float = 1e-4) -> float:
-        """Find the last layer that gives these codes for these conditions, by least squares with a ridge.
-
-        With random first weights this is kernel regression in random features (Rahimi & Recht 2007), a far better
-        start than a random last layer, and found in seconds.
-
-        Args:
-            conditions: (N, conditions).
-            codes: (N, codes) wanted for them.
-            weights: (N,) how much each matters.
-            ridge: as a part of the mean square of the hidden layer.
-
-        Returns:
-            the part of the variance that is explained, of those codes whose weight is 1.
-        """
-        middle = codes.mean(0)
-        square = torch.zeros(self.last.in_features, self.last.in_features, dtype=torch.float64)
-        product = torch.zeros(self.last.in_features, codes.shape[1], dtype=torch.float64)
-        inputs = F.pad(conditions, (self.noise, 0))
-        for part, wanted, weight in zip(inputs.split(4096), codes.split(4096), weights.split(4096), strict=True):
-            seen = self.hidden(part)
-            counted = seen.T * weight
-            square += (counted @ seen).cpu().double()
-            product += (counted @ (wanted - middle)).cpu().double()
-        square.diagonal().add_(ridge * float(square.diagonal().mean()))
-        self.last.weight.copy_(torch.linalg.solve(square, product).float().T)
-        self.last.bias.copy_(middle)
-        inputs, codes = inputs[weights == 1], codes[weights == 1]
-        left = (codes - torch.cat([self(part) for part in inputs.split(4096)])).square().sum()
-        return float(1 - left / (codes - middle).square().sum().clamp_min(1e-12))
+    def remember(self, conditions: Tensor, owners: Tensor, codes: Tensor) -> None:
+        """Store pairs of conditions (rows, conditions) and the codes (pictures, codes) of their owners (rows,)."""
+        for number, (kept, given) in enumerate(((self.keys, conditions), (self.values, codes))):
+            step = float((given.abs().amax() / 127).half().clamp_min(1e-6))
+            self.scales[number] = step
+            kept.copy_((given / step).round().clamp(-127, 127))
+        self.owners.copy_(owners)
 
 
 class _Block(nn.Module):

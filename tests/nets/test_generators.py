@@ -9,7 +9,7 @@ import torch
 
 from imgfix.nets.conditions import ConditionEncoder, steer
 from imgfix.nets.dcgan import DCGANDiscriminator
-from imgfix.nets.r3gan import R3Discriminator, R3Generator
+from imgfix.nets.r3gan import CodeMemory, R3Discriminator, R3Generator
 from imgfix.nets.words import split
 from tests.making import NETS, SMALL, word_table
 
@@ -135,10 +135,17 @@ def test_codes_hold_what_pictures_differ_in() -> None:
     assert float((net.decode(codes) - pictures).abs().max()) < 0.05
 
 
-def test_planning_is_solved_for_what_is_known() -> None:
+def test_what_is_remembered_comes_back_and_noise_chooses_among_equals() -> None:
     torch.manual_seed(0)
-    net = R3Generator(channels=4, **{**SMALL["r3gan"], "hidden": 256})
-    conditions, codes = torch.randn(40, net.conditions.total), torch.randn(40, 12)
-    assert net.plan.solve(conditions, codes, torch.ones(40), 1e-6) > 0.99
-    found = net.plan(torch.cat((torch.zeros(40, net.noise), conditions), 1))
-    assert float((found - codes).square().mean()) < 0.02
+    conditions = torch.nn.functional.layer_norm(torch.randn(6, 96), (96,))
+    conditions[5] = conditions[4]  # one caption, two pictures
+    codes = torch.randn(6, 12)
+    memory = CodeMemory(16, 96, 12, 6, 6)
+    memory.remember(conditions, torch.arange(6), codes)
+    found = memory(torch.cat((torch.zeros(6, 16), conditions), 1))
+    assert float((found[:4] - codes[:4]).abs().max()) < 0.05
+    with torch.no_grad():
+        memory.whim.fill_(20)
+    chosen = memory(torch.cat((torch.randn(40, 16), conditions[4].expand(40, 96)), 1))
+    nearest = torch.cdist(chosen, codes).argmin(1)
+    assert set(nearest.tolist()) == {4, 5}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from imgfix.errors import UsageError
 from imgfix.nets.conditions import steer
 from imgfix.nets.dcgan import DCGANDiscriminator, DCGANGenerator
-from imgfix.nets.r3gan import R3Discriminator, R3Generator
+from imgfix.nets.r3gan import CodeMemory, R3Discriminator, R3Generator
 from imgfix.nets.spectrogram import BANDS, FRAMES
 from imgfix.nets.words import MOST_WORDS, WordTable, pieces_of, split
 from imgfix.train import losses
@@ -48,8 +48,9 @@ class Options:
     """Part of the drawn pictures that are drawn from their own codes instead of planned ones (r3gan)."""
     plan: float = 1.0
     """Weight of the squared distance of planned codes to those of the pictures (r3gan)."""
-    solve: float = 1e-4
-    """Ridge of the regression that a fresh r3gan's planning starts from, as a part of the features' mean square."""
+    memory: bool = True
+    """A fresh r3gan remembers captions with their pictures' codes; without that it learns to plan codes, which takes
+    hours instead of minutes (there are no captions to remember where only classes are known)."""
     plan_batch: int = 112
     """How many more pictures than `batch` codes are planned for at each step; far cheaper than drawing them."""
     adversarial: float = 0.05
@@ -70,13 +71,13 @@ class Options:
     """Steps between two penalties (each then weighs that many times more)."""
     augment: bool = True
     """Show the discriminator pictures that are moved, brightened and partly blank, true and made ones alike."""
-    align: float = 0.1
+    align: float = 1.0
     """Weight of the distance of what a sound or picture says to what the caption says."""
     drop_text: float = 0.05
     """How often a caption is withheld."""
     drop_class: float = 0.0
     """How often the class is withheld."""
-    sound_share: float = 0.1
+    sound_share: float = 0.2
     """Part of the batch that is drawn among pictures with sounds."""
     image_share: float = 0.0
     """How often the network is shown the picture itself as a condition; 0 makes a network that cannot look."""
@@ -154,9 +155,9 @@ class GenerateJob:
         self.bank = _Bank(self.training, self.words, self.classes)
         self.held_bank = _Bank(self.held, self.words, self.classes) if self.held else None
         self.discriminator = self._discriminator() if options.adversarial else None
-        if self._plans and not recipe.model:
-            part = self._solve(options.solve)
-            facts.append(f"captions and classes explain {100 * part:.1f} % of that from the start")
+        if self._plans and not recipe.model and isinstance(self.net.plan, CodeMemory):
+            self._remember()
+            facts.append(f"remembers {len(self.net.plan.keys)} captions")
         self.perceptual = losses.Perceptual(options.perceptual_model, device, jitter=4) if options.perceptual else None
         found = f"{len(self.training)} pictures of {recipe.crop} pixels, {self.training.channels} channels"
         heard = f"{len(self.training.heard)} with a sound" if self.training.heard else "none with a sound"
@@ -178,7 +179,10 @@ class GenerateJob:
                 hint="put a .txt beside each, write a metadata.jsonl, or sort them into a folder for each class",
             )
         table = self._words().config() if told and not (recipe.model and not recipe.net) else None
+        count = sum(max(1, len(item.texts)) for item in pool.items)
+        remembers = options.memory and told and recipe.net in (None, "r3gan")
         return {
+            **({"memory": [count, len(pool)]} if remembers else {}),
             "side": recipe.crop,
             "channels": pool.channels,
             "words": table,
@@ -211,31 +215,18 @@ class GenerateJob:
         return judge.to(memory_format=torch.channels_last) if self.device.type == "cpu" else judge  # type: ignore[call-overload]
 
     @torch.no_grad()
-    def _solve(self, ridge: float) -> float:
-        """Start the planning from regression: every caption of every picture, whole and with words left out."""
+    def _remember(self) -> None:
+        """Store every caption of every picture with its code; words that are learned later move away from it."""
         bank, net = self.bank, self.net
-        owner = torch.arange(len(self.training))
-        given: Batch = {}
-        weights = torch.ones(len(owner))
-        if self.words is not None:
-            owner = torch.repeat_interleave(owner, bank.count)
-            captions = torch.arange(len(owner))
-            vectors, mask = bank.vectors(captions), bank.mask[captions]
-            generator = torch.Generator().manual_seed(self.recipe.seed)
-            kept = mask & (torch.rand(mask.shape, generator=generator) > 0.25)
-            mask = torch.cat((mask, torch.where(kept.any(1, keepdim=True), kept, mask)))
-            weights = torch.cat((torch.ones(len(owner)), torch.full((len(owner),), 0.05)))
-            owner, vectors = torch.cat((owner, owner)), torch.cat((vectors, vectors))
-            given = {"words": vectors.to(self.device), "word_mask": mask.to(self.device)}
+        owner = torch.repeat_interleave(torch.arange(len(self.training)), bank.count)
+        captions = torch.arange(len(owner))
+        given: Batch = {"words": bank.vectors(captions), "word_mask": bank.mask[captions]}
         if self.classes:
-            given["class"] = bank.label[owner].to(self.device)
-        sure = bank.trust[owner] > 0.5
-        if not bool(sure.any()):
-            return 0.0
+            given["class"] = bank.label[owner]
+        given = {name: tensor.to(self.device) for name, tensor in given.items()}
         parts = torch.arange(len(owner)).split(1024)
         conditions = torch.cat([net.conditions({k: v[p] for k, v in given.items()}, len(p)) for p in parts])
-        codes = self._codes(net)[owner[sure]].float()
-        return net.plan.solve(conditions[sure], codes, weights[sure].to(self.device), ridge)
+        net.plan.remember(conditions, owner.to(self.device), self._codes(net).float())
 
     def networks(self) -> dict[str, nn.Module]:
         return {"net": self.net} | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
