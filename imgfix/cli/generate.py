@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.generate import Generator, Wish
+    from imgfix.zoo.descriptor import Descriptor, Model
 
 EPILOG = options.examples(
     'imgfix generate "a red apple" -n 8 --seed 7 -o out/',
@@ -352,7 +353,10 @@ def _draw(
         return batch.run(items, lambda order, tick: Outcome("", {"model": name}, "planned"), console, report)
     if all(item.problem or item.skipped for item in items) and grid is None:
         return batch.run(items, _never, console, report, unit="pictures")
-    generator = _open(shared, name)
+    model = models.load(shared, "generate", name)
+    if model.descriptor.net == "pix2pix":
+        return _translate(items, model, name, how, shared)
+    generator = _open(model, shared)
     console.say(f"{generator.descriptor.name} on {generator.placement}")
     if better:
         console.say(f"better: {better}, after imgfix weights pull {better}")
@@ -380,7 +384,7 @@ def _draw(
             **{"model": generator.descriptor.name, "output": {"width": pixels.shape[1], "height": pixels.shape[0]}},
         }
         if order.target is not None or grid is None:
-            _write(order, pixels, _record(order.wish, order.seed, how, name, generator, shared), shared)
+            _write(order, pixels, _record(order.wish, order.seed, how, name, generator.descriptor, shared), shared)
         seconds = time.monotonic() - start
         line = f"{pixels.shape[1]}x{pixels.shape[0]}, {time_in_words(seconds)}"
         return Outcome(line, {**facts, "seconds": round(seconds, 3)})
@@ -403,10 +407,39 @@ def _try(action: Callable[[], Any]) -> Any:
         raise UsageError(error.message, error.hint) from error
 
 
-def _open(shared: options.Shared, name: str) -> Generator:
+def _open(model: Model, shared: options.Shared) -> Generator:
     from imgfix.tasks.generate import Generator
 
-    return Generator(models.load(shared, "generate", name), shared.device)
+    return Generator(model, shared.device)
+
+
+def _translate(items: list[Item[Order]], model: Model, name: str, how: dict[str, Any], shared: options.Shared) -> int:
+    """Draw with a pix2pix network, which takes a picture and nothing else."""
+    from imgfix.media import image
+    from imgfix.tasks.translate import Translator
+
+    for wish in {item.job.wish for item in items}:
+        if wish.image is None or wish.prompt or wish.label or wish.sound:
+            raise UsageError(f"{name} takes a picture and nothing else", hint="imgfix generate --image sketch.png")
+    if len(items) > 1:
+        raise UsageError(f"{name} draws one picture of each input, whatever the seed", hint="leave -n and --seeds out")
+    translator = Translator(model, shared.device)
+    console, report = shared.console, Report(shared.console, shared.json)
+    console.say(f"{translator.descriptor.name} on {translator.placement}")
+    enlarge = None if shared.dry_run else _enlarger(how, shared)
+
+    def work(order: Order, tick: Tick) -> Outcome:
+        side = round(translator.side * (how["upscale"] or 1))
+        facts = {"model": translator.descriptor.name, "output": {"width": side, "height": side}}
+        if shared.dry_run:
+            return Outcome(f"{side}x{side}", facts, "planned")
+        assert order.wish.image is not None
+        pixels = translator.draw(image.read(order.wish.image))
+        pixels = pixels if enlarge is None else enlarge(pixels)
+        _write(order, pixels, _record(order.wish, order.seed, how, name, translator.descriptor, shared), shared)
+        return Outcome(f"{pixels.shape[1]}x{pixels.shape[0]}", facts)
+
+    return batch.run(items, work, console, report, unit="pictures")
 
 
 def _enlarger(how: dict[str, Any], shared: options.Shared) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -496,7 +529,7 @@ def _film(
     if shared.dry_run and missing is not None:
         console.say(f"would pull {name} ({size_in_words(missing)}) first")
         return batch.run([item], lambda _, tick: Outcome(f"{frames} frames", {}, "planned"), console, report)
-    generator = _open(shared, name)
+    generator = _open(models.load(shared, "generate", name), shared)
     console.say(f"{generator.descriptor.name} on {generator.placement}")
     for wish in wishes:
         _try(lambda wish=wish: generator.condition(wish))  # type: ignore[misc]
@@ -520,7 +553,7 @@ def _film(
 
 
 def _record(
-    wish: Wish, seed: int, how: dict[str, Any], name: str, generator: Generator, shared: options.Shared
+    wish: Wish, seed: int, how: dict[str, Any], name: str, descriptor: Descriptor, shared: options.Shared
 ) -> dict[str, Any] | None:
     """How a picture was drawn: what `--from` reads, and the command that draws it again; None under --no-record."""
     if not shared.record:
@@ -542,7 +575,7 @@ def _record(
     return {
         "command": shlex.join(words),
         "model": name,
-        "sha256": generator.descriptor.sha256,
+        "sha256": descriptor.sha256,
         "version": __version__,
         "generate": {key: value for key, value in made.items() if value is not None},
     }

@@ -221,6 +221,20 @@ def _describe_generator(config: Config) -> dict[str, Any]:
     return {"in_channels": 0, "out_channels": channels, **sizes, "tiling": False, "gan_trained": True}
 
 
+def _build_pix2pix(config: Config) -> nn.Module:
+    from imgfix.nets.pix2pix import Pix2Pix
+
+    return Pix2Pix(**config)
+
+
+def _describe_pix2pix(config: Config) -> dict[str, Any]:
+    return {
+        **_describe_generator(config),
+        "in_channels": config.get("inputs", 3),
+        "size_multiple": 2 ** config.get("depth", 5),
+    }
+
+
 NETS: dict[str, NetSpec] = {
     "rrdbnet": NetSpec("rrdbnet", _build_rrdbnet, _describe_rrdbnet, detect=detect.rrdbnet, adapt=detect.adapt_rrdbnet),
     "srvgg": NetSpec("srvgg", _build_srvgg, _describe_srvgg, detect=detect.srvgg),
@@ -240,5 +254,6 @@ NETS: dict[str, NetSpec] = {
     "niqe": NetSpec("niqe", _build_niqe, _describe_niqe, task="metric"),
     "words": NetSpec("words", _build_words, _describe_words, task="generate"),
     "dcgan": NetSpec("dcgan", _build_dcgan, _describe_generator, task="generate"),
+    "pix2pix": NetSpec("pix2pix", _build_pix2pix, _describe_pix2pix, task="generate"),
     "r3gan": NetSpec("r3gan", _build_r3gan, _describe_generator, task="generate"),
 }

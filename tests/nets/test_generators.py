@@ -145,7 +145,7 @@ def test_what_is_remembered_comes_back_and_noise_chooses_among_equals() -> None:
     found = memory(torch.cat((torch.zeros(6, 16), conditions), 1))
     assert float((found[:4] - codes[:4]).abs().max()) < 0.05
     with torch.no_grad():
-        memory.whim.fill_(20)
+        memory.whim.fill_(4)
     chosen = memory(torch.cat((torch.randn(40, 16), conditions[4].expand(40, 96)), 1))
     nearest = torch.cdist(chosen, codes).argmin(1)
     assert set(nearest.tolist()) == {4, 5}

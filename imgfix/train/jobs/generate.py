@@ -22,6 +22,7 @@ from imgfix.train.captioned import CaptionedPool, load_captioned, rank_in_group
 from imgfix.train.diffaugment import augment
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import starting_net
+from imgfix.train.jobs.pix2pix import Pix2PixJob
 from imgfix.train.recipe import Recipe
 
 MOST_SETTLING = 8192
@@ -79,6 +80,8 @@ class Options:
     """How often the class is withheld."""
     sound_share: float = 0.2
     """Part of the batch that is drawn among pictures with sounds."""
+    source: str = "edges"
+    """What pix2pix is given where there are no pairs: `edges` or `grey`."""
     image_share: float = 0.0
     """How often the network is shown the picture itself as a condition; 0 makes a network that cannot look."""
 
@@ -92,6 +95,7 @@ DEFAULTS = {
     "validate_every": 1000,
 }
 NET_DEFAULTS: dict[str, dict[str, Any]] = {
+    "pix2pix": {"batch": 8, "lr": 4e-4, "betas": (0.5, 0.99), "pixel": 20.0, "adversarial": 0.5, "validate_every": 200},
     "dcgan": {
         "batch": 64,
         "lr": 2e-4,
@@ -106,12 +110,15 @@ NET_DEFAULTS: dict[str, dict[str, Any]] = {
         "adversary": "nonsaturating",
         "r1": 0.0,
         "r2": 0.0,
-    }
+    },
 }
 
 
-def build(recipe: Recipe, device: torch.device) -> GenerateJob:
+def build(recipe: Recipe, device: torch.device) -> GenerateJob | Pix2PixJob:
     """Make the job; raises ImgfixError for unusable pictures, models or sizes."""
+    if recipe.net == "pix2pix" or recipe.input or (recipe.model and _net_of(recipe.model) == "pix2pix"):
+        options = recipe.options or Options()
+        return Pix2PixJob(recipe, device, options.source, options.pixel, options.adversarial)
     return GenerateJob(recipe, device)
 
 
@@ -555,6 +562,12 @@ def _generator(net: nn.Module) -> Any:
     if isinstance(net, DCGANGenerator | R3Generator) or hasattr(net, "_orig_mod"):
         return net
     raise UsageError(f"a {type(net).__name__} is not a generator", hint="choose --net r3gan or dcgan")
+
+
+def _net_of(model: str) -> str:
+    from imgfix import zoo
+
+    return zoo.load(model).descriptor.net
 
 
 def _channels_of(model: str) -> int:
