@@ -35,6 +35,7 @@ EPILOG = options.examples(
 
 _WHAT = "What to draw"
 _VARIETY = "How many and which"
+_DIFFUSION = "Diffusion models (--model hf:organisation/name, or a folder)"
 _SHEET = 2000  # pixels of a sheet's longer side, above which its pictures are not enlarged
 
 
@@ -89,6 +90,18 @@ Enlarge = Annotated[
 Upscaler = Annotated[
     str, _option("--upscale-model", panel="Output", metavar="NAME", help="By this upscaling model (auto).")
 ]
+Steps = Annotated[int | None, _option("--steps", panel=_DIFFUSION, metavar="N", help="Denoising steps.", min=1)]
+Guidance = Annotated[
+    float | None, _option("--guidance", panel=_DIFFUSION, metavar="N", help="How strictly words are followed.", min=0)
+]
+Negative = Annotated[
+    str | None, _option("--negative", panel=_DIFFUSION, metavar="WORDS", help="What should not be in the picture.")
+]
+Width = Annotated[int | None, _option("--width", panel=_DIFFUSION, metavar="N", help="Pixels.", min=8)]
+Height = Annotated[int | None, _option("--height", panel=_DIFFUSION, metavar="N", help="Pixels.", min=8)]
+LowMemory = Annotated[
+    bool, _option("--low-memory", panel=_DIFFUSION, help="In slices, and on the device only what computes.")
+]
 ModelName = Annotated[
     str,
     typer.Option(
@@ -132,6 +145,12 @@ def command(
     skip_existing: options.SkipExisting = False,
     no_record: options.NoRecord = False,
     model: ModelName = "auto",
+    steps: Steps = None,
+    guidance: Guidance = None,
+    negative: Negative = None,
+    width: Width = None,
+    height: Height = None,
+    low_memory: LowMemory = False,
     device: options.Device = "auto",
     offline: options.Offline = False,
     json: options.Json = False,
@@ -161,6 +180,20 @@ def command(
     if old is not None:
         asked, seed_list, shared = _repeated(old, asked, seed_list, shared)
     wishes = _wishes(asked, interpolate)
+    diffusing = {
+        **{"steps": steps, "guidance": guidance, "negative": negative, "width": width, "height": height},
+        **{"low_memory": low_memory},
+    }
+    if _is_diffusion(shared.model):
+        how = {key: asked[key] for key in ("truncation", "upscale")} | {"upscale_model": upscale_model} | diffusing
+        orders = _orders(wishes, seed_list or [0], shared.model, shared, grid)
+        return _diffuse(orders, diffusing, how, shared, interpolate is not None or grid is not None)
+    for option, value in diffusing.items():
+        if value not in (None, False):
+            raise UsageError(
+                f"--{option.replace('_', '-')} is for diffusion models",
+                hint="name one: --model hf:organisation/name, or its folder",
+            )
     name, better = models.choose(shared, "generate")
     how = {key: asked[key] for key in ("truncation", "upscale")} | {"upscale_model": upscale_model}
     if interpolate is not None:
@@ -413,6 +446,48 @@ def _open(model: Model, shared: options.Shared) -> Generator:
     return Generator(model, shared.device)
 
 
+def _is_diffusion(name: str) -> bool:
+    """Whether a model's name means a diffusion pipeline; as `imgfix.tasks.diffusion`, but without loading torch."""
+    return name.startswith("hf:") or (Path(name).expanduser() / "model_index.json").is_file()
+
+
+def _diffuse(
+    items: list[Item[Order]], asked: dict[str, Any], how: dict[str, Any], shared: options.Shared, unfit: bool
+) -> int:
+    """Draw with a diffusion pipeline, which takes a prompt and perhaps a picture."""
+    from imgfix.media import image
+    from imgfix.tasks.diffusion import Diffusion, DiffusionOptions
+
+    wanted = DiffusionOptions(**asked)
+    for wish in {item.job.wish for item in items}:
+        if wish.prompt is None or wish.label is not None or wish.sound is not None:
+            raise UsageError(
+                f"{shared.model} takes a prompt, and perhaps --image", hint="leave --class and --sound out"
+            )
+    if unfit or how["truncation"] is not None:
+        raise UsageError("--interpolate, --grid and --truncation are not for diffusion models", hint="leave them out")
+    if all(item.problem or item.skipped for item in items):
+        return batch.run(items, _never, shared.console, Report(shared.console, shared.json), unit="pictures")
+    console, report = shared.console, Report(shared.console, shared.json)
+    if shared.dry_run:
+        return batch.run(items, lambda order, tick: Outcome("", {"model": shared.model}, "planned"), console, report)
+    pipeline = Diffusion(shared.model, shared.device, offline=shared.offline)
+    console.say(f"{shared.model} on {pipeline.placement}")
+    enlarge = _enlarger(how, shared)
+
+    def work(order: Order, tick: Tick) -> Outcome:
+        wish = order.wish
+        start = image.read(wish.image) if wish.image is not None else None
+        assert wish.prompt is not None
+        pixels = pipeline.draw(wish.prompt, order.seed, wanted, picture=start, strength=wish.strength)
+        pixels = pixels if enlarge is None else enlarge(pixels)
+        _write(order, pixels, _record(wish, order.seed, how, shared.model, None, shared), shared)
+        facts = {"model": shared.model, "output": {"width": pixels.shape[1], "height": pixels.shape[0]}}
+        return Outcome(f"{pixels.shape[1]}x{pixels.shape[0]}", facts)
+
+    return batch.run(items, work, console, report, unit="pictures")
+
+
 def _translate(items: list[Item[Order]], model: Model, name: str, how: dict[str, Any], shared: options.Shared) -> int:
     """Draw with a pix2pix network, which takes a picture and nothing else."""
     from imgfix.media import image
@@ -553,12 +628,12 @@ def _film(
 
 
 def _record(
-    wish: Wish, seed: int, how: dict[str, Any], name: str, descriptor: Descriptor, shared: options.Shared
+    wish: Wish, seed: int, how: dict[str, Any], name: str, descriptor: Descriptor | None, shared: options.Shared
 ) -> dict[str, Any] | None:
     """How a picture was drawn: what `--from` reads, and the command that draws it again; None under --no-record."""
     if not shared.record:
         return None
-    made = {
+    made: dict[str, Any] = {
         "prompt": wish.prompt,
         "class": wish.label,
         "sound": str(wish.sound) if wish.sound else None,
@@ -567,15 +642,18 @@ def _record(
         "seed": seed,
         "truncation": how["truncation"],
         "upscale": how["upscale"],
+        **{key: how[key] for key in ("steps", "guidance", "negative", "width", "height") if key in how},
     }
     words = ["imgfix", "generate", *([wish.prompt] if wish.prompt else []), "--model", name]
     for key, value in made.items():
         if key != "prompt" and value is not None:
             words += [f"--{key}", f"{value:g}" if isinstance(value, float) else str(value)]
-    return {
+    record: dict[str, Any] = {
         "command": shlex.join(words),
         "model": name,
-        "sha256": descriptor.sha256,
         "version": __version__,
         "generate": {key: value for key, value in made.items() if value is not None},
     }
+    if descriptor is not None:
+        record["sha256"] = descriptor.sha256
+    return record
