@@ -21,6 +21,8 @@ from imgfix.runtime import device as devices
 from imgfix.zoo.descriptor import Descriptor, Model
 
 LARGEST_SEED = 2**63 - 1
+WEIGHT_OF_CLASS, WEIGHT_OF_CHANCE = 0.6, 0.2
+"""Of the vector of a class beside words: where it was asked for, and where the seed chose it."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,10 @@ class Generator:
             parts.append(torch.cat([encoder.sound(look[None].to(device)) for look in looks]).mean(0, keepdim=True))
         content = torch.stack(parts).mean(0) if parts else encoder.nothing[None]
         number = self.classes.index(wish.label) if wish.label is not None else self._class_of(seed)
-        return encoder.join(content, {"class": torch.tensor([number], device=device)})
+        joined = encoder.join(content, {"class": torch.tensor([number], device=device)})
+        if self.draws_words and self.classes:  # a manner must not outweigh what is to be drawn
+            joined[:, encoder.size :] *= WEIGHT_OF_CLASS if wish.label is not None else WEIGHT_OF_CHANCE
+        return joined
 
     def _class_of(self, seed: int) -> int:
         """The class that a seed asks for; -1 where classes are not manners of drawing."""
