@@ -5,6 +5,7 @@
     large = imgfix.upscale("photo.jpg", scale=2)              # (H, W, C) numpy array
     clean = imgfix.inpaint("photo.jpg", mask="mask.png")
     clear = imgfix.restore("scan.jpg")
+    apple = imgfix.generate("a red apple", seed=7)            # (H, W, 4) with transparency
     model = imgfix.load("realesrgan-x4plus")                  # a descriptor and a torch module
 
 Nothing heavy is imported until one of these is used.
@@ -16,15 +17,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imgfix.api import inpaint, restore, upscale
+    from imgfix.api import generate, inpaint, restore, upscale
     from imgfix.zoo import load
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "inpaint", "load", "restore", "upscale"]
+__all__ = ["__version__", "generate", "inpaint", "load", "restore", "upscale"]
 
 _HOMES = {
     "upscale": "imgfix.api",
+    "generate": "imgfix.api",
     "inpaint": "imgfix.api",
     "restore": "imgfix.api",
     "load": "imgfix.zoo",

@@ -21,6 +21,7 @@ from imgfix.media.mask import Box, Length
 
 if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.generate import Generator
     from imgfix.tasks.upscale import UpscaleOptions
     from imgfix.zoo.descriptor import Model
 
@@ -179,6 +180,55 @@ def _upscale_clip(
     form = animation.form_for(target, found.format, None)
     assert form is not None
     run(found, target, form, sequence_for(engine, options, found.width, found.height), progress=progress)
+
+
+def generate(
+    prompt: str | None = None,
+    *,
+    label: str | None = None,
+    sound: str | Path | None = None,
+    image: str | Path | None = None,
+    strength: float = 0.5,
+    seed: int = 0,
+    truncation: float = 1.0,
+    model: str | Model | Generator = "auto",
+    output: str | Path | None = None,
+    device: str = "auto",
+) -> np.ndarray:
+    """Draw a picture from words, a class, a sound or another picture.
+
+    Args:
+        prompt: what to draw.
+        label: a class of the model (`--class`).
+        sound: a sound file of it.
+        image: a picture to start from, and `strength` how far the words may lead from it, 0 to 1.
+        seed: equal seeds give equal pictures.
+        truncation: below 1 more typical.
+        model: a catalog name, a weights file, `auto`, what `load` gave, or an `imgfix.tasks.generate.Generator` to draw
+            many pictures without loading the model each time.
+        output: also write the picture there.
+        device: as on the command line.
+
+    Returns:
+        (H, W, C) uint8: grey, RGB, or RGB with opacity.
+
+    Raises:
+        ImgfixError: as for `upscale`.
+    """
+    from imgfix import zoo
+    from imgfix.tasks.generate import Generator, Wish
+    from imgfix.zoo.descriptor import Model
+
+    wish = Wish(prompt, label, Path(sound) if sound else None, Path(image) if image else None, strength)
+    if not isinstance(model, Generator):
+        model = Generator(model if isinstance(model, Model) else zoo.load(model, task="generate"), device)
+    array = model.draw(wish, seed, truncation)
+    if output is not None:
+        transparent = array.shape[2] == 4
+        alpha = np.ascontiguousarray(array[..., 3]) if transparent else None
+        pixels = np.ascontiguousarray(array[..., :3] if transparent else array)
+        media.write(Path(output), Picture(pixels, alpha, Metadata()))
+    return array
 
 
 def restore(

@@ -65,3 +65,15 @@ def test_nonsense_is_refused() -> None:
 def test_names_that_are_not_there_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'downscale'"):
         imgfix.downscale  # noqa: B018
+
+
+def test_a_picture_is_drawn_and_written(tmp_path: Path) -> None:
+    from tests.making import generator_file
+
+    model = generator_file(tmp_path / "tiny.safetensors")
+    drawn = imgfix.generate("a red cat", seed=3, model=str(model), output=tmp_path / "a.png")
+    assert drawn.shape == (32, 32, 4)
+    with Image.open(tmp_path / "a.png") as written:
+        assert (np.asarray(written) == drawn).all()
+    with pytest.raises(UsageError, match="holds no word"):
+        imgfix.generate("", model=str(model))

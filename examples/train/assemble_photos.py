@@ -163,7 +163,8 @@ def fetch(source: Source, packages: Path) -> Path:
     """Download and unpack one package with its registry's own client; both are kept and reused."""
     cache = packages / source.registry
     cache.mkdir(parents=True, exist_ok=True)
-    folder = cache / f"{source.package}-{source.version}".replace(":", "_")
+    plain = source.package.removeprefix("@").replace("/", "-")  # a scope of npm is part of its archives' names
+    folder = cache / f"{plain}-{source.version}".replace(":", "_")
     if folder.is_dir():
         return folder
     partial = folder.with_name(folder.name + ".part")
@@ -174,7 +175,7 @@ def fetch(source: Source, packages: Path) -> Path:
         )
         run(cache, ["dpkg", "-x", archive.name, partial.name])
     elif source.registry == "npm":
-        pattern = f"{source.package}-{source.version}.tgz"
+        pattern = f"{plain}-{source.version}.tgz"
         archive = one(cache, pattern) or run(
             cache, ["npm", "pack", "--silent", f"{source.package}@{source.version}"], pattern
         )

@@ -12,6 +12,7 @@ from imgfix.errors import ModelError
 
 if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
+    from imgfix.zoo.descriptor import Model
 
 
 def choose(shared: Shared, task: str | tuple[str, ...], scale: int | None = None) -> tuple[str, str | None]:
@@ -46,25 +47,33 @@ def bytes_to_pull(name: str) -> int | None:
     return entry.sources[0].download_bytes if entry.sources else entry.bytes
 
 
+def load(shared: Shared, task: str | tuple[str, ...], name: str) -> Model:
+    """Load a model, and pull it first when it was named and is missing.
+
+    Raises ModelError, DownloadError.
+    """
+    from imgfix import zoo
+
+    console = shared.console
+    missing = bytes_to_pull(name)
+    if missing is None or shared.offline:
+        return zoo.load(name, task=task, offline=shared.offline)
+    start = time.monotonic()
+    console.say(f"pulling {name} ({size_in_words(missing)})")
+    with console.progress("bytes") as progress, progress.file(name) as tick:
+        model = zoo.load(name, task=task, offline=False, progress=tick)
+    console.say(f"pulled {name} in {time_in_words(time.monotonic() - start)}")
+    return model
+
+
 def open_engine(shared: Shared, task: str | tuple[str, ...], name: str) -> Engine:
     """Load a model (pull it first when it was named and is missing) and place it.
 
     Raises ModelError, DownloadError, UsageError (no such device).
     """
-    from imgfix import zoo
     from imgfix.runtime.engine import Engine
 
-    console = shared.console
-    missing = bytes_to_pull(name)
-    if missing is not None and not shared.offline:
-        start = time.monotonic()
-        console.say(f"pulling {name} ({size_in_words(missing)})")
-        with console.progress("bytes") as progress, progress.file(name) as tick:
-            model = zoo.load(name, task=task, offline=False, progress=tick)
-        console.say(f"pulled {name} in {time_in_words(time.monotonic() - start)}")
-    else:
-        model = zoo.load(name, task=task, offline=shared.offline)
-    return Engine(model, shared.device, shared.precision, note=console.warn)
+    return Engine(load(shared, task, name), shared.device, shared.precision, note=shared.console.warn)
 
 
 def announce(shared: Shared, engine: Engine, better: str | None = None) -> None:

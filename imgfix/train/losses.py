@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Adversary = Literal["nonsaturating", "hinge", "relativistic"]
+Adversary = Literal["nonsaturating", "hinge", "relativistic", "paired"]
 
 
 def charbonnier(result: Tensor, target: Tensor, epsilon: float = 1e-3) -> Tensor:
@@ -27,7 +28,8 @@ def fool(kind: Adversary, fake: Tensor, real: Tensor | None = None) -> Tensor:
 
     Args:
         kind: `nonsaturating` (Goodfellow et al. 2014), `hinge` (Lim & Ye 2017), or `relativistic` (its average form,
-            Jolicoeur-Martineau 2018, arXiv 1807.00734), which needs `real`.
+            Jolicoeur-Martineau 2018, arXiv 1807.00734), or `paired` (its first form, picture by picture, as in R3GAN,
+            Huang et al. 2024, arXiv 2501.05441); the last two need `real`.
         fake: logits of what the net made.
         real: logits of true pictures, detached.
     """
@@ -37,6 +39,9 @@ def fool(kind: Adversary, fake: Tensor, real: Tensor | None = None) -> Tensor:
         assert real is not None
         fake, real = fake.float(), real.float()
         return 0.5 * (F.softplus(-(fake - real.mean())).mean() + F.softplus(real - fake.mean()).mean())
+    if kind == "paired":
+        assert real is not None
+        return F.softplus(real.float() - fake.float()).mean()
     return F.softplus(-fake.float()).mean()
 
 
@@ -47,10 +52,12 @@ def judge(kind: Adversary, fake: Tensor, real: Tensor) -> Tensor:
         return F.relu(1 + fake).mean() + F.relu(1 - real).mean()
     if kind == "relativistic":
         return 0.5 * (F.softplus(-(real - fake.mean())).mean() + F.softplus(fake - real.mean()).mean())
+    if kind == "paired":
+        return F.softplus(fake - real).mean()
     return F.softplus(fake).mean() + F.softplus(-real).mean()
 
 
-def gradient_penalty(discriminator: nn.Module, pictures: Tensor) -> Tensor:
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], pictures: Tensor) -> Tensor:
     """Half the mean squared gradient of the logits at `pictures`: R1 at real ones, R2 at made ones.
 
     Mescheder et al. 2018 (arXiv 1801.04406). In fp32: the gradients are small.

@@ -249,6 +249,48 @@ def _describe_cidnet(config: Config) -> dict[str, Any]:
     return {"size_multiple": 8, "size_minimum": 8, "receptive_field": None}
 
 
+def _build_words(config: Config) -> nn.Module:
+    from imgfix.nets.words import WordTable
+
+    return WordTable(**config)
+
+
+def _describe_words(config: Config) -> dict[str, Any]:
+    return {"out_channels": config.get("size", 96), "tiling": False, "precisions": ("fp32",)}
+
+
+def _build_dcgan(config: Config) -> nn.Module:
+    from imgfix.nets.dcgan import DCGANGenerator
+
+    return DCGANGenerator(**config)
+
+
+def _build_r3gan(config: Config) -> nn.Module:
+    from imgfix.nets.r3gan import R3Generator
+
+    return R3Generator(**config)
+
+
+def _describe_generator(config: Config) -> dict[str, Any]:
+    channels, side = config.get("channels", 3), config.get("side", 64)
+    sizes = {"native_size": side, "size_minimum": side, "size_multiple": side}
+    return {"in_channels": 0, "out_channels": channels, **sizes, "tiling": False, "gan_trained": True}
+
+
+def _build_pix2pix(config: Config) -> nn.Module:
+    from imgfix.nets.pix2pix import Pix2Pix
+
+    return Pix2Pix(**config)
+
+
+def _describe_pix2pix(config: Config) -> dict[str, Any]:
+    return {
+        **_describe_generator(config),
+        "in_channels": config.get("inputs", 3),
+        "size_multiple": 2 ** config.get("depth", 5),
+    }
+
+
 NETS: dict[str, NetSpec] = {
     "rrdbnet": NetSpec("rrdbnet", _build_rrdbnet, _describe_rrdbnet, detect=detect.rrdbnet, adapt=detect.adapt_rrdbnet),
     "srvgg": NetSpec("srvgg", _build_srvgg, _describe_srvgg, detect=detect.srvgg),
@@ -280,4 +322,8 @@ NETS: dict[str, NetSpec] = {
     "lpips": NetSpec("lpips", _build_lpips, _describe_lpips, task="metric"),
     "inception": NetSpec("inception", _build_inception, _describe_inception, task="metric"),
     "niqe": NetSpec("niqe", _build_niqe, _describe_niqe, task="metric"),
+    "words": NetSpec("words", _build_words, _describe_words, task="generate"),
+    "dcgan": NetSpec("dcgan", _build_dcgan, _describe_generator, task="generate"),
+    "pix2pix": NetSpec("pix2pix", _build_pix2pix, _describe_pix2pix, task="generate"),
+    "r3gan": NetSpec("r3gan", _build_r3gan, _describe_generator, task="generate"),
 }

@@ -71,5 +71,5 @@ def test_every_recipe_is_understood(path: Path) -> None:
     from imgfix.train.recipe import build_recipe, read_toml
 
     content = read_toml(path)
-    kind = next(key for key in ("upscale", "restore", "inpaint") if key in content)
+    kind = next(key for key in ("upscale", "restore", "inpaint", "video", "generate") if key in content)
     assert build_recipe(kind, [content]).kind == kind

@@ -1,0 +1,142 @@
+"""Training pix2pix: from pairs of pictures, or from pictures whose edges or grey tones are the input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from imgfix.errors import UsageError
+from imgfix.nets import discriminator
+from imgfix.nets.pix2pix import Pix2Pix
+from imgfix.tasks.translate import SOURCES, prepared
+from imgfix.train import losses
+from imgfix.train.captioned import CaptionedPool, read_captions
+from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.jobs.common import starting_net
+from imgfix.train.pool import find_pictures
+from imgfix.train.recipe import Recipe
+from imgfix.train.split import held_out
+
+
+class Pix2PixJob:
+    """See `imgfix.train.job.TrainJob`."""
+
+    def __init__(self, recipe: Recipe, device: torch.device, source: str, pixel: float, adversarial: float) -> None:
+        self.recipe, self.device = recipe, device
+        self.source = "pairs" if recipe.input else source
+        if self.source not in (*SOURCES, "pairs"):
+            raise UsageError(f"source = {source}: not a kind of input", hint=f"choose one of {', '.join(SOURCES)}")
+        self.pixel, self.adversarial = pixel, adversarial
+        self._read()
+        start, facts = starting_net(
+            recipe, device, task="generate", key="pix2pix",
+            config={"side": recipe.crop, "inputs": self.inputs.shape[1], "channels": self.targets.shape[1],
+                    "source": self.source},
+            check={"native_size": recipe.crop},
+        )  # fmt: skip
+        if not isinstance(start.net, Pix2Pix):
+            raise UsageError(f"a {type(start.net).__name__} does not take pictures", hint="choose --net pix2pix")
+        self.net, self.key, self.config = start.net, start.key, start.config
+        self.judge: nn.Module | None = None
+        if adversarial:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(recipe.seed + 1)
+                channels = self.inputs.shape[1] + self.targets.shape[1]
+                self.judge = discriminator.build("patch", channels, 32).to(device)
+        if device.type == "cpu":
+            for net in self.networks().values():
+                net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._facts = [f"{len(self.training)} pictures, {len(self.held)} held out; given: {self.source}", *facts]
+
+    def _read(self) -> None:
+        """Decode the pictures, and split their numbers into those to learn from and those to measure on."""
+        recipe = self.recipe
+        if recipe.input and recipe.target:
+            left = {path.stem: path for path in find_pictures([recipe.input])}
+            right = {path.stem: path for path in find_pictures([recipe.target])}
+            stems = sorted(left.keys() & right.keys())
+            if len(stems) < 2:
+                raise UsageError(
+                    f"{recipe.input} and {recipe.target} share {len(stems)} names", hint="name pairs alike"
+                )
+            items = [
+                [items[0] for items in [read_captions([str(side[s])])[0] for s in stems]] for side in (left, right)
+            ]
+            pools = [CaptionedPool(part, recipe.crop, listen=False) for part in items]
+            if len(pools[0]) != len(pools[1]):
+                raise UsageError(
+                    "some pairs cannot be read", hint="; ".join((*pools[0].skipped, *pools[1].skipped)[:3])
+                )
+            self.inputs, self.targets = pools[0].pixels, pools[1].pixels
+        else:
+            pool = CaptionedPool(read_captions(recipe.photos)[0], recipe.crop, listen=False)
+            pools = [pool]
+            self.targets = pool.pixels
+            pictures = self.targets.permute(0, 2, 3, 1).numpy()
+            self.inputs = torch.from_numpy(prepared(pictures, self.source)).permute(0, 3, 1, 2)
+        names = [item.path for item in pools[-1].items]
+        apart = set(held_out(names, recipe.val_fraction)[1])
+        self.training = [n for n, name in enumerate(names) if name not in apart]
+        self.held = [n for n, name in enumerate(names) if name in apart][: recipe.val_limit]
+
+    def networks(self) -> dict[str, nn.Module]:
+        return {"net": self.net} | ({"discriminator": self.judge} if self.judge is not None else {})
+
+    def players(self, step: int) -> tuple[str, ...]:
+        return ("net", "discriminator") if self.judge is not None else ("net",)
+
+    def sample(self, draw: Draw) -> Batch:
+        chance = draw.uniform(2, "pair")
+        numbers = torch.tensor(self.training)[(chance[:, 0] * len(self.training)).long()]
+        batch = {"input": self.inputs[numbers].float() / 255, "target": self.targets[numbers].float() / 255}
+        flip = (chance[:, 1] < 0.5)[:, None, None, None]
+        return {name: torch.where(flip, t.flip(3), t).to(self.device) for name, t in batch.items()}
+
+    def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
+        given, target = batch["input"], batch["target"]
+        if player == "discriminator":
+            judge = networks["discriminator"]
+            made, true = (judge(torch.cat((given, p), 1)) for p in (batch["output"], target))
+            return {"judge": losses.judge("nonsaturating", made, true) / 2}
+        made = networks["net"](given).float()
+        batch["output"] = made.detach()
+        found = {"pixel": self.pixel * (made - target).abs().mean()}
+        if self.judge is not None:
+            logits = networks["discriminator"](torch.cat((given, made), 1))
+            found["adversarial"] = self.adversarial * losses.fool("nonsaturating", logits)
+        return found
+
+    def validate(self, net: nn.Module) -> Validation | None:
+        if not self.held:
+            return None
+        numbers = torch.tensor(self.held)
+        given = self.inputs[numbers].float().to(self.device) / 255
+        target = self.targets[numbers].float().to(self.device) / 255
+        made = torch.cat([net(part) for part in given.split(16)]).float()
+        error = float((made - target).abs().mean())
+        return Validation(
+            {"l1": error},
+            -error,
+            {k: _rgb(v) for k, v in zip(("input", "output", "target"), (given, made, target), strict=True)},
+        )
+
+    def preview(self, batch: Batch) -> dict[str, Tensor]:
+        return {"input": _rgb(batch["input"]), "target": _rgb(batch["target"])}
+
+    def identity(self) -> NetIdentity:
+        return NetIdentity(self.key, self.config, {"task": "generate"})
+
+    def exported(self, net: nn.Module) -> dict[str, Tensor]:
+        return {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()}
+
+    def facts(self) -> list[str]:
+        return list(self._facts)
+
+
+def _rgb(pictures: Tensor) -> Tensor:
+    """Pictures of 1, 3 or 4 channels on white."""
+    if pictures.shape[1] == 4:
+        return pictures[:, :3] + 1 - pictures[:, 3:]
+    return pictures.expand(-1, 3, -1, -1)

@@ -1,0 +1,151 @@
+"""Word tables, conditions and generators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from imgfix.nets.conditions import ConditionEncoder, steer
+from imgfix.nets.dcgan import DCGANDiscriminator
+from imgfix.nets.r3gan import CodeMemory, R3Discriminator, R3Generator
+from imgfix.nets.words import split
+from tests.making import NETS, SMALL, word_table
+
+
+def test_words_are_split_without_case_accents_and_signs() -> None:
+    assert split("A Café-Crème, don't_stop!") == ["a", "cafe", "creme", "dont", "stop"]
+    assert split(" ?! ") == []
+    assert split("кошка 猫") == ["кошка", "猫"]
+
+
+def test_a_plural_is_its_singular_and_an_unknown_word_is_made_of_pieces() -> None:
+    table = word_table()
+    assert torch.equal(table.vector("cats"), table.vector("cat"))
+    assert table.knows("apples") and not table.knows("florb")
+    assert torch.isfinite(table.vector("florb")).all() and table.vector("florb").abs().max() > 0
+    assert not torch.equal(table.vector("florb"), table.vector("blorf"))
+    assert table.embed("").shape == (1, 8) and table.embed("red cat").shape == (2, 8)
+
+
+def test_a_table_survives_storage_in_half_precision() -> None:
+    table, other = word_table(), word_table()
+    other.vectors.zero_()
+    other.load_state_dict({name: tensor.half().float() for name, tensor in table.state_dict().items()})
+    assert torch.equal(other.vectors, table.vectors) and other.numbers == table.numbers
+
+
+def encoder() -> ConditionEncoder:
+    torch.manual_seed(0)
+    made = ConditionEncoder(words=word_table().config(), classes=("a", "b"), sound=True, image=True, size=16)
+    assert made.words is not None
+    made.words.copy_from(word_table())
+    return made.eval()
+
+
+def given(count: int = 3) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return {
+        "words": torch.randn(count, 4, 8),
+        "word_mask": torch.ones(count, 4, dtype=torch.bool),
+        "sound": torch.randn(count, 1, 64, 128),
+        "has_sound": torch.ones(count, dtype=torch.bool),
+        "image": torch.rand(count, 4, 32, 32),
+        "has_image": torch.ones(count, dtype=torch.bool),
+        "class": torch.zeros(count, dtype=torch.long),
+    }
+
+
+def test_any_subset_of_conditions_is_taken_and_each_changes_the_vector() -> None:
+    made, all_of_them = encoder(), given()
+    whole = made(all_of_them, 3)
+    assert whole.shape == (3, 16)
+    for present, key in (("word_mask", "words"), ("has_sound", "sound"), ("has_image", "image")):
+        without = {**all_of_them, present: torch.zeros_like(all_of_them[present])}
+        fewer = {name: value for name, value in all_of_them.items() if name not in (present, key)}
+        assert torch.allclose(made(without, 3), made(fewer, 3), atol=1e-6)
+        assert not torch.allclose(made(without, 3), whole)
+    nothing = made({}, 2)
+    assert torch.allclose(nothing[0, :8], made.nothing) and torch.equal(nothing[0], nothing[1])
+    assert not torch.allclose(made({**all_of_them, "class": torch.ones(3, dtype=torch.long)}, 3), whole)
+
+
+def test_a_row_does_not_depend_on_the_others() -> None:
+    made, batch = encoder(), given()
+    batch["has_sound"] = torch.tensor([True, False, True])
+    whole = made(batch, 3)
+    for row in range(3):
+        alone = made({name: value[row : row + 1] for name, value in batch.items()}, 1)
+        assert torch.allclose(alone[0], whole[row], atol=1e-5)
+
+
+def test_the_order_of_words_and_padding_do_not_matter() -> None:
+    made, batch = encoder(), given(1)
+    turned = {**batch, "words": batch["words"].flip(1)}
+    assert torch.allclose(made(batch, 1), made(turned, 1), atol=1e-5)
+    padded = {
+        **batch,
+        "words": torch.cat((batch["words"], torch.randn(1, 3, 8)), 1),
+        "word_mask": torch.cat((batch["word_mask"], torch.zeros(1, 3, dtype=torch.bool)), 1),
+    }
+    assert torch.allclose(made(batch, 1), made(padded, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("key", NETS)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_generators_draw_the_size_they_say(key: str, channels: int) -> None:
+    net = NETS[key](channels=channels, classes=["a"], **SMALL[key]).eval()
+    drawn = net(torch.randn(2, net.noise), {"class": torch.tensor([0, -1])})
+    assert drawn.shape == (2, channels, 32, 32)
+
+
+@pytest.mark.parametrize("key", NETS)
+def test_a_side_that_cannot_be_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="side"):
+        NETS[key](**{**SMALL[key], "side": 42})
+
+
+@pytest.mark.parametrize("kind", [DCGANDiscriminator, R3Discriminator])
+def test_discriminators_look_at_what_is_asked_for(kind: Any) -> None:
+    sizes = {"widths": (8, 8, 8)} if kind is R3Discriminator else {"width": 4}
+    judge = kind(side=32, channels=3, asked=5, **sizes).eval()
+    pictures = torch.rand(4, 3, 32, 32)
+    one, other = judge(pictures, torch.randn(4, 5)), judge(pictures, torch.randn(4, 5))
+    assert one.shape == (4,) and not torch.allclose(one, other)
+
+
+def test_steered_noise_is_largest_where_it_should_be_and_keeps_its_numbers() -> None:
+    noise = torch.randn(64, 12)
+    wanted = torch.arange(64) % 5
+    turned = steer(noise, wanted, 5)
+    assert torch.equal(turned[:, :5].argmax(1), wanted)
+    assert torch.equal(turned.sort(1).values, noise.sort(1).values) and torch.equal(turned[:, 5:], noise[:, 5:])
+
+
+def test_codes_hold_what_pictures_differ_in() -> None:
+    net = R3Generator(channels=4, **SMALL["r3gan"])
+    y = torch.linspace(0, 1, 32)[:, None]
+    pictures = torch.stack([(y * n / 8).expand(4, 32, 32) for n in range(8)])
+    assert net.settle(pictures) > 0.99
+    codes = net.encode(pictures)
+    assert codes.shape == (8, 12) and float(codes.mean(0).abs().max()) < 2e-3
+    torch.nn.init.zeros_(net.last.weight)
+    torch.nn.init.zeros_(net.last.bias)
+    assert float((net.decode(codes) - pictures).abs().max()) < 0.05
+
+
+def test_what_is_remembered_comes_back_and_noise_chooses_among_equals() -> None:
+    torch.manual_seed(0)
+    conditions = torch.nn.functional.layer_norm(torch.randn(6, 96), (96,))
+    conditions[5] = conditions[4]  # one caption, two pictures
+    codes = torch.randn(6, 12)
+    memory = CodeMemory(16, 96, 12, 6, 6)
+    memory.remember(conditions, torch.arange(6), codes)
+    found = memory(torch.cat((torch.zeros(6, 16), conditions), 1))
+    assert float((found[:4] - codes[:4]).abs().max()) < 0.05
+    with torch.no_grad():
+        memory.whim.fill_(4)
+    chosen = memory(torch.cat((torch.randn(40, 16), conditions[4].expand(40, 96)), 1))
+    nearest = torch.cdist(chosen, codes).argmin(1)
+    assert set(nearest.tolist()) == {4, 5}

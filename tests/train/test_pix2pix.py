@@ -1,0 +1,76 @@
+"""pix2pix: pairs or made inputs, what is learned, and its use by the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgfix import cli, zoo
+from imgfix.errors import UsageError
+from imgfix.media import image
+from imgfix.tasks.translate import Translator, looks_drawn, prepared
+from imgfix.train.recipe import build_recipe
+from imgfix.train.run import run_training
+from tests.train.test_generate import COLOURS, disc
+
+SMALL: dict[str, Any] = {
+    **{"net": "pix2pix", "net_config": {"width": 8, "depth": 3}, "device": "cpu", "crop": 32, "batch": 4, "warmup": 0},
+    **{"val_fraction": 0.2, "steps": 60, "validate_every": 60, "lr": 4e-3, "ema": 0.9},
+}
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> tuple[Path, Path]:
+    """Grey discs and red ones."""
+    for number in range(6):
+        disc(tmp_path / "target" / f"{number}.png", COLOURS["red"], 32 + 4 * number)
+        disc(tmp_path / "input" / f"{number}.png", (120, 120, 120), 32 + 4 * number)
+    return tmp_path / "input", tmp_path / "target"
+
+
+def test_pairs_teach_what_becomes_of_a_picture(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    given, wanted = pairs
+    recipe = build_recipe("generate", [SMALL | {"input": str(given), "target": str(wanted), "adversarial": 0.1}])
+    run_training(recipe, tmp_path / "run")
+    translator = Translator(zoo.load(str(tmp_path / "run" / "model.safetensors")), "cpu")
+    middle = translator.draw(image.read(given / "0.png"))[12:20, 12:20].astype(float).mean((0, 1))
+    assert middle[0] > middle[1] + 60 and middle[0] > middle[2] + 60
+
+
+@pytest.mark.parametrize("source", ["edges", "grey"])
+def test_inputs_are_made_from_a_folder_and_the_command_uses_the_model(
+    pairs: tuple[Path, Path], tmp_path: Path, source: str
+) -> None:
+    recipe = build_recipe("generate", [SMALL | {"photos": (str(pairs[1]),), "source": source, "steps": 3}])
+    run_training(recipe, tmp_path / "run")
+    model = tmp_path / "run" / "model.safetensors"
+    words = ["generate", "--image", str(pairs[1] / "0.png"), "--model", str(model), "-o", str(tmp_path / "a.png")]
+    assert cli.run(words) == 0
+    with Image.open(tmp_path / "a.png") as drawn:
+        assert drawn.size == (32, 32)
+    record = image.read_record(tmp_path / "a.png")
+    assert record is not None and record["generate"]["image"] == str(pairs[1] / "0.png")  # type: ignore[index]
+    assert cli.run(["generate", "a cat", "--model", str(model), "-o", str(tmp_path / "b.png")]) == 2
+
+
+def test_edges_are_black_on_white_and_a_sketch_is_told_from_a_photo() -> None:
+    y, x = np.mgrid[:64, :64]
+    photo = np.dstack([(x * 4), (y * 4), (x + y) * 2]).clip(0, 255).astype(np.uint8)
+    photo[20:40, 20:40] = (255, 255, 255)
+    edges = prepared(photo[None], "edges")[0]
+    assert set(np.unique(edges)) == {0, 255} and (edges == 255).mean() > 0.8
+    assert edges[18:23, 25:35].min() == 0 and edges[28:32, 28:32].min() == 255
+    assert looks_drawn(np.repeat(edges, 3, 2)) and not looks_drawn(photo)
+
+
+def test_folders_without_common_names_and_unknown_inputs_are_refused(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    for path in pairs[0].iterdir():
+        path.rename(path.with_name("x" + path.name))
+    with pytest.raises(UsageError, match="share 0 names"):
+        run_training(build_recipe("generate", [SMALL | {"input": str(pairs[0]), "target": str(pairs[1])}]), tmp_path)
+    with pytest.raises(UsageError, match="not a kind of input"):
+        run_training(build_recipe("generate", [SMALL | {"photos": (str(pairs[1]),), "source": "smell"}]), tmp_path)
