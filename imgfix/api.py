@@ -216,6 +216,7 @@ def generate(
         ImgfixError: as for `upscale`.
     """
     from imgfix import zoo
+    from imgfix.media.image import write  # `image` is an argument here
     from imgfix.tasks.generate import Generator, Wish
     from imgfix.zoo.descriptor import Model
 
@@ -227,7 +228,7 @@ def generate(
         transparent = array.shape[2] == 4
         alpha = np.ascontiguousarray(array[..., 3]) if transparent else None
         pixels = np.ascontiguousarray(array[..., :3] if transparent else array)
-        media.write(Path(output), Picture(pixels, alpha, Metadata()))
+        write(Path(output), Picture(pixels, alpha, Metadata()))
     return array
 
 

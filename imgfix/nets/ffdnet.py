@@ -62,7 +62,7 @@ class BlindFFDNet(nn.Module):
             nn.ReLU(),
             nn.Conv2d(estimator, 2 + hints, 1),
         )
-        for layer in self.estimate[:-1]:
+        for layer in list(self.estimate)[:-1]:
             if isinstance(layer, nn.Conv2d):
                 # The usual start of a convolution lets the signal fade until the hints no longer depend on the picture.
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
