@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes its own environment, fetches two small models, enlarges a real photo and removes a person from another.
+# Makes its own environment, fetches small models, enlarges a real photo, removes a person from another, takes noise and
+# JPEG damage from a third, and draws a sheet of stickers.
 # Run it again: it is quick then. Results: examples/out/
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -26,27 +27,37 @@ first_of() {
 }
 
 upscaler=$(first_of realesr-general-x4v3 photo-x4)
+restorer=$(first_of ffdnet-color restore)
 if command -v npm >/dev/null; then
-  filler=$(first_of migan-512-places2 inpaint-photo telea)
+  filler=$(first_of migan-512-places2 telea)
 else
   echo "npm is not here, so another filler than MI-GAN is taken (install Node.js and run this again for the better one)" >&2
-  filler=$(first_of inpaint-photo telea 2>/dev/null)
+  filler=telea
 fi
 
 "$imgfix" upscale "$photos/cat.jpg" -o "$out/cat-x4.jpg" --model "$upscaler" --overwrite
 "$imgfix" inpaint "$photos/moon.jpg" --mask "$photos/moon-mask.png" -o "$out/moon-empty.jpg" --model "$filler" --overwrite
+.venv/bin/python examples/damage.py "$photos/cat.jpg" "$out/cat-damaged.jpg"
+"$imgfix" restore "$out/cat-damaged.jpg" -o "$out/cat-restored.jpg" --model "$restorer" --overwrite
+"$imgfix" generate "a red apple" "a cat face" "a green frog" "a rocket" "a rainbow" "a birthday cake" \
+  --grid "$out/stickers.png" --overwrite
 
 .venv/bin/python examples/sheet.py "$out/cat-sheet.jpg" \
   "451x300,_enlarged_by_bicubic=$photos/cat.jpg" "imgfix_upscale=$out/cat-x4.jpg" crop=22,5,50,70
 .venv/bin/python examples/sheet.py "$out/moon-sheet.jpg" \
   "before=$photos/moon.jpg" "mask=$photos/moon-mask.png" "imgfix_inpaint=$out/moon-empty.jpg"
+.venv/bin/python examples/sheet.py "$out/restored-sheet.jpg" \
+  "noise_and_JPEG=$out/cat-damaged.jpg" "imgfix_restore=$out/cat-restored.jpg" crop=22,5,50,70
 
 cat <<END
 
 upscaled   $out/cat-x4.jpg        ($upscaler)
 filled     $out/moon-empty.jpg    ($filler)
+restored   $out/cat-restored.jpg  ($restorer)
+drawn      $out/stickers.png      (generate-stickers)
 compare    $out/cat-sheet.jpg
            $out/moon-sheet.jpg
+           $out/restored-sheet.jpg
 
 Yours:     .venv/bin/imgfix upscale your.jpg
            .venv/bin/imgfix --help
