@@ -1,4 +1,4 @@
-"""Spoil a photo with noise and compression, to have something to restore: python examples/damage.py photo.jpg spoilt.jpg"""
+"""Spoil a photo with noise and compression: python examples/damage.py photo.jpg spoilt.jpg"""
 
 from __future__ import annotations
 
