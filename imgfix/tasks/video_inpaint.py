@@ -28,8 +28,8 @@ from imgfix.tasks.inpaint import InpaintOptions, inpaint
 from imgfix.tasks.sequence import Made, Restart
 from imgfix.tasks.upscale import quantised
 
-Masks = np.ndarray | Callable[[int], np.ndarray]
-"""One mask (H, W) float32 in [0, 1], 1 = fill, for all frames, or the number of a frame to its mask."""
+Masks = np.ndarray | Callable[[int, np.ndarray], np.ndarray]
+"""One mask (H, W) float32 in [0, 1], 1 = fill, for all frames, or the number of a frame and the frame to its mask."""
 
 Part = tuple[slice, slice]
 RING = 8  # pixels around a hole where brightness is compared
@@ -51,6 +51,8 @@ class VideoInpaintOptions:
     """Pixels over which the fill fades out beyond the mask."""
     restart_every: int = 16
     """Frames between two places where the work can be taken up."""
+    tta: bool | None = None
+    """As of `imgfix.tasks.inpaint.InpaintOptions`, for what the filler makes."""
 
 
 @dataclass
@@ -92,7 +94,7 @@ class VideoInpaint:
     """A `SequenceTask` that fills the same or a moving region of every frame.
 
     Args:
-        mask: one for all frames, or a function of the frame's number. White is filled.
+        mask: one for all frames, or a function of the frame's number and the frame. White is filled.
         filler: an engine with a model for the task `inpaint`, or `telea` or `ns`.
         options: how far it looks, and how the fill is joined.
     """
@@ -145,7 +147,7 @@ class VideoInpaint:
             at += 1
 
     def _append(self, window: list[_Frame], number: int, frame: np.ndarray, finder: CutFinder) -> None:
-        mask = self.mask(number) if callable(self.mask) else self.mask
+        mask = self.mask(number, frame) if callable(self.mask) else self.mask
         if mask.shape != frame.shape[:2]:
             raise InputError(
                 f"frame {number} is {frame.shape[1]}x{frame.shape[0]}, its mask {mask.shape[1]}x{mask.shape[0]}",
@@ -199,7 +201,7 @@ class VideoInpaint:
         if made_here:
             mask = np.zeros(current.weight.shape, np.float32)
             mask[part] = missing
-            known = inpaint(known, mask, self.filler, InpaintOptions())
+            known = inpaint(known, mask, self.filler, InpaintOptions(tta=self.options.tta))
             self.made += made_here
         mixed = current.pixels[..., :3].copy()
         composite(mixed, known, current.weight)
