@@ -39,7 +39,7 @@ class ClipWork:
 
     def inpaint(self, job: Job, kind: str, engine: Engine | None, facts: dict[str, str], tick: Tick) -> Outcome:
         """Fill the region in one clip. Raises UsageError for what only pictures can be asked for, InputError."""
-        footage, make, told, digest = self._looked_at(job, engine)
+        footage, make, told, digest = self._looked_at(job, engine, "filled")
         descriptor = engine.descriptor if engine is not None else None
         if kind != "video":
             return clips.run_animation(
@@ -53,7 +53,7 @@ class ClipWork:
 
     def plan(self, job: Job, kind: str, engine: Engine | None, facts: dict[str, str]) -> Outcome:
         """What filling would take: the masks are looked at, nothing is filled. engine: None if it is not here yet."""
-        footage, make, told, _ = self._looked_at(job, engine)
+        footage, make, told, _ = self._looked_at(job, engine, "to fill")
         if kind != "video":
             return clips.plan_animation(job, self.moving, clips.without_container(self.shared), make, facts, told)
         return clips.plan(job, self.moving, self.shared, make, facts, footage.clip, told)
@@ -62,7 +62,7 @@ class ClipWork:
         """What the frames depend on. Of a mask its content counts, and not where it lies."""
         return {**asdict(self.region), "mask": digest, **asdict(self.how)}
 
-    def _looked_at(self, job: Job, engine: Engine | None) -> tuple[Footage, clips.Maker, Told, str]:
+    def _looked_at(self, job: Job, engine: Engine | None, word: str) -> tuple[Footage, clips.Maker, Told, str]:
         """The clip, the work on it, what is to be said, and the hash of the mask."""
         from imgfix.media import mask as masks
         from imgfix.tasks.video_inpaint import VideoInpaint, VideoInpaintOptions
@@ -77,7 +77,7 @@ class ClipWork:
         def make(width: int, height: int, multiple: tuple[int, int]) -> SequenceTask:
             return VideoInpaint(found.fixed if found.same else found, filler, how)
 
-        told = Told((f"{masks.percent(share)} filled",), {"coverage": round(share, 6)}, tuple(notes))
+        told = Told((f"{masks.percent(share)} {word}",), {"coverage": round(share, 6)}, tuple(notes))
         return footage, make, told, digest
 
     def _refuse(self, job: Job) -> None:
