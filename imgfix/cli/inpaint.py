@@ -31,7 +31,7 @@ EPILOG = options.examples(
     "imgfix inpaint photo.jpg --box 100,50,200,80 --grow 4",
     "imgfix inpaint photos/ --mask masks/ -o clean/",
     "imgfix inpaint photo.jpg --expand left=20%,right=20%",
-    "imgfix inpaint clip.mp4 --mask logo.png --codec ffv1 -o clean.mkv",
+    "imgfix inpaint clip.mp4 --mask logo.png --crf 14",
 )
 
 CLASSICAL = ("telea", "ns")
@@ -155,7 +155,8 @@ def command(
     """Fill a part of pictures and clips from what is around it: remove things, scratches, text; or extend the canvas.
 
     Every pixel outside the region stays exactly as it was. In clips, what other frames show behind the region is taken
-    from there. The encoder of a clip changes every pixel a little; a lossless one (--codec ffv1, or --crf 0) does not.
+    from there. Encoding a clip changes every pixel a little; --codec ffv1 --pix-fmt bgr0 keeps them exactly as they are
+    decoded, and another lossless encoding (--codec ffv1, or --crf 0) within a few of 255.
     """
     shared = options.Shared(
         inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,

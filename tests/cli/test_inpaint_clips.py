@@ -113,6 +113,17 @@ def test_streams_and_frame_times_survive_and_the_line_says_how_much_was_filled(i
     assert litter(tmp_path) == []
 
 
+def test_a_lossless_codec_keeps_what_is_outside_the_mask(imgfix: Run, tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(times=EVEN[:COUNT]))
+    words = ["inpaint", source, "--box", "20,8,12,10", "--model", "telea"]
+    assert imgfix(*words, "--codec", "ffv1", "--pix-fmt", "bgr0", "-o", tmp_path / "b.mkv").code == 0
+    assert imgfix(*words, "--crf", "0", "-o", tmp_path / "c.mp4").code == 0
+    outside = sheet() == 0
+    for name, most in (("b.mkv", 0), ("c.mp4", 2)):
+        for old, new in zip(pixels(source), pixels(tmp_path / name), strict=True):
+            assert np.abs(old.astype(int) - new)[outside].mean() <= most
+
+
 def test_a_painted_colour_is_found_in_every_frame(imgfix: Run, tmp_path: Path) -> None:
     shown, masks = [picture(number) for number in range(COUNT)], walking()
     for frame, mask in zip(shown, masks, strict=True):

@@ -63,7 +63,7 @@ def test_streams_and_frame_times_survive(imgfix: Run, tmp_path: Path, installed:
     result = imgfix("restore", source, "--denoise", "20", "-o", tmp_path / "b.mp4", "--codec", "hevc", "--crf", "20")
     assert result.code == 0, result.err
     seen = look(tmp_path / "b.mp4")
-    assert np.allclose(seen.times, UNEVEN, atol=1e-3) and seen.kinds == ["video", "audio"]
+    assert np.allclose(seen.times, UNEVEN, atol=1e-3) and seen.kinds[:2] == ["video", "audio"]
     assert seen.codecs[0] == "hevc" and seen.chapters == [(0.0, 0.5, "one")]
     assert "restore a.mp4" in " ".join(seen.tags.values()).replace(f"{tmp_path}/", "")
 

@@ -108,6 +108,15 @@ def test_a_change_of_light_is_followed() -> None:
     assert np.mean([error(m.frame, c, mask) for m, c in zip(results, clean, strict=True)]) < 6
 
 
+def test_a_fade_from_black_is_followed() -> None:
+    """A logo on a still camera: the fill of a dark frame must not stay when the picture is bright."""
+    clean = [(pan(1)[0] * share).astype(np.uint8) for share in np.linspace(0, 1, 16)]
+    mask = box(36, 50, 10, 12)
+    results = run(VideoInpaint(mask, "telea"), with_logo(clean, mask))
+    darker = [np.mean(c[mask > 0].astype(float) - m.frame[mask > 0]) for m, c in zip(results, clean, strict=True)]
+    assert np.abs(darker).max() < 25
+
+
 def test_nothing_comes_from_beyond_a_cut() -> None:
     first, second = pan(6, 3, seed=1), pan(6, 3, seed=9)
     mask = box(36, 50, 14, 16)
