@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imgfix.cli import clips, options, pictures
+from imgfix.cli import clips, options
 from imgfix.cli.clips import ClipOptions, Told
 from imgfix.cli.console import Tick, time_in_words
 from imgfix.cli.report import Outcome
@@ -42,7 +42,7 @@ class ClipWork:
         start = time.monotonic()
         footage, task, steps, told = self._looked_at(job)
         if not steps and self._stays(job, kind):
-            return self._copied(job, footage, told, start)
+            return self._copied(job, footage, told, start, tick)
         descriptor = steps[0].engine.descriptor if steps else None
 
         def make(width: int, height: int, multiple: tuple[int, int]) -> SequenceTask:
@@ -104,20 +104,29 @@ class ClipWork:
             )
 
     def _stays(self, job: Job, kind: str) -> bool:
-        """Whether the command line leaves nothing to do but what was found: no part, no codec, no other container."""
-        same = isinstance(job.target, Path) and isinstance(job.source, Path) and job.source.is_file()
-        same = same and job.target.suffix.lower() == job.source.suffix.lower()  # type: ignore[union-attr]
+        """Whether the command line leaves nothing to do but what was found: no part, no codec, no other format."""
         plain = ClipOptions(resume=self.moving.resume)
-        return same and self.moving == plain and (kind == "video" or self.shared.quality is None)
+        if self.moving != plain or (kind != "video" and self.shared.quality is not None):
+            return False
+        return all(source.suffix.lower() == target.suffix.lower() for source, target in self._files(job))
 
-    def _copied(self, job: Job, footage: Footage, told: Told, start: float) -> Outcome:
+    def _files(self, job: Job) -> list[tuple[Path, Path]]:
+        """Every file that is read, and the one that is written for it."""
+        if job.kind == clips.FRAMES:
+            return list(zip(*clips.frames_of(job, self._for_pictures()), strict=True))
+        assert isinstance(job.source, Path) and isinstance(job.target, Path)
+        return [(job.source, job.target)]
+
+    def _copied(self, job: Job, footage: Footage, told: Told, start: float, tick: Tick) -> Outcome:
         from imgfix.media.files import copy
 
-        assert isinstance(job.source, Path) and isinstance(job.target, Path)
-        copy(job.source, job.target)
+        files = self._files(job)
+        for number, (source, target) in enumerate(files, start=1):
+            copy(source, target)
+            tick(number, len(files))
         seconds = time.monotonic() - start
         facts: dict[str, Any] = {**_size(footage), **told.facts, "copied": True, "seconds": round(seconds, 3)}
-        facts["output"]["bytes"] = pictures.bytes_written(job)
+        facts["output"]["bytes"] = sum(target.stat().st_size for _, target in files)
         return Outcome(
             ", ".join([*told.said, "copied as it is", time_in_words(seconds)]), facts, warnings=told.warnings
         )

@@ -172,6 +172,18 @@ def test_a_mask_is_laid_as_the_clip_is_seen(imgfix: Run, tmp_path: Path, turn: i
             assert changed[mask > 0].mean() > 0.3 and not changed[mask == 0].any()
 
 
+def test_a_clip_that_is_turned_upright_for_its_container_takes_the_same_mask(imgfix: Run, tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mov", Recipe(times=EVEN[:3], codec="qtrle", pixels="rgb24", rotation=90))
+    mask = np.zeros((48, 32), np.uint8)
+    mask[2:12, 5:20] = 255
+    words = ["--mask", save(tmp_path / "m.png", mask), "--model", "telea", "--codec", "ffv1", "--pix-fmt", "bgr0"]
+    result = imgfix("inpaint", source, *words, "-o", tmp_path / "b.avi")
+    assert result.code == 0 and "turned upright" in result.err, result.err
+    for old, new in zip(pixels(source, True), pixels(tmp_path / "b.avi"), strict=True):
+        changed = (old != new).any(axis=2)
+        assert changed[mask > 0].mean() > 0.5 and not changed[mask == 0].any()
+
+
 def test_masks_of_several_clips_are_paired_by_name(imgfix: Run, tmp_path: Path) -> None:
     for name in ("a.mkv", "b.mkv", "c.mkv", "deep/d.mkv"):
         plain(tmp_path / "in" / name, 2)

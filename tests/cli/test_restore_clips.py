@@ -169,8 +169,15 @@ def test_animated_pictures_and_folders_of_frames(imgfix: Run, tmp_path: Path, in
     assert lifts(frames, written) == pytest.approx([25.5] * 3, abs=1)
 
 
-def test_a_clean_animation_is_copied(imgfix: Run, tmp_path: Path, installed: list[str]) -> None:
+def test_clean_animations_and_folders_are_copied(imgfix: Run, tmp_path: Path, installed: list[str]) -> None:
     pages = [Image.fromarray(frame) for frame in shown(3, 0)]
+    (tmp_path / "frames").mkdir()
+    for number, page in enumerate(pages):
+        page.save(tmp_path / "frames" / f"{number}.jpg", quality=97)
+    folder = imgfix("restore", tmp_path / "frames", "--frames")
+    assert folder.code == 0 and "copied as it is" in folder.err, folder.err
+    for path in (tmp_path / "frames").iterdir():
+        assert (tmp_path / "frames_restored" / path.name).read_bytes() == path.read_bytes()
     pages[0].save(tmp_path / "a.png", save_all=True, append_images=pages[1:], duration=50)
     result = imgfix("restore", tmp_path / "a.png")
     assert result.code == 0 and "nothing to do" in result.err
