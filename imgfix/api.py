@@ -6,8 +6,10 @@ For more (streams, metadata, your own loop) see `imgfix.media.image`, `imgfix.ru
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,8 +23,10 @@ from imgfix.media.mask import Box, Length
 
 if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.footage import Footage
     from imgfix.tasks.generate import Generator
-    from imgfix.tasks.upscale import UpscaleOptions
+    from imgfix.tasks.restore import RestoreOptions
+    from imgfix.tasks.sequence import SequenceTask
     from imgfix.zoo.descriptor import Model
 
 Source = str | Path | np.ndarray
@@ -60,6 +64,7 @@ def upscale(
     Raises:
         ImgfixError: with a message and a hint; InputError, OutputError, ModelError and UsageError are its kinds.
     """
+    from imgfix.tasks.frames import sequence_for
     from imgfix.tasks.upscale import UpscaleOptions
     from imgfix.tasks.upscale import upscale as run
 
@@ -68,7 +73,13 @@ def upscale(
         tasks = ("video", "upscale")
         wanted = UpscaleOptions(scale=scale, **options)
         engine = _engine(tasks, model, device, precision, round(scale) if scale else None)
-        _upscale_clip(moving, Path(str(picture)), output, engine, wanted, progress)
+        footage = _footage(moving, Path(str(picture)), output)
+        multiple = footage.clip.encoding.multiple if footage.clip is not None else (1, 1)
+        width, height = footage.clip.size if footage.clip is not None else footage.shown
+        _write_clip(
+            footage, output, sequence_for(engine, wanted, width, height, multiple),
+            {"model": engine.descriptor.sha256, "options": repr(wanted)}, progress,
+        )  # fmt: skip
         return None
     given = _picture(picture)
     engine = _engine("upscale", model, device, precision, round(scale) if scale else None)
@@ -96,23 +107,23 @@ def inpaint(
     grow: float = 0,
     feather: float = 0,
     progress: Progress | None = None,
-) -> np.ndarray:
-    """Fill a part of a picture; every pixel outside it stays bit-identical.
+) -> np.ndarray | None:
+    """Fill a part of a picture or a clip; every pixel outside it stays bit-identical (until a clip is encoded).
 
     Args:
         picture: as for `upscale`.
         mask: a path (white = fill), or an array (H, W): bool, unsigned integers (the largest value = fill) or float in
-            [0, 1].
+            [0, 1]. For a clip also a folder of masks or a clip of them, one for each frame.
         boxes: rectangles (x, y, width, height) in pixels, filled as well.
         model: as for `upscale`; `telea` and `ns` are classical and need no weights.
         output: also write the result there, with the metadata of the input.
         device, precision: as on the command line.
         grow: pixels the region is widened by.
         feather: pixels over which the fill fades out beyond it.
-        progress: told (done, total) groups of holes.
+        progress: told (done, total) groups of holes; frames for a clip.
 
     Returns:
-        An array like the picture.
+        An array like the picture; None for a clip, whose frames are in `output`.
 
     Raises:
         ImgfixError: as for `upscale`.
@@ -120,6 +131,12 @@ def inpaint(
     from imgfix.tasks.inpaint import InpaintOptions
     from imgfix.tasks.inpaint import inpaint as run
 
+    moving = _moving(picture, output)
+    if moving is not None:
+        filler = model if model in ("telea", "ns") else _engine("inpaint", model, device, precision)
+        footage = _footage(moving, Path(str(picture)), output)
+        _inpaint_clip(footage, output, mask, boxes, filler, grow, feather, progress)  # type: ignore[arg-type]
+        return None
     given = _picture(picture)
     size = (given.width, given.height)
     parts = [masks.from_box(_box(numbers), size) for numbers in boxes]
@@ -155,31 +172,72 @@ def _moving(source: Source, output: str | Path | None) -> str | None:
     return kind if kind == VIDEO or (kind == ANIMATION and output is not None) else None
 
 
-def _upscale_clip(
-    kind: str,
-    source: Path,
+def _inpaint_clip(
+    footage: Footage,
     output: str | Path | None,
-    engine: Engine,
-    options: UpscaleOptions,
+    mask: Source | None,
+    boxes: Sequence[tuple[float, float, float, float]],
+    filler: Engine | str,
+    grow: float,
+    feather: float,
+    progress: Progress | None,
+) -> None:
+    from imgfix.tasks.frame_masks import FrameMasks, Track, digest_of, is_track, open_track
+    from imgfix.tasks.video_inpaint import VideoInpaint, VideoInpaintOptions
+
+    if mask is None and not boxes:
+        raise UsageError("nothing says what to fill", hint="give a mask or boxes")
+    fixed = [masks.from_box(_box(numbers), footage.shown) for numbers in boxes]
+    track: Track | None = None
+    digest = ""
+    if isinstance(mask, np.ndarray):
+        fixed.append(_mask(mask, footage.shown))
+        digest = hashlib.sha256(fixed[-1].tobytes()).hexdigest()
+    elif mask is not None and is_track(Path(mask)):
+        track = open_track(Path(mask), footage)
+        digest = track.digest
+    elif mask is not None:
+        fixed.append(_mask(mask, footage.shown))
+        digest = digest_of([Path(mask)])
+    found = FrameMasks(footage, fixed=fixed, track=track, grow=grow)
+    found.coverage()
+    task = VideoInpaint(found.fixed if found.same else found, filler, VideoInpaintOptions(feather=feather))
+    model = filler if isinstance(filler, str) else filler.descriptor.sha256
+    job = {"model": model, "mask": digest, "boxes": [list(box) for box in boxes], "grow": grow, "feather": feather}
+    _write_clip(footage, output, task, job, progress)
+
+
+def _footage(kind: str, source: Path, output: str | Path | None) -> Footage:
+    """The frames of a clip or an animated picture (`kind`: as of `_moving`)."""
+    from imgfix.media import animation
+    from imgfix.media.sources import VIDEO
+    from imgfix.tasks import footage
+    from imgfix.tasks.clip import Clip, Settings
+
+    if kind == VIDEO:
+        return footage.of_clip(Clip(source, Path(str(output)), Settings(overwrite=True)))
+    return footage.of_animation(animation.inspect(source))
+
+
+def _write_clip(
+    footage: Footage,
+    output: str | Path | None,
+    task: SequenceTask,
+    job: dict[str, Any],
     progress: Progress | None,
 ) -> None:
     from imgfix.media import animation
-    from imgfix.media.sources import VIDEO
     from imgfix.tasks.animation import run
-    from imgfix.tasks.clip import Clip, Settings
-    from imgfix.tasks.frames import sequence_for
 
     target = Path(str(output))
-    if kind == VIDEO:
-        clip = Clip(source, target, Settings(overwrite=True))
-        task = sequence_for(engine, options, *clip.size, clip.encoding.multiple)
-        clip.rehearse(*task.size(*clip.size))
-        clip.run(task, {"model": engine.descriptor.sha256, "options": repr(options)}, progress=progress)
+    if footage.clip is not None:
+        footage.clip.rehearse(*task.size(*footage.clip.size))
+        footage.clip.run(task, job, progress=progress)
         return
-    found = animation.inspect(source)
+    found = animation.inspect(Path(footage.name))
     form = animation.form_for(target, found.format, None)
     assert form is not None
-    run(found, target, form, sequence_for(engine, options, found.width, found.height), progress=progress)
+    run(found, target, form, task, progress=progress)
 
 
 def generate(
@@ -249,7 +307,7 @@ def restore(
     precision: str = "auto",
     tile: int | None = None,
     progress: Progress | None = None,
-) -> np.ndarray:
+) -> np.ndarray | None:
     """Undo damage; with none of it named, noise and JPEG artefacts are looked for and undone.
 
     Args:
@@ -257,24 +315,26 @@ def restore(
         denoise: standard deviation of the noise, of 255, or `auto`.
         jpeg: quality of the JPEG it is or was, 1 to 100, or `auto`.
         deblur, light, derain, dehaze: undo motion blur, darkness, rain, haze.
-        scratches: find scratches and dust of a scan and fill them, before anything else.
+        scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
         strength: share of the result, 0 to 1; the rest is the input.
         model: as for `upscale`; it does what it is for, the rest is left to `auto`.
         output: also write the result there, with the metadata of the input.
         device, precision: as on the command line.
         tile: side of the windows that models are given.
-        progress: told (done, total) tiles.
+        progress: told (done, total) tiles; frames for a clip.
 
     Returns:
-        An array like the picture; the same values where there is nothing to do.
+        An array like the picture; the same values where there is nothing to do. None for a clip, whose frames are in
+        `output`; the very same file where there is nothing to do.
 
     Raises:
         ImgfixError: as for `upscale`.
     """
     from imgfix.tasks import restore as task
 
-    given = _picture(picture)
-    transform = colour.transform(given.metadata, given.channels)
+    moving = _moving(picture, output)
+    if moving is not None and scratches:
+        raise UsageError(f"{picture} moves, and scratches are looked for in pictures alone", hint="leave scratches out")
     wanted = task.RestoreOptions(
         denoise=denoise, jpeg=jpeg, deblur=deblur, light=light, derain=derain, dehaze=dehaze, strength=strength,
         tile=tile,
@@ -282,11 +342,32 @@ def restore(
     if not scratches or model != "auto":
         wanted = wanted.filled()
     engines = _Engines(model, device, precision)
+    if moving is not None:
+        _restore_clip(_footage(moving, Path(str(picture)), output), Path(str(output)), wanted, engines, progress)
+        return None
+    given = _picture(picture)
+    transform = colour.transform(given.metadata, given.channels)
     pixels = _without_scratches(given, engines) if scratches else given.pixels
     found = task.find(pixels, transform, given.metadata.jpeg) if wanted.estimates else None
     made, _ = task.steps(wanted, found, engines)
     pixels = task.restore(pixels, made, wanted, alpha=given.alpha, colour=transform, progress=progress)
     return _finished(replace(given, pixels=pixels), output, like=picture)
+
+
+def _restore_clip(
+    footage: Footage, output: Path, wanted: RestoreOptions, engines: _Engines, progress: Progress | None
+) -> None:
+    from imgfix.media.files import copy
+    from imgfix.tasks import restore as task
+    from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
+
+    found = look(list(islice(footage.frames(), LOOKED_AT))) if wanted.estimates else None
+    made, _ = task.steps(wanted, found, engines)
+    if not made and output.suffix.lower() == Path(footage.name).suffix.lower():
+        copy(Path(footage.name), output)
+        return
+    job = {"models": [step.engine.descriptor.sha256 for step in made], "options": repr(wanted)}
+    _write_clip(footage, output, RestoreFrames(wanted, engines, found), job, progress)
 
 
 class _Engines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +23,7 @@ from imgfix.errors import InputError, OutputError, UsageError
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
     from imgfix.tasks.clip import Clip, Settings
+    from imgfix.tasks.footage import Footage
     from imgfix.tasks.sequence import SequenceTask
     from imgfix.tasks.upscale import Estimate
     from imgfix.zoo.descriptor import Descriptor
@@ -162,6 +163,16 @@ class ClipOptions:
         )
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a verb has to say of a clip besides its sizes, streams and speed."""
+
+    said: tuple[str, ...] = ()
+    """For the line, in front of the rest."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
 Maker = Callable[[int, int, tuple[int, int]], "SequenceTask"]
 """(width, height of a frame, what both sides of the result must be multiples of) -> the task, for one clip."""
 
@@ -220,14 +231,17 @@ def run(
     facts: Mapping[str, Any],
     binding: Mapping[str, Any],
     tick: Tick,
+    clip: Clip | None = None,
+    told: Told | None = None,
 ) -> Outcome:
     """Do one clip.
 
     model: as it would be named on the command line. descriptor: None for a classical method. facts: for the report.
     binding: the verb's options that change the frames; an interrupted run is only taken up when they are the same.
+    clip: the job's, where it is open already. told: what else is to be said.
     """
     start = time.monotonic()
-    clip = opened(job, options, shared)
+    clip, told = clip or opened(job, options, shared), told or Told()
     task = make(*clip.size, clip.encoding.multiple)
     width, height = task.size(*clip.size)
     clip.rehearse(width, height)
@@ -244,38 +258,53 @@ def run(
     seconds = time.monotonic() - start
     made = done.frames - done.resumed
     speed = made / seconds if seconds > 0 else 0.0
-    told = {
+    found = {
         **_sizes(clip, width, height),
         **facts,
+        **told.facts,
         "frames": done.frames,
         "resumed": done.resumed,
         "fps": round(speed, 3),
         "seconds": round(seconds, 3),
         **_streams(clip),
     }
-    told["output"]["bytes"] = pictures.bytes_written(job)
-    line = (
-        f"{clip.size[0]}x{clip.size[1]} -> {width}x{height}, {done.frames} frames, {_in_words(clip)}, "
-        f"{time_in_words(seconds)} ({_speed_in_words(speed)})"
-    )
-    return Outcome(line, told, warnings=(*_not_for_clips(shared), *done.notes))
+    found["output"]["bytes"] = pictures.bytes_written(job)
+    line = _line(
+        told, clip.size, (width, height), f"{done.frames} frames", _in_words(clip),
+        f"{time_in_words(seconds)} ({_speed_in_words(speed)})",
+    )  # fmt: skip
+    return Outcome(line, found, warnings=pictures.unique(_not_for_clips(shared), told.warnings, done.notes))
 
 
-def plan(job: Job, options: ClipOptions, shared: Shared, make: Maker, facts: Mapping[str, Any]) -> Outcome:
-    """What a clip would take: frames, sizes, codec, streams, memory, time."""
-    clip = opened(job, options, shared)
+def plan(
+    job: Job,
+    options: ClipOptions,
+    shared: Shared,
+    make: Maker,
+    facts: Mapping[str, Any],
+    clip: Clip | None = None,
+    told: Told | None = None,
+) -> Outcome:
+    """What a clip would take: frames, sizes, codec, streams, memory, time. Arguments as of `run`."""
+    clip, told = clip or opened(job, options, shared), told or Told()
     task = make(*clip.size, clip.encoding.multiple)
     width, height = task.size(*clip.size)
     clip.rehearse(width, height)
     count = clip.reader.count
     expected = _expected(clip, task)
-    told = {**_sizes(clip, width, height), **facts, "frames": count, **_streams(clip)}
+    found = {**_sizes(clip, width, height), **facts, **told.facts, "frames": count, **_streams(clip)}
     frames = f"{count or 'an unknown number of'} frames"
-    line = f"{clip.size[0]}x{clip.size[1]} -> {width}x{height}, {frames}, {_in_words(clip)}"
+    line = _line(told, clip.size, (width, height), frames, _in_words(clip))
     if expected is not None:
-        told |= {"memory_bytes": expected.host_bytes + expected.device_bytes, "seconds": round(expected.seconds, 1)}
-        line += f", about {size_in_words(told['memory_bytes'])} and {time_in_words(expected.seconds)}"
-    return Outcome(line, told, status="planned", warnings=(*_not_for_clips(shared), *clip.notes))
+        found |= {"memory_bytes": expected.host_bytes + expected.device_bytes, "seconds": round(expected.seconds, 1)}
+        line += f", about {size_in_words(found['memory_bytes'])} and {time_in_words(expected.seconds)}"
+    warnings = pictures.unique(_not_for_clips(shared), told.warnings, clip.notes)
+    return Outcome(line, found, status="planned", warnings=warnings)
+
+
+def _line(told: Told, before: tuple[int, int], after: tuple[int, int], *words: str) -> str:
+    size = f"{before[0]}x{before[1]}"
+    return ", ".join((*told.said, size if before == after else f"{size} -> {after[0]}x{after[1]}", *words))
 
 
 def _not_for_clips(shared: Shared) -> tuple[str, ...]:
@@ -311,12 +340,14 @@ def run_animation(
     descriptor: Descriptor | None,
     facts: Mapping[str, Any],
     tick: Tick,
+    told: Told | None = None,
 ) -> Outcome:
     """Do one animated picture, or (kind `frames`) one folder of pictures; arguments as of `run`."""
     from imgfix.media import animation, image
     from imgfix.tasks import animation as work
 
     start = time.monotonic()
+    told = told or Told()
     limit = image.DEFAULT_MAX_PIXELS if shared.max_pixels is None else shared.max_pixels or None
     assert isinstance(job.target, Path) and isinstance(job.source, Path)
     if job.kind == FRAMES:
@@ -343,19 +374,27 @@ def run_animation(
         )  # fmt: skip
         written = pictures.bytes_written(job)
     seconds = time.monotonic() - start
-    told: dict[str, Any] = {
+    facts = {
         "input": {"width": width, "height": height, **given},
         "output": {"width": done.size[0], "height": done.size[1], **({"bytes": written} if written else {})},
         **facts,
+        **told.facts,
         "frames": done.frames,
         "fps": round(done.frames / seconds, 3) if seconds > 0 else 0.0,
         "seconds": round(seconds, 3),
     }
-    line = f"{width}x{height} -> {done.size[0]}x{done.size[1]}, {done.frames} frames, {time_in_words(seconds)}"
-    return Outcome(line, told, warnings=(*_left_out(options), *done.notes))
+    line = _line(told, (width, height), done.size, f"{done.frames} frames", time_in_words(seconds))
+    return Outcome(line, facts, warnings=pictures.unique(_left_out(options), told.warnings, done.notes))
 
 
-def plan_animation(job: Job, options: ClipOptions, shared: Shared, make: Maker, facts: Mapping[str, Any]) -> Outcome:
+def plan_animation(
+    job: Job,
+    options: ClipOptions,
+    shared: Shared,
+    make: Maker,
+    facts: Mapping[str, Any],
+    told: Told | None = None,
+) -> Outcome:
     """What an animated picture or a folder of frames would take."""
     from imgfix.media import animation, image
     from imgfix.tasks import animation as work
@@ -370,20 +409,37 @@ def plan_animation(job: Job, options: ClipOptions, shared: Shared, make: Maker, 
         first, last = work.part(found, options.start, options.end)
         width, height, count = found.width, found.height, last - first
     task = make(width, height, (1, 1))
-    size = task.size(width, height)
-    told = {
+    size, told = task.size(width, height), told or Told()
+    found_out: dict[str, Any] = {
         "input": {"width": width, "height": height},
         "output": {"width": size[0], "height": size[1]},
         **facts,
+        **told.facts,
         "frames": count,
     }
-    line = f"{width}x{height} -> {size[0]}x{size[1]}, {count} frames"
+    line = _line(told, (width, height), size, f"{count} frames")
     estimate = getattr(task, "estimate", None)
     if estimate is not None:
         frame: Estimate = estimate(width, height)
-        told |= {"memory_bytes": frame.host_bytes + frame.device_bytes, "seconds": round(frame.seconds * count, 1)}
-        line += f", about {size_in_words(told['memory_bytes'])} and {time_in_words(told['seconds'])}"
-    return Outcome(line, told, status="planned", warnings=_left_out(options))
+        seconds = round(frame.seconds * count, 1)
+        found_out |= {"memory_bytes": frame.host_bytes + frame.device_bytes, "seconds": seconds}
+        line += f", about {size_in_words(found_out['memory_bytes'])} and {time_in_words(seconds)}"
+    return Outcome(line, found_out, status="planned", warnings=pictures.unique(_left_out(options), told.warnings))
+
+
+def footage(job: Job, options: ClipOptions, shared: Shared) -> Footage:
+    """The frames of a job of any kind but `image`, for looks ahead of the work. Raises as `opened`."""
+    from imgfix.media import animation, image
+    from imgfix.tasks import footage as work
+
+    kind = kind_of(job, shared)
+    if kind == "video":
+        return work.of_clip(opened(job, options, shared))
+    limit = image.DEFAULT_MAX_PIXELS if shared.max_pixels is None else shared.max_pixels or None
+    if kind == FRAMES:
+        return work.of_folder(frames_of(job, shared)[0], limit)
+    assert isinstance(job.source, Path)
+    return work.of_animation(animation.inspect(job.source, limit), options.start, options.end)
 
 
 def _left_out(options: ClipOptions) -> tuple[str, ...]:
@@ -394,6 +450,14 @@ def _left_out(options: ClipOptions) -> tuple[str, ...]:
     }  # fmt: skip
     words = [name for name, value in given.items() if value is not None]
     return (f"{' '.join(words)}: only for video files, left out",) if words else ()
+
+
+def with_units(items: list[Item[Job]], shared: Shared) -> list[Item[Job]]:
+    """The same items; the progress of those that move is counted in frames."""
+    return [
+        item if item.problem or item.skipped or kind_of(item.job, shared) == "image" else replace(item, unit="frames")
+        for item in items
+    ]
 
 
 def opened(job: Job, options: ClipOptions, shared: Shared) -> Clip:

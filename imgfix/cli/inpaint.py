@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgfix.cli import batch, complete, models, options, pictures
+from imgfix.cli import batch, clips, complete, models, options, pictures
+from imgfix.cli.clips import ClipOptions
 from imgfix.cli.console import Tick, size_in_words, time_in_words
+from imgfix.cli.inpaint_clips import ClipWork
 from imgfix.cli.regions import Region
 from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ModelError, UsageError
@@ -29,6 +31,7 @@ EPILOG = options.examples(
     "imgfix inpaint photo.jpg --box 100,50,200,80 --grow 4",
     "imgfix inpaint photos/ --mask masks/ -o clean/",
     "imgfix inpaint photo.jpg --expand left=20%,right=20%",
+    "imgfix inpaint clip.mp4 --mask logo.png --crf 14",
 )
 
 CLASSICAL = ("telea", "ns")
@@ -38,7 +41,8 @@ Mask = Annotated[
     Path | None,
     typer.Option(
         "--mask", metavar="PATH", rich_help_panel=_REGION, show_default=False,
-        help="White is filled. One file for all inputs, or a folder whose files have the inputs' names.",
+        help="White is filled. One picture for all inputs and frames, or a folder whose files have the inputs' names. "
+        "For a clip also a clip of masks, or a folder with a mask for each frame.",
     ),
 ]  # fmt: skip
 BoxOption = Annotated[
@@ -52,7 +56,7 @@ Colour = Annotated[
     str | None,
     typer.Option(
         "--color", metavar="COLOR", rich_help_panel=_REGION, show_default=False,
-        help="Everything painted in this colour, such as '#ff00ff'.",
+        help="Everything painted in this colour, such as '#ff00ff'; in clips looked for in every frame.",
     ),
 ]  # fmt: skip
 Tolerance = Annotated[
@@ -126,6 +130,17 @@ def command(
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     no_record: options.NoRecord = False,
+    codec: clips.Codec = None,
+    crf: clips.Crf = None,
+    preset: clips.Preset = None,
+    pix_fmt: clips.PixFmt = None,
+    encoder_option: clips.EncoderOption = None,
+    start: clips.Start = None,
+    end: clips.End = None,
+    no_audio: clips.NoAudio = False,
+    fps: clips.Fps = None,
+    frames: clips.Frames = False,
+    resume: clips.Resume = False,
     model: ModelName = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -137,15 +152,21 @@ def command(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Fill a part of pictures from what is around it: remove things, scratches, text; or extend the canvas.
+    """Fill a part of pictures and clips from what is around it: remove things, scratches, text; or extend the canvas.
 
-    Every pixel outside the region stays exactly as it was.
+    Every pixel outside the region stays exactly as it was. In clips, what other frames show behind the region is taken
+    from there. Encoding a clip changes every pixel a little; --codec ffv1 --pix-fmt bgr0 keeps them exactly as they are
+    decoded, and another lossless encoding (--codec ffv1, or --crf 0) within a few of 255.
     """
     shared = options.Shared(
         inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
         recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
         overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
         dry_run=dry_run, quiet=quiet, verbose=verbose,
+    )  # fmt: skip
+    moving = ClipOptions.parse(
+        codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
+        no_audio=no_audio, fps=fps, resume=resume,
     )  # fmt: skip
     from imgfix.media import mask as masks
     from imgfix.tasks.canvas import parse_expansion
@@ -166,14 +187,22 @@ def command(
         raise UsageError(
             "nothing says what to fill", hint="give --mask FILE, --box x,y,w,h, --color, --alpha or --expand"
         )
+    moving.check()
     name, better = _choose(shared)
-    items = pictures.find_jobs(shared, "_filled" if region else "_wide", {"model": models.label(name)})
+    suffix = "_filled" if region else "_wide"
+    if frames:
+        items = clips.folder_items(shared, suffix)
+    else:
+        items = pictures.find_jobs(shared, suffix, {"model": models.label(name)}, kinds=("image", "video"))
     report = Report(shared.console, shared.json)
     missing = models.bytes_to_pull(name) if name not in CLASSICAL else None
-    wanted = _Wanted(region, expansion, InpaintOptions(feather=feather, tta=tta), name, shared, context)
+    how = InpaintOptions(feather=feather, tta=tta)
+    wanted = _Wanted(region, expansion, how, name, clips.without_container(shared), context)
+    clip = ClipWork(region, expansion, how, name, len(items) == 1, moving, shared, context)
     if dry_run and missing is not None:
         shared.console.say(f"would pull {name} ({size_in_words(missing)}) first; the time is known after that")
-        return batch.run(items, lambda job, tick: _plan(job, wanted, None), shared.console, report)
+        run = _Run(wanted, clip, None)
+        return batch.run(items, lambda job, tick: run.plan(job), shared.console, report)
     if all(item.problem or item.skipped for item in items):  # no need to load anything
         return batch.run(items, pictures.never, shared.console, report)
     engine = None
@@ -182,9 +211,34 @@ def command(
     else:
         engine = models.open_engine(shared, "inpaint", name)
         models.announce(shared, engine, better)
+    run = _Run(wanted, clip, engine)
     if dry_run:
-        return batch.run(items, lambda job, tick: _plan(job, wanted, engine), shared.console, report)
-    return batch.run(items, lambda job, tick: _inpaint(job, wanted, engine, tick), shared.console, report, unit="holes")
+        return batch.run(items, lambda job, tick: run.plan(job), shared.console, report)
+    return batch.run(clips.with_units(items, shared), run.work, shared.console, report, unit="holes")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One command: what is done with each file, by its kind."""
+
+    still: _Wanted
+    clip: ClipWork
+    engine: Engine | None
+    """None for a classical method, and for a model that is not here yet."""
+
+    def work(self, job: Job, tick: Tick) -> Outcome:
+        """Fill the region in one file."""
+        kind = clips.kind_of(job, self.clip.shared)
+        if kind == "image":
+            return _inpaint(job, self.still, self.engine, tick)
+        return self.clip.inpaint(job, kind, self.engine, _runner(self.still, self.engine), tick)
+
+    def plan(self, job: Job) -> Outcome:
+        """What one file would take."""
+        kind = clips.kind_of(job, self.clip.shared)
+        if kind == "image":
+            return _plan(job, self.still, self.engine)
+        return self.clip.plan(job, kind, self.engine, _runner(self.still, self.engine))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from imgfix.media.image import Picture
     from imgfix.media.jobs import Job
     from imgfix.media.mask import Box
+    from imgfix.tasks.footage import Footage
+    from imgfix.tasks.frame_masks import FrameMasks
 
 _ENDINGS = ("", "_mask", "-mask", ".mask")
 """What a mask's stem may have behind the picture's."""
@@ -70,24 +72,72 @@ class Region:
         mask.check(region, name)
         return region, notes
 
+    def of_clip(self, job: Job, footage: Footage, alone: bool) -> tuple[FrameMasks, str, list[str]]:
+        """The masks of a clip's frames, a hash of what the mask files hold, and what should be said about them.
+
+        alone: it is the only input. Raises InputError: no mask of that name, another size, not readable.
+        """
+        from imgfix.media import mask
+        from imgfix.tasks.frame_masks import FrameMasks, Track, digest_of, is_track, open_track
+
+        fixed = [mask.from_box(box, footage.shown) for box in self.boxes]
+        track: Track | None = None
+        digest, notes = "", []
+        if self.mask is not None:
+            path = self._clip_mask(job, alone)
+            if is_track(path):
+                track = open_track(path, footage, invert=self.invert, fit=self.fit)
+                digest = track.digest
+            else:
+                found = mask.read_mask(path, footage.shown, invert=self.invert, fit=self.fit)
+                mask.check(found.values, str(path))
+                fixed.append(found.values)
+                notes += [f"{path}: {found.note}"] if found.note else []
+                digest = digest_of([path])
+        made = FrameMasks(
+            footage, fixed=fixed, track=track, colour=self.colour, tolerance=self.tolerance, grow=self.grow
+        )  # fmt: skip
+        return made, digest, notes
+
+    def _clip_mask(self, job: Job, alone: bool) -> Path:
+        """The mask file, mask clip or folder of masks for a clip."""
+        from imgfix.media.formats import IMAGE_EXTENSIONS
+        from imgfix.media.sources import VIDEO_EXTENSIONS
+
+        assert self.mask is not None
+        if not self.mask.is_dir():
+            return self.mask
+        if alone:
+            entries = [path for path in self.mask.iterdir() if not path.name.startswith(".")]
+            if len(entries) != 1 or entries[0].stem not in self._names(job):
+                return self.mask  # a mask for each frame
+        return self._paired(job, IMAGE_EXTENSIONS | VIDEO_EXTENSIONS, folders=True)
+
     def _mask_file(self, job: Job) -> Path:
         """The one mask for all, or the one of the mask folder that lies where the picture lies in its own, by stem."""
         from imgfix.media.formats import IMAGE_EXTENSIONS
 
         assert self.mask is not None
-        if not self.mask.is_dir():
-            return self.mask
+        return self._paired(job, IMAGE_EXTENSIONS) if self.mask.is_dir() else self.mask
+
+    def _names(self, job: Job) -> list[str]:
+        return [job.relative.stem + ending for ending in _ENDINGS]
+
+    def _paired(self, job: Job, extensions: frozenset[str], folders: bool = False) -> Path:
+        assert self.mask is not None
         folder = self.mask / job.relative.parent
-        wanted = [job.relative.stem + ending for ending in _ENDINGS]
+        wanted = self._names(job)
         found = sorted(
             path
             for path in (folder.iterdir() if folder.is_dir() else ())
-            if path.stem in wanted and path.suffix.lower() in IMAGE_EXTENSIONS
+            if (path.name in wanted if path.is_dir() else path.stem in wanted)
+            and (folders if path.is_dir() else path.suffix.lower() in extensions)
         )
         if not found:
             raise InputError(
                 f"{job.source}: there is no mask for it in {folder}",
-                hint=f"masks are paired by name: {wanted[0]}.png or {wanted[1]}.png",
+                hint=f"masks are paired by name: {wanted[0]}.png or {wanted[1]}.png"
+                + (f", a clip such as {wanted[0]}.mkv, or a folder {wanted[0]}/" if folders else ""),
             )
         if len(found) > 1:
             names = ", ".join(path.name for path in found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from imgfix.cli import batch, complete, models, options, pictures
+from imgfix.cli import batch, clips, complete, models, options, pictures
+from imgfix.cli.clips import ClipOptions
 from imgfix.cli.console import Tick, size_in_words, time_in_words
 from imgfix.cli.report import Outcome, Report
+from imgfix.cli.restore_clips import ClipWork
 from imgfix.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ EPILOG = options.examples(
     "imgfix restore night.jpg --light --denoise auto",
     "imgfix restore scans/ -r -o clean/ --scratches --denoise off",
     "imgfix restore shaky.png --deblur --strength 0.8",
+    "imgfix restore clip.mp4 --denoise 15 --start 0:10 --end 0:20",
 )
 
 _DAMAGE = "What to undo"
@@ -98,6 +100,17 @@ def command(
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     no_record: options.NoRecord = False,
+    codec: clips.Codec = None,
+    crf: clips.Crf = None,
+    preset: clips.Preset = None,
+    pix_fmt: clips.PixFmt = None,
+    encoder_option: clips.EncoderOption = None,
+    start: clips.Start = None,
+    end: clips.End = None,
+    no_audio: clips.NoAudio = False,
+    fps: clips.Fps = None,
+    frames: clips.Frames = False,
+    resume: clips.Resume = False,
     model: ModelName = "auto",
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -113,13 +126,18 @@ def command(
     """Undo damage: noise, JPEG artefacts, blur, darkness, rain, haze, scratches.
 
     Without any of them named it looks for noise and JPEG artefacts and removes what it finds. Several are undone in
-    the reverse of the order in which they come about: scratches, JPEG, noise, light, blur, rain, haze.
+    the reverse of the order in which they come about: scratches, JPEG, noise, light, blur, rain, haze. Of a clip the
+    first frames are looked at, and all are treated alike; one with nothing to undo is copied and not encoded again.
     """
     shared = options.Shared(
         inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
         tile=options.parse_tile(tile), recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
         overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
         dry_run=dry_run, quiet=quiet, verbose=verbose,
+    )  # fmt: skip
+    moving = ClipOptions.parse(
+        codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
+        no_audio=no_audio, fps=fps, resume=resume,
     )  # fmt: skip
     from imgfix.tasks.restore import RestoreOptions
 
@@ -130,22 +148,56 @@ def command(
         denoise=_level(denoise), jpeg=_quality(jpeg), light=light, deblur=deblur, derain=derain, dehaze=dehaze,
         strength=strength, tile=shared.tile,
     )  # fmt: skip
+    moving.check()
     engines = Engines(shared, named)
     wanted = _filled(plain, named, scratches, off=(denoise == "off", jpeg == "off"))
-    items = pictures.find_jobs(shared, "_restored", {"model": models.label(named) if named else "auto"})
+    if frames:
+        items = clips.folder_items(shared, "_restored")
+    else:
+        variables = {"model": models.label(named) if named else "auto"}
+        items = pictures.find_jobs(shared, "_restored", variables, kinds=("image", "video"))
     masks = _Masks(save_mask, len(items), shared)
     report = Report(shared.console, shared.json)
     if all(item.problem or item.skipped for item in items):  # no need to load anything
         return batch.run(items, pictures.never, shared.console, report)
+    items = clips.with_units(items, shared)
+    run = _Run(
+        _Work(wanted, scratches, masks, engines, clips.without_container(shared), context),
+        ClipWork(wanted, scratches, engines.of, named or "auto", moving, shared, context),
+        shared,
+    )
     if dry_run and (missing := engines.to_pull()):
         names, size = missing
         shared.console.say(f"would pull {names} ({size_in_words(size)}) first; tiles and time are known after that")
-        return batch.run(items, lambda job, tick: _plan_unseen(job, wanted, shared), shared.console, report)
+        return batch.run(items, lambda job, tick: run.plan_unseen(job), shared.console, report)
     engines.ready(wanted)
-    work = _Work(wanted, scratches, masks, engines, shared, context)
     if dry_run:
-        return batch.run(items, lambda job, tick: work.plan(job), shared.console, report)
-    return batch.run(items, work.restore, shared.console, report)
+        return batch.run(items, lambda job, tick: run.plan(job), shared.console, report)
+    return batch.run(items, run.work, shared.console, report)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One command: what is done with each file, by its kind."""
+
+    still: _Work
+    clip: ClipWork
+    shared: options.Shared
+
+    def work(self, job: Job, tick: Tick) -> Outcome:
+        """Restore one file."""
+        kind = clips.kind_of(job, self.shared)
+        return self.still.restore(job, tick) if kind == "image" else self.clip.restore(job, kind, tick)
+
+    def plan(self, job: Job) -> Outcome:
+        """What one file would take."""
+        kind = clips.kind_of(job, self.shared)
+        return self.still.plan(job) if kind == "image" else self.clip.plan(job, kind)
+
+    def plan_unseen(self, job: Job) -> Outcome:
+        """What can be said of one file before the model is on this machine."""
+        kind = clips.kind_of(job, self.shared)
+        return _plan_unseen(job, self.still.shared) if kind == "image" else self.clip.plan_unseen(job, kind)
 
 
 def _level(text: str | None) -> float | Literal["auto"] | None:
@@ -318,7 +370,7 @@ class _Work:
         pixels = self._scratches(picture, mask_path, tick, said, facts) if self.scratches else picture.pixels
         found, made, notes = self._steps(picture, pixels)
         notes += [transform.note] if transform.note else []
-        said += _found_in_words(found, made)
+        said += found_in_words(found, made)
         if not made and pixels is picture.pixels:
             written = self._unchanged(job, picture)
         else:
@@ -344,7 +396,7 @@ class _Work:
         facts = {
             "input": {"width": picture.width, "height": picture.height, "format": picture.metadata.format},
             "output": {"width": picture.width, "height": picture.height, "bytes": pictures.bytes_written(job)},
-            **_facts(found, made),
+            **facts_of(found, made),
             **facts,
             "seconds": round(seconds, 3),
         }
@@ -357,8 +409,8 @@ class _Work:
 
         picture = pictures.read(job, self.shared)
         found, made, notes = self._steps(picture, picture.pixels)
-        said = _found_in_words(found, made)
-        facts: dict[str, Any] = {"input": _size(picture), "output": _size(picture), **_facts(found, made)}
+        said = found_in_words(found, made)
+        facts: dict[str, Any] = {"input": _size(picture), "output": _size(picture), **facts_of(found, made)}
         if self.scratches:
             from imgfix.tasks import scratches
 
@@ -413,34 +465,34 @@ class _Work:
     def _unchanged(self, job: Job, picture: Picture) -> list[str]:
         """Write a picture to which nothing is done: the very same file where the format stays."""
         from imgfix.media import image
-        from imgfix.media.files import atomic_path
+        from imgfix.media.files import copy
 
         target, source = pictures.sink(job), job.source
         if isinstance(target, Path) and isinstance(source, Path) and self.shared.quality is None:
             form = image.for_target(target, picture.metadata.format, self.shared.format).name
             if form == picture.metadata.format:
-                if not target.exists() or not target.samefile(source):
-                    with atomic_path(target) as temporary:
-                        shutil.copyfile(source, temporary)
+                copy(source, target)
                 return []
         return list(image.write(target, picture, format=self.shared.format, quality=self.shared.quality))
 
 
-def _plan_unseen(job: Job, wanted: RestoreOptions, shared: options.Shared) -> Outcome:
+def _plan_unseen(job: Job, shared: options.Shared) -> Outcome:
     """What can be said before the model is on this machine: the size."""
     header = pictures.inspect(job, shared)
     size = {"width": header.width, "height": header.height}
     return Outcome(f"{header.width}x{header.height}", {"input": size, "output": size}, status="planned")
 
 
-def _found_in_words(found: Damage | None, made: list[Step]) -> list[str]:
+def found_in_words(found: Damage | None, made: list[Step]) -> list[str]:
+    """What was found and what is done about it, for the line of a file."""
     words = [f"found {found.in_words()}"] if found is not None else []
     if made:
         return [*words, *(step.in_words() for step in made)]
     return [*words, "nothing to do"] if found is not None else words
 
 
-def _facts(found: Damage | None, made: list[Step]) -> dict[str, Any]:
+def facts_of(found: Damage | None, made: list[Step]) -> dict[str, Any]:
+    """The same for the report."""
     facts: dict[str, Any] = {}
     if found is not None:
         facts |= {"noise": round(found.noise, 2), "jpeg": found.jpeg}

@@ -56,6 +56,14 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
             raise
 
 
+def copy(source: Path, target: Path) -> None:
+    """Copy a file as it is; onto itself it does nothing. Raises OutputError."""
+    if target.exists() and target.samefile(source):
+        return
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
 @contextlib.contextmanager
 def atomic_stream(target: Path | str) -> Iterator[BinaryIO]:
     """Like `atomic_path`, but gives a binary file open for reading and writing."""

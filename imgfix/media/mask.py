@@ -54,7 +54,7 @@ def read_mask(
     name = "the mask" if isinstance(source, bytes) else str(source)
     picture = image.read(source, max_pixels=max_pixels)
     if size is not None and (picture.width, picture.height) != size:
-        _check_shape(name, picture, size, fit)
+        check_shape(name, (picture.width, picture.height), size, fit)
     values, note = _meaning(picture)
     if 0 < values.max(initial=0) < FAINTEST:
         top = np.iinfo(picture.pixels.dtype).max
@@ -69,12 +69,17 @@ def read_mask(
     return MaskFile(np.ascontiguousarray(values, np.float32), note)
 
 
-def _check_shape(name: str, picture: Picture, size: Size, fit: bool) -> None:
+def check_shape(name: str, own: Size, size: Size, fit: bool) -> None:
+    """Raise InputError when a mask of its own size does not go with a picture, or only with `fit` and without it."""
     width, height = size
-    found = f"{name} is {picture.width}x{picture.height} but the picture is {width}x{height}"
-    turned = (picture.height, picture.width) == size
-    if abs(picture.width * height - picture.height * width) > _SHAPE_TOLERANCE * picture.width * height:
-        hint = "turn the mask upright: the picture is taken as its EXIF orientation shows it" if turned else None
+    found = f"{name} is {own[0]}x{own[1]} but the picture is {width}x{height}"
+    if abs(own[0] * height - own[1] * width) > _SHAPE_TOLERANCE * own[0] * height:
+        turned = own[::-1] == size
+        hint = (
+            "turn the mask upright: it is taken as its EXIF orientation or its rotation tag shows it"
+            if turned
+            else None
+        )
         raise InputError(f"{found}, another shape", hint=hint or "make a mask of the picture's own size")
     if not fit:
         raise InputError(found, hint="--fit-mask resizes it; or make a mask of the picture's own size")

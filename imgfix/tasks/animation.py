@@ -80,6 +80,18 @@ def run(
     return Moved(count, task.size(animation.width, animation.height), animation.notes)
 
 
+def check_frame(picture: Picture, source: Path) -> None:
+    """Raise InputError for a picture whose colours are no RGB or grey."""
+    if picture.channels == 4:
+        raise InputError(f"{source} is CMYK", hint="convert the frames to RGB first")
+
+
+def as_frame(picture: Picture) -> np.ndarray:
+    """A picture as tasks take frames: (H, W, 3), or (H, W, 4) with alpha."""
+    colours = np.repeat(picture.pixels, 3, axis=2) if picture.channels == 1 else picture.pixels
+    return colours if picture.alpha is None else np.dstack([colours, picture.alpha])
+
+
 def run_folder(
     sources: list[Path],
     targets: list[Path],
@@ -102,8 +114,7 @@ def run_folder(
         nonlocal first
         for source in sources:
             picture = image.read(source, max_pixels=max_pixels)
-            if picture.channels == 4:
-                raise InputError(f"{source} is CMYK", hint="convert the frames to RGB first")
+            check_frame(picture, source)
             first = first or picture
             if (picture.width, picture.height, picture.pixels.dtype, picture.alpha is None) != (
                 first.width, first.height, first.pixels.dtype, first.alpha is None,
@@ -113,8 +124,7 @@ def run_folder(
                     hint="leave out --frames to work on each picture for itself",
                 )
             waiting.append((picture.channels, picture.metadata))
-            colours = np.repeat(picture.pixels, 3, axis=2) if picture.channels == 1 else picture.pixels
-            yield colours if picture.alpha is None else np.dstack([colours, picture.alpha])
+            yield as_frame(picture)
 
     size = (0, 0)
     for number, made in enumerate(ahead(task.run(ahead(pixels())))):

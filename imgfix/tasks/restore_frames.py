@@ -6,7 +6,7 @@ seen as flicker. Where a clip is taken up again, what was found travels along.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 import numpy as np
@@ -15,6 +15,7 @@ from imgfix.tasks import restore
 from imgfix.tasks.estimate import Damage
 from imgfix.tasks.restore import EngineFor, RestoreOptions, Step
 from imgfix.tasks.sequence import Made, Restart
+from imgfix.tasks.upscale import PROCESS_BYTES, Estimate
 
 LOOKED_AT = 5
 """Frames that the damage is estimated from."""
@@ -27,12 +28,13 @@ class RestoreFrames:
     Args:
         options: as for pictures, but that noise and JPEG are found once a clip.
         engine_for: the engine for a kind of damage.
+        found: what `look` found in the first frames already.
     """
 
-    def __init__(self, options: RestoreOptions, engine_for: EngineFor) -> None:
+    def __init__(self, options: RestoreOptions, engine_for: EngineFor, found: Damage | None = None) -> None:
         self.options = options.filled()
         self.engine_for = engine_for
-        self.found: Damage | None = None
+        self.found = found
         """What `auto` found, once the first frames were seen."""
         self.steps: list[Step] = []
         """The runs that follow from it."""
@@ -42,27 +44,50 @@ class RestoreFrames:
     @property
     def held(self) -> int:
         """Frames that wait until the damage is known."""
-        return LOOKED_AT if self.options.estimates else 1
+        return LOOKED_AT if self.options.estimates and self.found is None else 1
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of what comes out: the same."""
         return width, height
+
+    def estimate(self, width: int, height: int) -> Estimate:
+        """What one frame takes, where it is known what is to be undone; measures the models, a second or two each."""
+        made, _ = restore.steps(self.options, self.found, self.engine_for)
+        blank: np.ndarray = np.broadcast_to(np.zeros((), np.uint8), (height, width, 3))
+        work = restore.Restore(blank, made, self.options)
+        windows = [
+            (step.engine, plan.rows.window * plan.columns.window if plan is not None else width * height)
+            for step, plan in zip(made, work.plans(), strict=True)
+        ]
+        taken = max((round(engine.bytes_per_pixel * area) for engine, area in windows), default=0)
+        on_host = all(engine.placement.device.type == "cpu" for engine, _ in windows)
+        host = PROCESS_BYTES + 4 * width * height * 3 * 4
+        return Estimate(
+            tiles=work.tiles,
+            tile=(width, height),
+            seconds=work.seconds(),
+            host_bytes=host + (taken if on_host else 0),
+            device_bytes=0 if on_host else taken,
+        )
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
         """Restore a clip; see `imgfix.tasks.sequence.SequenceTask.run`. Raises ModelError as `restore.steps` does."""
         number = 0 if restart is None else restart.index
         if restart is not None and "found" in restart.state:
             self.found = _unpacked(restart.state["found"])
-        elif self.options.estimates:
+        elif self.options.estimates and self.found is None:
             first = list(islice(frames, LOOKED_AT))
             if not first:
                 return
-            self.found = _typical([restore.find(frame[..., :3]) for frame in first])
+            self.found = look(first)
             frames = chain(first, frames)
         self.steps, self.notes = restore.steps(self.options, self.found, self.engine_for)
         state = {} if self.found is None else {"found": _packed(self.found)}
+        before: tuple[np.ndarray, np.ndarray] | None = None
         for frame in frames:
-            yield Made(self._one(frame), Restart(number, number, state))
+            repeated = before is not None and (before[0] is frame or np.array_equal(before[0], frame))
+            before = frame, before[1] if before is not None and repeated else self._one(frame)
+            yield Made(before[1], Restart(number, number, state))
             number += 1
 
     def _one(self, frame: np.ndarray) -> np.ndarray:
@@ -70,6 +95,11 @@ class RestoreFrames:
         pixels = np.ascontiguousarray(frame[..., :3])
         done = restore.restore(pixels, self.steps, self.options, alpha=alpha)
         return done if alpha is None else np.concatenate([done, alpha[..., None]], axis=2)
+
+
+def look(frames: Sequence[np.ndarray]) -> Damage:
+    """What the first frames of a clip tell of its damage; (H, W, 3|4) uint8 or uint16."""
+    return _typical([restore.find(frame[..., :3]) for frame in frames])
 
 
 def _typical(found: list[Damage]) -> Damage:

@@ -31,7 +31,7 @@ Correction = Callable[[Iterator[np.ndarray], tiling.Read, int, int, int], Iterat
 """(bands, input, width, height, scale) -> bands: something done to every pass of the model."""
 
 LARGEST_SCALE = 16
-_PROCESS_BYTES = 400 << 20  # the interpreter and its libraries
+PROCESS_BYTES = 400 << 20  # the interpreter and its libraries
 _SLACK = 1.02  # a size rounded up by a pixel or two is no reason for another pass of the model
 
 
@@ -215,7 +215,7 @@ class Upscale:
         # While a row of tiles is made, the one before it is still being written.
         sheets = [2 * plan.rows.window * plan.columns.length * s**2 * 3 * 4 for plan in plans]
         pixels = self.size[0] * self.size[1] * self.dtype.itemsize * (self.channels + (self.alpha is not None))
-        host = _PROCESS_BYTES + pixels + max(sheets) + 4 * tiling.SLICE_BYTES
+        host = PROCESS_BYTES + pixels + max(sheets) + 4 * tiling.SLICE_BYTES
         window = max(plan.rows.window * plan.columns.window for plan in plans)
         device = round(self.engine.bytes_per_pixel * window)
         on_host = self.engine.placement.device.type == "cpu"

@@ -28,12 +28,13 @@ from imgfix.tasks.inpaint import InpaintOptions, inpaint
 from imgfix.tasks.sequence import Made, Restart
 from imgfix.tasks.upscale import quantised
 
-Masks = np.ndarray | Callable[[int], np.ndarray]
-"""One mask (H, W) float32 in [0, 1], 1 = fill, for all frames, or the number of a frame to its mask."""
+Masks = np.ndarray | Callable[[int, np.ndarray], np.ndarray]
+"""One mask (H, W) float32 in [0, 1], 1 = fill, for all frames, or the number of a frame and the frame to its mask."""
 
 Part = tuple[slice, slice]
 RING = 8  # pixels around a hole where brightness is compared
 LARGEST_MATCH = 0.2  # of the range: a larger difference is no change of light but another thing
+LEAST_MATCH = 0.25  # share of the pixels around a hole that have to match
 SURE = 0.99
 ALIKE = 0.12
 """Of the range: a larger difference between the last fill and what is fetched is another thing, not noise."""
@@ -51,6 +52,8 @@ class VideoInpaintOptions:
     """Pixels over which the fill fades out beyond the mask."""
     restart_every: int = 16
     """Frames between two places where the work can be taken up."""
+    tta: bool | None = None
+    """As of `imgfix.tasks.inpaint.InpaintOptions`, for what the filler makes."""
 
 
 @dataclass
@@ -92,7 +95,7 @@ class VideoInpaint:
     """A `SequenceTask` that fills the same or a moving region of every frame.
 
     Args:
-        mask: one for all frames, or a function of the frame's number. White is filled.
+        mask: one for all frames, or a function of the frame's number and the frame. White is filled.
         filler: an engine with a model for the task `inpaint`, or `telea` or `ns`.
         options: how far it looks, and how the fill is joined.
     """
@@ -145,7 +148,7 @@ class VideoInpaint:
             at += 1
 
     def _append(self, window: list[_Frame], number: int, frame: np.ndarray, finder: CutFinder) -> None:
-        mask = self.mask(number) if callable(self.mask) else self.mask
+        mask = self.mask(number, frame) if callable(self.mask) else self.mask
         if mask.shape != frame.shape[:2]:
             raise InputError(
                 f"frame {number} is {frame.shape[1]}x{frame.shape[0]}, its mask {mask.shape[1]}x{mask.shape[0]}",
@@ -187,10 +190,16 @@ class VideoInpaint:
             self._steady(current, part, picture, current.unknown[part] & ~missing, anchor.last, before.onward.back)
         if anchor is not None and left:
             got, sure = _look(anchor.filled, anchor.chain, None, part)
-            usable = missing & (sure >= SURE)
-            got += _light(current, part, got, sure >= SURE)
-            picture[usable] = got[usable]
-            missing &= ~usable
+            light = _light(current, part, got, sure >= SURE)
+            if light is None:  # in a fade; since the last frame it changed less
+                step = Chain(*current.luma.shape)
+                step.extend(before.onward.back)  # type: ignore[union-attr]
+                got, sure = _look(anchor.last, step, None, part)
+                light = _light(current, part, got, sure >= SURE)
+            if light is not None:
+                usable = missing & (sure >= SURE)
+                picture[usable] = (got + light)[usable]
+                missing &= ~usable
             self.carried += left - int(missing.sum())
         made_here = int(missing.sum())
         result = current.pixels.copy()
@@ -199,7 +208,7 @@ class VideoInpaint:
         if made_here:
             mask = np.zeros(current.weight.shape, np.float32)
             mask[part] = missing
-            known = inpaint(known, mask, self.filler, InpaintOptions())
+            known = inpaint(known, mask, self.filler, InpaintOptions(tta=self.options.tta))
             self.made += made_here
         mixed = current.pixels[..., :3].copy()
         composite(mixed, known, current.weight)
@@ -275,9 +284,9 @@ class _Side:
         values = other.pixels[..., :3].astype(np.float32) / top
         got, sure = _look(values, self.chain, ~other.unknown, self.part)
         usable = self.missing & ~self.have & (sure >= SURE)
-        if usable.any():
-            got += _light(self.current, self.part, got, sure >= SURE)
-            self.colours[usable] = got[usable]
+        light = _light(self.current, self.part, got, sure >= SURE) if usable.any() else None
+        if light is not None:
+            self.colours[usable] = (got + light)[usable]
             self.distance[usable] = distance
             self.have |= usable
         self.over = bool(self.have[self.missing].all())
@@ -305,13 +314,20 @@ def _look(values: np.ndarray, chain: Chain, known: np.ndarray | None, part: Part
     return fetch(values, flow, origin=origin), np.minimum(sure, fetch(shown, flow, 0.0, origin))
 
 
-def _light(current: _Frame, part: Part, got: np.ndarray, sure: np.ndarray) -> np.ndarray:
-    """Difference in light between a frame and what was fetched for it: seen around the hole, carried into it."""
+def _light(current: _Frame, part: Part, got: np.ndarray, sure: np.ndarray) -> np.ndarray | None:
+    """Difference in light between a frame and what was fetched for it: seen around the hole, carried into it.
+
+    None where hardly anything around the hole resembles what was fetched: it is of quite another light, or another
+    thing.
+    """
     unknown = current.unknown[part]
     around = cv2.dilate(unknown.astype(np.uint8), np.ones((2 * RING + 1,) * 2, np.uint8)) > 0
     top = np.float32(np.iinfo(current.pixels.dtype).max)
     difference = current.pixels[part][..., :3].astype(np.float32) / top - got
-    ring = around & ~unknown & sure & (np.abs(difference).max(axis=2) < LARGEST_MATCH)
+    known = around & ~unknown & sure
+    ring = known & (np.abs(difference).max(axis=2) < LARGEST_MATCH)
+    if ring.sum() < LEAST_MATCH * known.sum():
+        return None
     # Fine differences are noise and motion that is a little off; only broad ones are light.
     count = cv2.boxFilter(ring.astype(np.float32), -1, (RING, RING), normalize=False)
     total = cv2.boxFilter(difference * ring[..., None], -1, (RING, RING), normalize=False)

@@ -42,7 +42,7 @@ def main() -> None:
         mask_of = masks(clean[0].shape[0], clean[0].shape[1], len(clean), options.moving)
         marked = [np.where(mask_of(n)[..., None] > 0, np.uint8(240), frame) for n, frame in enumerate(clean)]
         own = flicker(clean, clean, mask_of)
-        task = VideoInpaint(mask_of, filler)
+        task = VideoInpaint(lambda number, frame: mask_of(number), filler)  # noqa: B023
         ways: dict[str, Callable[[], list[np.ndarray]]] = {
             "alone": lambda: [inpaint(frame, mask_of(n), filler) for n, frame in enumerate(marked)],  # noqa: B023
             "steady": lambda: [made.frame for made in task.run(iter(marked))],  # noqa: B023

@@ -100,6 +100,39 @@ def _save_tiny(path: Path, silent: bool = False) -> Path:
     return zoo.save(path, "srvgg", config, state, task="upscale", name=path.stem, licence="CC0-1.0")
 
 
+@pytest.fixture(scope="session")
+def lighter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model for noise and JPEG that makes everything a tenth lighter, so that one sees whether it ran."""
+    import torch
+
+    from imgfix import zoo
+    from imgfix.nets.dncnn import DnCNN
+
+    path = tmp_path_factory.mktemp("weights") / "lighter.safetensors"
+    config = {"channels": 3, "features": 4, "convolutions": 3}
+    state = {name: torch.zeros_like(tensor) for name, tensor in DnCNN(**config).state_dict().items()}
+    state["layers.2.bias"] -= 0.1
+    return zoo.save(path, "dncnn", config, state, task="restore", name="lighter", licence="CC0-1.0")
+
+
+@pytest.fixture
+def installed(lighter: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """That model is the best on this machine for everything; the kinds of damage it was wanted for."""
+    from imgfix.errors import ModelError
+    from imgfix.zoo import auto
+
+    wanted: list[str] = []
+
+    def resolve(task: str, scale: int | None = None, job: str | None = None) -> tuple[str, str | None]:
+        if task != "restore":
+            raise ModelError("no model for it", hint="pull one")
+        wanted.append(str(job))
+        return str(lighter), None
+
+    monkeypatch.setattr(auto, "resolve", resolve)
+    return wanted
+
+
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
     """A small PNG."""

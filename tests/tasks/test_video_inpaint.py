@@ -68,7 +68,7 @@ def test_something_that_moves_is_taken_out_of_a_still_scene() -> None:
     clean = pan(1)[0]
     holes = [box(40, 4 + 7 * t, 18, 14) for t in range(12)]
     frames = [with_logo([clean], hole)[0] for hole in holes]
-    task = VideoInpaint(lambda number: holes[number], "telea")
+    task = VideoInpaint(lambda number, frame: holes[number], "telea")
     results = run(task, frames)
     assert task.made == 0
     assert max(error(m.frame, clean, hole) for m, hole in zip(results, holes, strict=True)) < 2
@@ -108,6 +108,15 @@ def test_a_change_of_light_is_followed() -> None:
     assert np.mean([error(m.frame, c, mask) for m, c in zip(results, clean, strict=True)]) < 6
 
 
+def test_a_fade_from_black_is_followed() -> None:
+    """A logo on a still camera: the fill of a dark frame must not stay when the picture is bright."""
+    clean = [(pan(1)[0] * share).astype(np.uint8) for share in np.linspace(0, 1, 16)]
+    mask = box(36, 50, 10, 12)
+    results = run(VideoInpaint(mask, "telea"), with_logo(clean, mask))
+    darker = [np.mean(c[mask > 0].astype(float) - m.frame[mask > 0]) for m, c in zip(results, clean, strict=True)]
+    assert np.abs(darker).max() < 25
+
+
 def test_nothing_comes_from_beyond_a_cut() -> None:
     first, second = pan(6, 3, seed=1), pan(6, 3, seed=9)
     mask = box(36, 50, 14, 16)
@@ -135,7 +144,7 @@ def test_frames_without_a_hole_pass_and_lend_what_they_show() -> None:
     mask = box(30, 40, 40, 60)
     holes = [mask if number == 4 else np.zeros_like(mask) for number in range(8)]
     frames = [with_logo([frame], hole)[0] for frame, hole in zip(clean, holes, strict=True)]
-    results = run(VideoInpaint(lambda number: holes[number], "telea"), frames)
+    results = run(VideoInpaint(lambda number, frame: holes[number], "telea"), frames)
     for number in (0, 3, 5, 7):
         assert np.array_equal(results[number].frame, frames[number])
     assert error(results[4].frame, clean[4], mask) < 4

@@ -94,8 +94,20 @@ class Reader:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the frames that come."""
+        return self.shown if self.upright else (self.header.width, self.header.height)
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Width and height as a player shows them, turned upright."""
         head = self.header
-        return (head.height, head.width) if self.upright and _quarter_turns(head) % 2 else (head.width, head.height)
+        return (head.height, head.width) if _quarter_turns(head) % 2 else (head.width, head.height)
+
+    def laid(self, upright: np.ndarray) -> np.ndarray:
+        """A picture (H, W, ...) as a player shows it -> the same as the frames that come lie."""
+        if self.upright or self.header.matrix is None:
+            return upright
+        turned = np.rot90(upright, -_quarter_turns(self.header))
+        return np.ascontiguousarray(turned[:, ::-1] if _mirrored(self.header) else turned)
 
     def frames(self, skip: int = 0) -> Iterator[Frame]:
         """Yield the frames in the order in which they are shown, all but the first `skip`.

@@ -1,0 +1,224 @@
+"""Which part of every frame is to be filled: one mask for all, a folder with one a frame, a clip of masks; a colour.
+
+Masks and boxes are given as a viewer shows the clip, upright; the frames of a file may lie turned, with a note for
+players. What comes from here lies as the frames do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from imgfix.errors import InputError
+from imgfix.media import animation as animations
+from imgfix.media import mask as masks
+from imgfix.media.jobs import find_sources
+from imgfix.media.kinds import ANIMATION, kind_of_file
+from imgfix.media.mask import Size
+from imgfix.media.sources import IMAGE
+from imgfix.media.video.reader import Cut, Reader
+from imgfix.tasks.animation import part
+from imgfix.tasks.footage import Footage
+
+
+class Track(Protocol):
+    """A mask for each frame."""
+
+    name: str
+    digest: str
+    """Of the content: another one gives another result."""
+
+    def at(self, number: int) -> np.ndarray | None:
+        """The mask of a frame, (H, W) float32 in [0, 1], upright; None behind the last. Cheap when asked in order."""
+        ...
+
+
+class Sheets:
+    """A folder of numbered mask pictures, in natural order, one a frame.
+
+    Raises InputError: it holds none; later, when one cannot be read or has another size.
+    """
+
+    def __init__(self, folder: Path, size: Size, *, invert: bool = False, fit: bool = False) -> None:
+        self.name, self.size, self.invert, self.fit = str(folder), size, invert, fit
+        self.paths = [source.path for source in find_sources([folder]).sources if isinstance(source.path, Path)]
+        if not self.paths:
+            raise InputError(f"{folder} holds no mask pictures", hint="put one mask for each frame into it")
+        self.digest = digest_of(self.paths)
+
+    def at(self, number: int) -> np.ndarray | None:
+        """See `Track.at`."""
+        if number >= len(self.paths):
+            return None
+        return masks.read_mask(self.paths[number], self.size, invert=self.invert, fit=self.fit).values
+
+
+class Film:
+    """A clip or an animated picture of masks, the nth for the nth frame.
+
+    cut: the part of the clip it is for; the same part of the masks is taken. Raises InputError: another size.
+    """
+
+    def __init__(
+        self, path: Path, size: Size, cut: Cut | None = None, *, invert: bool = False, fit: bool = False
+    ) -> None:
+        self.name, self.size, self.invert = str(path), size, invert
+        self.digest = digest_of([path])
+        self._open, own, self._lossy = _opened(path, cut or Cut())
+        if own != size:
+            masks.check_shape(self.name, own, size, fit)
+        self._next, self._frames = 0, self._open(0)
+
+    def at(self, number: int) -> np.ndarray | None:
+        """See `Track.at`."""
+        if number != self._next:
+            self._frames = self._open(number)
+        self._next = number + 1
+        frame = next(self._frames, None)
+        return None if frame is None else self._meaning(frame)
+
+    def _meaning(self, frame: np.ndarray) -> np.ndarray:
+        top = np.float32(np.iinfo(frame.dtype).max)
+        values = frame[..., :3].max(axis=2).astype(np.float32) / top
+        if self._lossy:
+            # Ringing around the shapes must not make everything part of the mask.
+            values = np.clip((values - 1 / 16) / (1 - 2 / 16), 0, 1).astype(np.float32)
+        if frame.shape[2] == 4:
+            values *= frame[..., 3].astype(np.float32) / top
+        if self.invert:
+            values = 1 - values
+        return values if values.shape == self.size[::-1] else masks.resized(values, self.size)
+
+
+Open = Callable[[int], Iterator[np.ndarray]]
+"""The frames from one of a number on."""
+
+
+def _opened(path: Path, cut: Cut) -> tuple[Open, Size, bool]:
+    """How to read the frames of a mask clip, their size, and whether their values may be a little off."""
+    if kind_of_file(path, None) == ANIMATION:
+        found = animations.inspect(path)
+        first, last = part(found, cut.start, cut.end)
+        return lambda skip: animations.frames(found, first + skip, last), (found.width, found.height), False
+    reader = Reader(path, cut, upright=True)
+    return lambda skip: (frame.pixels for frame in reader.frames(skip)), reader.size, True
+
+
+def is_track(path: Path) -> bool:
+    """Whether a mask path holds many masks: a folder, a clip, an animated picture."""
+    return path.is_dir() or kind_of_file(path, None) != IMAGE
+
+
+def open_track(path: Path, footage: Footage, *, invert: bool = False, fit: bool = False) -> Track:
+    """The masks of a folder, a clip or an animated picture, for the frames of a clip. Raises InputError."""
+    if path.is_dir():
+        return Sheets(path, footage.shown, invert=invert, fit=fit)
+    return Film(path, footage.shown, footage.cut, invert=invert, fit=fit)
+
+
+def digest_of(paths: Sequence[Path]) -> str:
+    """Hash of the content of files, in order."""
+    whole = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()
+
+
+class FrameMasks:
+    """The mask of every frame, as `imgfix.tasks.video_inpaint.VideoInpaint` takes it.
+
+    Args:
+        footage: the frames they are for.
+        fixed: masks (H, W) float32 in [0, 1] for all frames, upright.
+        track: one for each frame.
+        colour: what is painted in it is filled, looked for in every frame. tolerance: as of `masks.from_colour`.
+        grow: pixels by which all of it is widened.
+    """
+
+    def __init__(
+        self,
+        footage: Footage,
+        *,
+        fixed: Sequence[np.ndarray] = (),
+        track: Track | None = None,
+        colour: tuple[int, int, int] | None = None,
+        tolerance: float = masks.DEFAULT_TOLERANCE,
+        grow: float = 0.0,
+    ) -> None:
+        self.footage, self.track, self.colour, self.tolerance, self.amount = footage, track, colour, tolerance, grow
+        empty = np.zeros(footage.shown[::-1], np.float32)
+        self.fixed = footage.lay(masks.combine(empty, *fixed))
+        self.same = track is None and colour is None
+        """One mask is for all frames."""
+        if self.same:
+            self.fixed = masks.grow(self.fixed, grow)
+
+    def __call__(self, number: int, frame: np.ndarray) -> np.ndarray:
+        """The mask of a frame, (H, W) float32 in [0, 1], lying as the frame does. Raises InputError: there is none."""
+        found = self.track.at(number) if self.track is not None else None
+        if found is None and self.track is not None:
+            raise InputError(f"{self.track.name} has no mask for frame {number}", hint="give one for each frame")
+        return self._joined(found, frame)
+
+    def _joined(self, found: np.ndarray | None, frame: np.ndarray) -> np.ndarray:
+        if self.same:
+            return self.fixed
+        parts = [self.fixed]
+        if found is not None:
+            parts.append(self.footage.lay(found))
+        if self.colour is not None:
+            colours = np.ascontiguousarray(frame[..., :3])
+            parts.append(masks.from_colour(colours, self.colour, self.tolerance))
+        return masks.grow(masks.combine(*parts), self.amount)
+
+    def coverage(self) -> float:
+        """The share of the clip that is filled, 0 to 1; where the mask changes, all frames are looked at.
+
+        Raises InputError: there are more or fewer masks than frames, all are empty, one covers nearly everything.
+        """
+        name = self.track.name if self.track is not None else self.footage.name
+        if self.same:
+            masks.check(self.fixed, name)
+            return masks.coverage(self.fixed)
+        total, count, given = 0.0, 0, 0
+        for count, frame in enumerate(self.footage.frames(), start=1):
+            found = self.track.at(count - 1) if self.track is not None and given == count - 1 else None
+            given += found is not None
+            if found is None and self.track is not None:
+                continue  # an error already, but how many frames there are has to be told
+            mask = self._joined(found, frame)
+            share = masks.coverage(mask)
+            if share > masks.NEARLY_ALL:
+                masks.check(mask, f"{name}, frame {count - 1}")
+            total += share
+        if self.track is not None:
+            self._check_count(self.track, count, given)
+        if total == 0:
+            self._tell_empty(name)
+        return total / max(count, 1)
+
+    def _check_count(self, track: Track, count: int, given: int) -> None:
+        while given >= count and track.at(given) is not None:
+            given += 1
+        if given != count:
+            raise InputError(
+                f"{track.name} has {given} {'mask' if given == 1 else 'masks'} and {self.footage.name} {count} frames",
+                hint="give one mask for each frame"
+                + (" of the part that is worked on" if self.footage.cut != Cut() else ", or one picture for all"),
+            )
+
+    def _tell_empty(self, name: str) -> None:
+        if self.track is None:
+            raise InputError(
+                f"{name}: nothing in any frame has the colour that --color names",
+                hint="a larger --tolerance takes colours that are farther off; an encoder changes them a little",
+            )
+        raise InputError(
+            f"{name}: the mask is empty in every frame, there is nothing to fill",
+            hint="white means fill; --invert if black does",
+        )
