@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from torch import Tensor
@@ -141,6 +140,8 @@ def load_clips(
     Raises:
         InputError: no usable clip, or too few to hold one out.
     """
+    import av
+
     skipped: list[str] = []
 
     def decoded(files: list[Path]) -> dict[Path, list[np.ndarray]]:
@@ -182,6 +183,8 @@ def load_clips(
 
 def scenes(path: Path, longest: int) -> Iterator[list[np.ndarray]]:
     """The frames (H, W, 3) uint8 of a clip, cut at scene changes and into pieces of at most `longest`."""
+    import av
+
     finder = CutFinder()
     piece: list[np.ndarray] = []
     with av.open(str(path)) as container:

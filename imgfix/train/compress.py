@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-import av
 import numpy as np
 
 
@@ -19,6 +18,8 @@ def compress(frames: np.ndarray, codec: str, quality: int) -> np.ndarray:
     Returns:
         (T, H, W, 3) uint8.
     """
+    import av
+
     count, height, width = frames.shape[:3]
     # 4:2:0 wants even sides, and encoders work in blocks of 16.
     padded = np.pad(frames, ((0, 0), (0, -height % 16), (0, -width % 16), (0, 0)), mode="edge")
