@@ -213,7 +213,7 @@ class Generator:
     def morph(
         self, wishes: Sequence[Wish], frames: int, seeds: Sequence[int], truncation: float = 1.0
     ) -> Iterator[np.ndarray]:
-        """Draw the way from one wish to another: conditions on a straight line, noise on a great circle.
+        """Draw the way from one wish to another: between codes, or between conditions and noise where there are none.
 
         Args:
             wishes: two.
@@ -227,7 +227,11 @@ class Generator:
         for number in range(frames):
             part = number / (frames - 1)
             eased = part * part * (3 - 2 * part)
-            yield finished(self.net.draw(between(first, last, eased), torch.lerp(begin, end, eased))[0])
+            if hasattr(self.net, "plan"):  # what is remembered is chosen abruptly; codes change smoothly
+                one, other = (self.net.plan(torch.cat(pair, 1)) for pair in ((first, begin), (last, end)))
+                yield finished(self.net.decode(torch.lerp(one, other, eased))[0])
+            else:
+                yield finished(self.net.draw(between(first, last, eased), torch.lerp(begin, end, eased))[0])
 
 
 def between(first: Tensor, second: Tensor, part: float) -> Tensor:

@@ -278,6 +278,7 @@ class GenerateJob:
             other = other | batch.get("has_image", torch.zeros_like(other))
             withheld = chance[:, 5] < torch.where(other, 0.6, options.drop_text)
             batch["words"], batch["word_mask"] = vectors, mask & ~withheld[:, None]
+            batch["said"] = mask
             batch["trust"] = batch["trust"] * (batch["word_mask"].any(1) | other)
         if "class" in batch:
             batch["class"] = torch.where(chance[:, 7] < options.drop_class, -1, batch["class"])
@@ -341,7 +342,9 @@ class GenerateJob:
         found: dict[str, Tensor] = {}
         content, parts = net.conditions.content(batch, len(batch["noise"]))
         condition = net.conditions.join(content, batch)
-        self._add_alignment(found, batch, parts)
+        self._add_alignment(found, net, batch, parts)
+        if not (options.pixel or options.perceptual or options.plan or self.discriminator is not None):
+            return found  # only the ears learn
         if self._plans:
             made, found = self._planned_and_copied(net, batch, condition, found)
         else:
@@ -399,16 +402,18 @@ class GenerateJob:
             distance = self.perceptual(_shown(made[chosen], back), _shown(target[chosen], back))
             found[f"{name}perceptual"] = self.options.perceptual * chosen.float().mean() * distance
 
-    def _add_alignment(self, found: dict[str, Tensor], batch: Batch, parts: dict[str, Tensor]) -> None:
+    def _add_alignment(self, found: dict[str, Tensor], net: Any, batch: Batch, parts: dict[str, Tensor]) -> None:
         """Add how far what a sound or picture says is from what the caption says."""
-        if not self.options.align or "words" not in parts:
+        if not self.options.align or "said" not in batch:
             return
         for name in ("sound", "image"):
             if name not in parts:
                 continue
-            both = batch[f"has_{name}"] & batch["word_mask"].any(1)
+            both = batch[f"has_{name}"] & batch["said"].any(1)
             if bool(both.any()):
-                difference = parts[name][both] - parts["words"][both].detach()
+                with torch.no_grad():
+                    said = net.conditions.text(batch["words"][both], batch["said"][both])
+                difference = parts[name][both] - said
                 found[f"align_{name}"] = self.options.align * difference.square().mean() * both.float().mean()
 
     def _judged(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
