@@ -5,7 +5,7 @@
 `captioned/` is what `examples/train/assemble_stickers.py` makes. The judge is InceptionV3 (pool 3, ImageNet), which has
 no part in the training: 100 captions are chosen, and a drawn picture counts when the true picture that is nearest to it
 (by the cosine of the features, less their mean) is one of its own caption. True pictures of held-out files are judged
-in the same way, which is about the most that can be reached. The generator heard other places of the same sound files,
+in the same way, which is about the most that can be reached. The generator heard the same sound files in training,
 so sounds measure hearing, not new sounds. FID takes all held-out pictures (about 220, too few to be compared with
 published numbers) and one drawn for each of their captions and classes. Fetches inception-fid (87 MB).
 """
