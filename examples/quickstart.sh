@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes its own environment, fetches small models, enlarges a real photo, removes a person from another, takes noise and
-# JPEG damage from a third, and draws a sheet of stickers.
+# Makes its own environment, fetches small models, enlarges a real photo, removes a person from another, takes noise
+# from a third, and draws a sheet of stickers.
 # Run it again: it is quick then. Results: examples/out/
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -37,9 +37,9 @@ fi
 
 "$imgfix" upscale "$photos/cat.jpg" -o "$out/cat-x4.jpg" --model "$upscaler" --overwrite
 "$imgfix" inpaint "$photos/moon.jpg" --mask "$photos/moon-mask.png" -o "$out/moon-empty.jpg" --model "$filler" --overwrite
-.venv/bin/python examples/damage.py "$photos/cat.jpg" "$out/cat-damaged.jpg"
-"$imgfix" restore "$out/cat-damaged.jpg" -o "$out/cat-restored.jpg" --model "$restorer" --overwrite
-"$imgfix" generate "a red apple" "a cat face" "a green frog" "a rocket" "a rainbow" "a birthday cake" \
+.venv/bin/python examples/damage.py "$photos/cat.jpg" "$out/cat-noisy.png"
+"$imgfix" restore "$out/cat-noisy.png" -o "$out/cat-restored.png" --model "$restorer" --overwrite
+"$imgfix" generate "a red apple" "a cat face" "a frog face" "a rocket" "a rainbow" "a birthday cake" \
   --grid "$out/stickers.png" --overwrite
 
 .venv/bin/python examples/sheet.py "$out/cat-sheet.jpg" \
@@ -47,13 +47,13 @@ fi
 .venv/bin/python examples/sheet.py "$out/moon-sheet.jpg" \
   "before=$photos/moon.jpg" "mask=$photos/moon-mask.png" "imgfix_inpaint=$out/moon-empty.jpg"
 .venv/bin/python examples/sheet.py "$out/restored-sheet.jpg" \
-  "noise_and_JPEG=$out/cat-damaged.jpg" "imgfix_restore=$out/cat-restored.jpg" crop=22,5,50,70
+  "noise_of_20=$out/cat-noisy.png" "imgfix_restore=$out/cat-restored.png" crop=22,5,50,70
 
 cat <<END
 
 upscaled   $out/cat-x4.jpg        ($upscaler)
 filled     $out/moon-empty.jpg    ($filler)
-restored   $out/cat-restored.jpg  ($restorer)
+restored   $out/cat-restored.png  ($restorer)
 drawn      $out/stickers.png      (generate-stickers)
 compare    $out/cat-sheet.jpg
            $out/moon-sheet.jpg
