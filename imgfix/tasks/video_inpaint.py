@@ -228,7 +228,10 @@ class VideoInpaint:
         chain = Chain(*current.luma.shape)
         chain.extend(step)
         got, sure = _look(last, chain, None, part)
-        got += _light(current, part, got, sure >= SURE)
+        light = _light(current, part, got, sure >= SURE)
+        if light is None:
+            return
+        got = got + light
         alike = here & (sure >= SURE) & (np.abs(got - picture).max(axis=2) < ALIKE)
         picture[alike] += KEPT * (got - picture)[alike]
 
