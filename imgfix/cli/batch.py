@@ -10,6 +10,7 @@ from imgfix.cli import as_told
 from imgfix.cli.console import Console, Tick
 from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ExitCode, ImgfixError
+from imgfix.media.files import stamp
 
 T = TypeVar("T")
 
@@ -38,10 +39,11 @@ def run(
     else happened and they agree, else 1.
     """
     failures: list[ExitCode] = []
-    finished = 0
+    finished: set[int] = set()
     with console.progress(unit, files=len(items)) as progress:
-        for item in items:
+        for number, item in enumerate(items):
             try:
+                before = stamp(item.target) if item.target else None
                 if item.problem is not None:
                     raise item.problem
                 if item.skipped is not None:
@@ -50,12 +52,18 @@ def run(
                     with progress.file(item.source, item.unit) as tick:
                         outcome = work(item.job, tick)
                 report.tell(item.source, item.target, outcome)
-                finished += outcome.status == "done"
+                if outcome.status == "done":
+                    finished.add(number)
             except KeyboardInterrupt as interrupt:
-                report.tell_interrupted(item.source, item.target)
-                left = len(items) - finished - len(failures)
+                # Ctrl-C can come between the moment when the result is in its place and the one when it is told.
+                whole = item.target is not None and stamp(item.target) not in (before, None)
+                if whole:
+                    finished.add(number)
+                report.tell_interrupted(item.source, item.target, whole)
+                left = len(items) - len(finished) - len(failures)
                 kept = "; ".join(getattr(interrupt, "__notes__", ())) or None  # what a clip has finished already
-                console.error(f"interrupted at {item.source}: {finished} done, {left} not", kept)
+                where = f"interrupted after {item.source} was finished" if whole else f"interrupted at {item.source}"
+                console.error(f"{where}: {len(finished)} done, {left} not", kept)
                 return ExitCode.INTERRUPTED
             except BrokenPipeError:
                 raise  # nobody reads the results any more

@@ -20,7 +20,7 @@ import av
 import numpy as np
 
 from imgfix.errors import ImgfixError, InputError, OutputError
-from imgfix.media.files import atomic_path, check_writable, output_errors, raise_output_error
+from imgfix.media.files import atomic_path, check_writable, output_errors, raise_output_error, stamp
 from imgfix.media.video import encoding, join, segments, streams
 from imgfix.media.video.colour import Colour
 from imgfix.media.video.encoding import Encoding, Wanted
@@ -137,6 +137,7 @@ class Clip:
             InputError: the source ends too early; what could be read is in the target. Others of the family.
         """
         check_writable(self.target)
+        before = stamp(self.target)
         facts = {"source": segments.identity(self.source), "job": _plain(job), "written": self._binding(task)}
         made = _missing_folders(self.target)
         journal = self._journal(facts, say or (lambda text: None))
@@ -146,13 +147,16 @@ class Clip:
                 self._work(task, journal, int(journal.job.get("threads", 0)), progress)
             with atomic_path(self.target) as temporary:
                 join.join(temporary, journal, self._finished(record or {}))
+            segments.remove(self.target)
         except BaseException as error:
+            if stamp(self.target) != before:  # Ctrl-C came when the target was in its place already
+                segments.remove(self.target)
+                raise
             told = self._left_behind(journal, error, made)
             if told is error:
                 raise
             raise told from error
         frames = journal.frames
-        segments.remove(self.target)
         notes = (*self.notes, *self.reader.notes)
         done = Done(frames, resumed, task.size(*self.size), self.encoding, self.streams, notes)
         if self.reader.cut_off is not None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -203,29 +201,81 @@ def slow(tmp_path: Path, tiny: Path) -> tuple[Path, list[object]]:
     return source, ["upscale", source, "--model", tiny, "--precision", "fp32", "--device", "cpu"]
 
 
+INTERRUPTS_ITSELF = """
+import os, signal
+from imgfix import cli
+from imgfix.media.video.segments import Journal
+
+add = Journal.add
+
+def then_ctrl_c(self, segment, state):
+    add(self, segment, state)
+    if segment.number == 1:
+        os.kill(os.getpid(), signal.SIGINT)
+
+Journal.add = then_ctrl_c
+cli.main()
+"""
+
+
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     start: Callable[..., subprocess.Popen[bytes]], slow: tuple[Path, list[object]], tmp_path: Path, imgfix: Run
 ) -> None:
+    """The signal comes from the process itself, when its second part is closed: no clock, no luck."""
     _, command = slow
     target = tmp_path / "b.mp4"
-    process = start(*command, "-o", target)
-    journal = segments.folder_of(target) / "journal.jsonl"
-    deadline = time.monotonic() + 60
-    # What is kept is what the journal lists: its first line is the job, each other a part.
-    while time.monotonic() < deadline and process.poll() is None:
-        if journal.is_file() and journal.read_bytes().count(b"\n") >= 2:
-            break
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    if process.returncode == 0 or target.exists():
-        pytest.skip("it was quicker than the interruption")
-    assert process.returncode == 130 and b"--resume goes on" in err, err
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTS_ITSELF)
+    process = start(*command, "-o", target, script=script)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert b"0 done, 1 not" in err and b"120 frames are finished" in err and b"--resume goes on" in err, err
     assert not target.exists() and litter(tmp_path) == []
     again = imgfix(*command, "-o", target)
     assert again.code == 1 and "--resume" in again.err
-    assert imgfix(*command, "-o", target, "--resume").code == 0
+    resumed = imgfix(*command, "-o", target, "--resume", "--json")
+    assert resumed.code == 0 and resumed.items[0]["resumed"] == 120
     assert len(look(target).times) == 200
+
+
+@pytest.mark.parametrize("moment", ["after the file is in its place", "while the parts are removed", "while it is told"])
+def test_ctrl_c_that_comes_too_late_finds_the_clip_finished(
+    imgfix: Run, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    source, target = make(tmp_path / "a.mp4", Recipe(times=EVEN[:6])), tmp_path / "b.mp4"
+    with monkeypatch.context() as patch:
+        if moment == "after the file is in its place":
+            replace = Path.replace
+
+            def replaced(self: Path, other: Path) -> Path:
+                done = replace(self, other)
+                if Path(other) == target:
+                    raise KeyboardInterrupt
+                return done
+
+            patch.setattr(Path, "replace", replaced)
+        elif moment == "while the parts are removed":
+            remove, calls = segments.remove, []
+
+            def removed(path: Path) -> None:
+                calls.append(path)
+                if len(calls) == 2:  # the first is before the work
+                    raise KeyboardInterrupt
+                remove(path)
+
+            patch.setattr(segments, "remove", removed)
+        else:
+            patch.setattr("imgfix.cli.pictures.bytes_written", interrupts)
+        result = imgfix("upscale", source, "-o", target, "--model", tiny, "--json")
+    assert result.code == 130 and "1 done, 0 not" in result.err, result.err
+    assert "--resume" not in result.err
+    assert [item["status"] for item in result.items] == ["done"]
+    assert len(look(target).times) == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
+
+
+def interrupts(*arguments: object) -> None:
+    raise KeyboardInterrupt
 
 
 # -- animated pictures and folders -------------------------------------------------------------------------------------
