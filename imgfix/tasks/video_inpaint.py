@@ -343,9 +343,7 @@ def _light(current: _Frame, part: Part, got: np.ndarray, sure: np.ndarray) -> np
     return spread(total / np.maximum(count, 1)[..., None], ring)
 
 
-def _joined(
-    picture: np.ndarray, known: np.ndarray, got: np.ndarray, usable: np.ndarray
-) -> tuple[np.ndarray, float]:
+def _joined(picture: np.ndarray, known: np.ndarray, got: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, float]:
     """What was fetched, bent so that it joins what is known around it without a seam, and how far it was bent.
 
     The difference along the seam is carried smoothly into the inside, as a membrane (Perez et al. 2003, Poisson image

@@ -238,7 +238,9 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     assert len(look(target).times) == 200
 
 
-@pytest.mark.parametrize("moment", ["after the file is in its place", "while the parts are removed", "while it is told"])
+@pytest.mark.parametrize(
+    "moment", ["after the file is in its place", "while the parts are removed", "while it is told"]
+)
 def test_ctrl_c_that_comes_too_late_finds_the_clip_finished(
     imgfix: Run, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
