@@ -65,7 +65,7 @@ def stamp(target: Path | str) -> Stamp | None:
     As targets are only ever replaced whole, another stamp means that the new file is there, however the work ended.
     """
     try:
-        facts = os.stat(target)
+        facts = Path(target).stat()
     except (OSError, ValueError):
         return None
     return (facts.st_ino, facts.st_mtime_ns, facts.st_size) if stat.S_ISREG(facts.st_mode) else None
