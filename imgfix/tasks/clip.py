@@ -12,7 +12,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class Settings:
     cut: Cut = field(default_factory=Cut)
     wanted: Wanted = field(default_factory=Wanted)
     audio: bool = True
+    deinterlace: str = "auto"
+    """`auto`, `on` or `off`, as of `imgfix.media.video.reader.Reader`."""
     resume: bool = False
     """Go on with what an interrupted run left; without it such parts are in the way."""
     overwrite: bool = False
@@ -73,9 +75,9 @@ class Clip:
 
     def __post_init__(self) -> None:
         container = encoding.container_of(self.target)
-        head = Reader(self.source, self.settings.cut)
+        head = Reader(self.source, self.settings.cut, deinterlace=self.settings.deinterlace)
         turn = head.header.matrix is not None and not streams.keeps_rotation(self.target)
-        self.reader = Reader(self.source, self.settings.cut, upright=True) if turn else head
+        self.reader = replace(head, upright=True) if turn else head
         self.header = self.reader.header
         self.encoding = encoding.choose(self.header, container, self.settings.wanted)
         self.colour: Colour = encoding.as_written(self.header, self.encoding)
@@ -97,7 +99,11 @@ class Clip:
         """What the user should know before the work."""
         found = [*self.encoding.notes, *self.streams.notes]
         if self.header.interlaced:
-            found.append("its frames are interlaced: comb lines are enlarged with them; deinterlace it first")
+            found.append(
+                "its frames are interlaced: their comb lines are taken for picture; --deinterlace on takes them away"
+                if self.settings.deinterlace == "off"
+                else "its frames are interlaced and are made whole, as many as there are; --deinterlace off leaves them"
+            )
         if self.header.hdr:
             found.append(f"it is HDR ({self.header.hdr}): its values go through a model made for ordinary pictures")
         if self.header.dynamic:
@@ -158,6 +164,8 @@ class Clip:
             raise told from error
         frames = journal.frames
         notes = (*self.notes, *self.reader.notes)
+        if self.reader.deinterlaced and not self.header.interlaced and self.settings.deinterlace == "auto":
+            notes += (f"{self.reader.deinterlaced} of its frames are interlaced and were made whole",)
         done = Done(frames, resumed, task.size(*self.size), self.encoding, self.streams, notes)
         if self.reader.cut_off is not None:
             raise InputError(
@@ -179,6 +187,7 @@ class Clip:
             "size": list(task.size(*self.size)),
             "cut": [cut.start, cut.end, str(cut.rate) if cut.rate else None],
             "upright": self.reader.upright,
+            "deinterlace": self.settings.deinterlace,
             "segment": segments.LENGTH,
         }
 

@@ -15,7 +15,7 @@ from imgfix.media import animation
 from imgfix.media.video import segments
 from imgfix.media.video.reader import Reader
 from tests.cli.conftest import Run, litter, save_photo
-from tests.media.clips import EVEN, UNEVEN, Recipe, Sound, look, make, picture
+from tests.media.clips import EVEN, UNEVEN, Recipe, Sound, interlaced, look, make, picture
 
 TWO_SECONDS = tuple(i / 25 for i in range(50))
 
@@ -88,6 +88,20 @@ def test_a_part_of_a_clip_with_other_settings(imgfix: Run, tmp_path: Path, tiny:
     assert np.allclose(seen.times, np.arange(6) / 10)
 
 
+def test_interlaced_clips_are_made_whole_and_it_is_said(imgfix: Run, tmp_path: Path, plain: Path) -> None:
+    source = make(tmp_path / "a.mpg", interlaced(6))
+    result = imgfix("upscale", source, "-o", tmp_path / "b.mp4", "--model", plain)
+    assert result.code == 0 and "interlaced and are made whole" in result.err, result.err
+    left = imgfix("upscale", source, "-o", tmp_path / "c.mp4", "--model", plain, "--deinterlace", "off")
+    assert left.code == 0 and "--deinterlace on takes them away" in left.err, left.err
+    lines = []
+    for name in ("b.mp4", "c.mp4"):
+        frames = np.stack(pixels(tmp_path / name))[..., 1].astype(float)[:, ::2]
+        assert len(frames) == 6
+        lines.append(np.abs(frames[:, 1:-1] - (frames[:, :-2] + frames[:, 2:]) / 2).mean())
+    assert lines[0] < 3 and lines[1] > 8
+
+
 def test_odd_sizes_are_rounded_to_what_the_codec_takes(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
     source = make(tmp_path / "a.mp4", Recipe(times=EVEN[:2]))
     assert imgfix("upscale", source, "-o", tmp_path / "b.mp4", "--model", tiny, "--scale", "1.55").code == 0
@@ -124,6 +138,7 @@ def test_identical_frames_are_computed_once(
         (["--start", "soon"], "not a time"),
         (["--start", "5", "--end", "4"], "is not behind"),
         (["--fps", "0"], "out of range"),
+        (["--deinterlace", "yes"], "choose auto, on, off"),
         (["--codec", "h264", "--crf", "200"], "out of range"),
     ],
 )
