@@ -29,7 +29,7 @@ class Deinterlacer:
         """Frames that were interlaced."""
 
     def over(self, frames: Iterator[_Timed]) -> Iterator[_Timed]:
-        """(frame, time, duration) -> the same with whole frames, which begin to lag by one with the first interlaced."""
+        """(frame, time, duration) -> the same with whole frames; they come one later from the first interlaced on."""
         for raw, time, duration in frames:
             marked = self._every or bool(raw.interlaced_frame)
             self.touched += marked
