@@ -74,8 +74,8 @@ class Clip:
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        container = encoding.container_of(self.target)
         head = Reader(self.source, self.settings.cut, deinterlace=self.settings.deinterlace)
+        container = encoding.container_of(self.target)
         turn = head.header.matrix is not None and not streams.keeps_rotation(self.target)
         self.reader = replace(head, upright=True) if turn else head
         self.header = self.reader.header

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -155,16 +156,29 @@ def test_bad_files_are_told_and_the_rest_is_done(imgfix: Run, tmp_path: Path, ti
     good = make(tmp_path / "good.mp4", Recipe(times=EVEN[:3]))
     (tmp_path / "text.mp4").write_text("no video\n" * 99)
     (tmp_path / "empty.mkv").write_bytes(b"")
+    (tmp_path / "sound.m4a").write_bytes(only_sound(tmp_path / "sound.mp4").read_bytes())
     cut = make(tmp_path / "cut.mp4", Recipe(times=EVEN))
     cut.write_bytes(cut.read_bytes()[:1500])  # its index stood at the end
-    result = imgfix("upscale", tmp_path, "-o", tmp_path / "out", "--model", tiny, "--json")
+    sources = sorted(path for path in tmp_path.iterdir() if path.is_file())
+    result = imgfix("upscale", *sources, "-o", f"{tmp_path / 'out'}/", "--model", tiny, "--json")
     assert result.code == 1
     told = {Path(item["source"]).name: item for item in result.items}
+    assert "sound.mp4 has no moving pictures" in told["sound.mp4"]["error"]
+    assert "sound.m4a has no moving pictures" in told["sound.m4a"]["error"]
     assert told["good.mp4"]["status"] == "done" and (tmp_path / "out" / good.name).is_file()
     assert "looks like text" in told["text.mp4"]["error"]
     assert "is empty" in told["empty.mkv"]["error"]
     assert "index is missing" in told["cut.mp4"]["error"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.mp4"]
+
+
+def only_sound(path: Path) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48000
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
 
 
 def test_a_clip_that_is_cut_off_is_done_as_far_as_it_goes(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
