@@ -231,7 +231,7 @@ def slow(tmp_path: Path, tiny: Path) -> tuple[Path, list[object]]:
 
 
 INTERRUPTS_ITSELF = """
-import os, signal
+import signal
 from imgfix import cli
 from imgfix.media.video.segments import Journal
 
@@ -240,7 +240,7 @@ add = Journal.add
 def then_ctrl_c(self, segment, state):
     add(self, segment, state)
     if segment.number == 1:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
 Journal.add = then_ctrl_c
 cli.main()
