@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FRAMES = "frames"
 """The kind of a job whose source is a folder that is one clip."""
 _PANEL = "Clips"
+_DEINTERLACE = ("auto", "on", "off")
 _LONG = 30.0  # seconds; work that takes longer is announced with an estimate
 
 Codec = Annotated[
@@ -88,6 +89,14 @@ Fps = Annotated[
         rich_help_panel=_PANEL, show_default=False,
     ),
 ]  # fmt: skip
+Deinterlace = Annotated[
+    str,
+    typer.Option(
+        "--deinterlace", metavar="[auto|on|off]",
+        help="Make whole frames of interlaced ones, one of each: those that are marked as interlaced, all, or none.",
+        rich_help_panel=_PANEL,
+    ),
+]  # fmt: skip
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on with what an interrupted run left beside the output.", rich_help_panel=_PANEL),
@@ -112,6 +121,7 @@ class ClipOptions:
     end: float | None = None
     audio: bool = True
     fps: Fraction | None = None
+    deinterlace: str = "auto"
     resume: bool = False
 
     @classmethod
@@ -127,6 +137,7 @@ class ClipOptions:
         end: str | None,
         no_audio: bool,
         fps: str | None,
+        deinterlace: str,
         resume: bool,
     ) -> ClipOptions:
         """From the words of the command line."""
@@ -139,7 +150,11 @@ class ClipOptions:
         begins, ends = _seconds("--start", start), _seconds("--end", end)
         if ends is not None and ends <= (begins or 0):
             raise UsageError(f"--end {end} is not behind --start {start or 0}", hint="choose a later --end")
-        return cls(codec, crf, preset, pix_fmt, tuple(pairs), begins, ends, not no_audio, _rate(fps), resume)
+        if deinterlace not in _DEINTERLACE:
+            raise UsageError(f"--deinterlace {deinterlace}: no such choice", hint=f"choose {', '.join(_DEINTERLACE)}")
+        return cls(
+            codec, crf, preset, pix_fmt, tuple(pairs), begins, ends, not no_audio, _rate(fps), deinterlace, resume
+        )
 
     def check(self) -> None:
         """Whether codec, preset and pixel format exist; imports PyAV. Raises UsageError."""
@@ -158,6 +173,7 @@ class ClipOptions:
             cut=Cut(self.start, self.end, self.fps),
             wanted=Wanted(self.codec, self.crf, self.preset, self.pix_fmt, dict(self.encoder)),
             audio=self.audio,
+            deinterlace=self.deinterlace,
             resume=self.resume,
             overwrite=shared.overwrite if shared is not None else False,
         )
@@ -447,6 +463,7 @@ def _left_out(options: ClipOptions) -> tuple[str, ...]:
     given = {
         "--codec": options.codec, "--crf": options.crf, "--preset": options.preset, "--pix-fmt": options.pix_fmt,
         "--fps": options.fps, "-e": options.encoder or None, "--resume": options.resume or None,
+        "--deinterlace": options.deinterlace if options.deinterlace != "auto" else None,
     }  # fmt: skip
     words = [name for name, value in given.items() if value is not None]
     return (f"{' '.join(words)}: only for video files, left out",) if words else ()

@@ -139,6 +139,7 @@ def command(
     end: clips.End = None,
     no_audio: clips.NoAudio = False,
     fps: clips.Fps = None,
+    deinterlace: clips.Deinterlace = "auto",
     frames: clips.Frames = False,
     resume: clips.Resume = False,
     model: ModelName = "auto",
@@ -166,7 +167,7 @@ def command(
     )  # fmt: skip
     moving = ClipOptions.parse(
         codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
-        no_audio=no_audio, fps=fps, resume=resume,
+        no_audio=no_audio, fps=fps, deinterlace=deinterlace, resume=resume,
     )  # fmt: skip
     from imgfix.media import mask as masks
     from imgfix.tasks.canvas import parse_expansion

@@ -114,6 +114,7 @@ def command(
     end: clips.End = None,
     no_audio: clips.NoAudio = False,
     fps: clips.Fps = None,
+    deinterlace: clips.Deinterlace = "auto",
     frames: clips.Frames = False,
     resume: clips.Resume = False,
     model: ModelName = "auto",
@@ -141,7 +142,7 @@ def command(
     )  # fmt: skip
     moving = ClipOptions.parse(
         codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
-        no_audio=no_audio, fps=fps, resume=resume,
+        no_audio=no_audio, fps=fps, deinterlace=deinterlace, resume=resume,
     )  # fmt: skip
     from imgfix.tasks.upscale import UpscaleOptions
 
