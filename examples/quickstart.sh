@@ -12,11 +12,10 @@ photos=examples/photos
 out=examples/out
 mkdir -p "$out"
 
-# Takes the first of these models that is here or can be fetched; a shipped one and a classical method need no network.
+# Takes the first of these models that is here or can be fetched; a shipped one needs no network.
 first_of() {
   local name
   for name in "$@"; do
-    case $name in telea | ns) echo "$name" && return ;; esac
     if "$imgfix" weights pull "$name" >&2; then
       echo "$name"
       return
@@ -28,12 +27,7 @@ first_of() {
 
 upscaler=$(first_of realesr-general-x4v3 photo-x4)
 restorer=$(first_of ffdnet-color restore)
-if command -v npm >/dev/null; then
-  filler=$(first_of migan-512-places2 telea)
-else
-  echo "npm is not here, so another filler than MI-GAN is taken (install Node.js and run this again for the better one)" >&2
-  filler=telea
-fi
+filler=inpaint-photo  # comes with imgfix
 
 "$imgfix" upscale "$photos/cat.jpg" -o "$out/cat-x4.jpg" --model "$upscaler" --overwrite
 "$imgfix" inpaint "$photos/moon.jpg" --mask "$photos/moon-mask.png" -o "$out/moon-empty.jpg" --model "$filler" --overwrite

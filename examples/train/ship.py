@@ -20,11 +20,14 @@ def main() -> None:
     parser.add_argument("name", help="catalog name")
     parser.add_argument("--licence", default="Apache-2.0")
     parser.add_argument("--summary", default="")
+    parser.add_argument("--back-to", help="model that was fine-tuned: each number becomes the mean of before and after")
     parser.add_argument("--weights", type=Path, default=Path(__file__).parents[2] / "weights")
     options = parser.parse_args()
 
     model = zoo.load(str(options.run / "model.safetensors"))
     facts, found = {}, model.descriptor
+    if options.back_to:
+        halfway(model.net, zoo.load(options.back_to).net)
     if found.gan_trained and found.task != "generate":  # of generators the architecture says it
         facts["gan_trained"] = True
     target = options.weights / f"{options.name}.safetensors"
@@ -47,7 +50,7 @@ def main() -> None:
         given = torch.randn(1, model.net.noise), torch.randn(1, model.net.conditions.total)
         run = [net.draw for net in (stored, model.net)]
     else:
-        x = torch.rand(1, found.in_channels, 64, 64)
+        x = torch.rand(1, found.in_channels, 256, 256)
         # Networks for clips take several frames, here of a picture that moves.
         given = (torch.stack([x.roll(shift, -1) for shift in range(4)], dim=1) if found.frames == 0 else x,)
         run = [stored, model.net]
@@ -56,6 +59,15 @@ def main() -> None:
     print(f"parameters = {sum(p.numel() for p in stored.parameters())}")
     print(f'sha256 = "{hashlib.sha256(target.read_bytes()).hexdigest()}"')
     print(f"bytes = {target.stat().st_size}")
+
+
+@torch.no_grad()
+def halfway(tuned: torch.nn.Module, before: torch.nn.Module) -> None:
+    """Move a fine-tuned network half the way back, in place: it forgets less (Wortsman et al. 2022, arXiv 2109.01903)."""
+    start = before.state_dict()
+    for name, values in tuned.state_dict().items():
+        if values.is_floating_point() and name in start and start[name].shape == values.shape:
+            values.lerp_(start[name], 0.5)
 
 
 def lean(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
