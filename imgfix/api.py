@@ -5,7 +5,6 @@ For more (streams, metadata, your own loop) see `imgfix.media.image`, `imgfix.ru
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from imgfix.media.mask import Box, Length
 
 if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.engines import Engines
     from imgfix.tasks.footage import Footage
     from imgfix.tasks.generate import Generator
     from imgfix.tasks.restore import RestoreOptions
@@ -317,7 +317,8 @@ def restore(
         deblur, light, derain, dehaze: undo motion blur, darkness, rain, haze.
         scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
         strength: share of the result, 0 to 1; the rest is the input.
-        model: as for `upscale`; it does what it is for, the rest is left to `auto`.
+        model: as for `upscale`; it does what it is for (all of that when nothing is named), the rest is left to
+            `auto`.
         output: also write the result there, with the metadata of the input.
         device, precision: as on the command line.
         tile: side of the windows that models are given.
@@ -325,11 +326,12 @@ def restore(
 
     Returns:
         An array like the picture; the same values where there is nothing to do. None for a clip, whose frames are in
-        `output`; the very same file where there is nothing to do.
+        `output`. Where there is nothing to do, `output` is the very same file.
 
     Raises:
         ImgfixError: as for `upscale`.
     """
+    from imgfix.media.unchanged import write_unchanged
     from imgfix.tasks import restore as task
 
     moving = _moving(picture, output)
@@ -339,9 +341,13 @@ def restore(
         denoise=denoise, jpeg=jpeg, deblur=deblur, light=light, derain=derain, dehaze=dehaze, strength=strength,
         tile=tile,
     )  # fmt: skip
-    if not scratches or model != "auto":
-        wanted = wanted.filled()
-    engines = _Engines(model, device, precision)
+    named = None if model == "auto" else _engine("restore", model, device, precision)
+    own = named.descriptor.jobs if named is not None else None
+    if named is not None and own is not None:
+        wanted.check(named.descriptor.name, own)
+    if not scratches or named is not None:
+        wanted = wanted.filled(own)
+    engines = _engines(named, device, precision)
     if moving is not None:
         _restore_clip(_footage(moving, Path(str(picture)), output), Path(str(output)), wanted, engines, progress)
         return None
@@ -350,12 +356,15 @@ def restore(
     pixels = _without_scratches(given, engines) if scratches else given.pixels
     found = task.find(pixels, transform, given.metadata.jpeg) if wanted.estimates else None
     made, _ = task.steps(wanted, found, engines)
+    if not made and pixels is given.pixels and output is not None and not isinstance(picture, np.ndarray):
+        write_unchanged(Path(picture), given, Path(output))
+        return _finished(given, None, like=picture)
     pixels = task.restore(pixels, made, wanted, alpha=given.alpha, colour=transform, progress=progress)
     return _finished(replace(given, pixels=pixels), output, like=picture)
 
 
 def _restore_clip(
-    footage: Footage, output: Path, wanted: RestoreOptions, engines: _Engines, progress: Progress | None
+    footage: Footage, output: Path, wanted: RestoreOptions, engines: Engines, progress: Progress | None
 ) -> None:
     from imgfix.media.files import copy
     from imgfix.tasks import restore as task
@@ -370,27 +379,16 @@ def _restore_clip(
     _write_clip(footage, output, RestoreFrames(wanted, engines, found), job, progress)
 
 
-class _Engines:
-    """The engine for each kind of damage: the one that was given where it fits, else the best on this machine."""
+def _engines(named: Engine | None, device: str, precision: str) -> Engines:
+    from imgfix.tasks.engines import Engines
 
-    def __init__(self, model: str | Model | Engine, device: str, precision: str) -> None:
-        self.place = device, precision
-        self.given = None if model == "auto" else _engine("restore", model, device, precision)
-        self.made: dict[str, Engine] = {}
+    def load(name: str, task: str, better: str | None) -> Engine:
+        return _engine(task, name, device, precision)
 
-    def __call__(self, job: str, task: str = "restore") -> Engine:
-        from imgfix.zoo import auto
-
-        if self.given is not None and job in self.given.descriptor.jobs:
-            return self.given
-        name, _ = auto.resolve(task, job=job if task == "restore" else None)
-        if name not in self.made:
-            self.made[name] = _engine(task, name, *self.place)
-        return self.made[name]
+    return Engines(load, named, named.descriptor.jobs if named is not None else ())
 
 
-def _without_scratches(given: Picture, engines: _Engines) -> np.ndarray:
-    from imgfix.errors import ModelError
+def _without_scratches(given: Picture, engines: Engines) -> np.ndarray:
     from imgfix.tasks import scratches
     from imgfix.tasks.inpaint import InpaintOptions
     from imgfix.tasks.inpaint import inpaint as fill
@@ -399,10 +397,7 @@ def _without_scratches(given: Picture, engines: _Engines) -> np.ndarray:
     mask = scratches.find(transform.to_srgb(given.pixels))
     if not mask.any():
         return given.pixels
-    filler: Engine | str = "telea"
-    with contextlib.suppress(ModelError):
-        filler = engines("inpaint", "inpaint")
-    return fill(given.pixels, mask, filler, InpaintOptions(tta=False), colour=transform, alpha=given.alpha)
+    return fill(given.pixels, mask, engines.filler(), InpaintOptions(tta=False), colour=transform, alpha=given.alpha)
 
 
 def _engine(

@@ -77,3 +77,13 @@ def test_a_picture_is_drawn_and_written(tmp_path: Path) -> None:
         assert (np.asarray(written) == drawn).all()
     with pytest.raises(UsageError, match="holds no word"):
         imgfix.generate("", model=str(model))
+
+
+def test_what_needs_no_restoring_is_written_as_the_very_same_file(tmp_path: Path) -> None:
+    from tests.tasks.scenes import as_jpeg, scene
+
+    (tmp_path / "good.jpg").write_bytes(as_jpeg(scene(), 95))
+    given = imgfix.restore(tmp_path / "good.jpg", output=tmp_path / "out.jpg")
+    assert (tmp_path / "out.jpg").read_bytes() == (tmp_path / "good.jpg").read_bytes()
+    with Image.open(tmp_path / "good.jpg") as picture:
+        assert np.array_equal(np.asarray(picture), given)

@@ -8,7 +8,7 @@ gives is the input of the next. Nothing is rounded in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -79,11 +79,33 @@ class RestoreOptions:
         """Whether anything has to be found in the picture first."""
         return "auto" in (self.denoise, self.jpeg)
 
-    def filled(self) -> RestoreOptions:
-        """The same with `auto` for noise and JPEG when nothing is named."""
-        if self.denoise is None and self.jpeg is None and not any(self.flags.values()):
-            return replace(self, denoise="auto", jpeg="auto")
-        return self
+    @property
+    def jobs_named(self) -> set[str]:
+        """Every kind of damage that is asked for, `auto` included."""
+        levels = {"noise": self.denoise, "jpeg": self.jpeg}
+        return {job for job, on in self.flags.items() if on} | {job for job in levels if levels[job] is not None}
+
+    def filled(self, own: Collection[str] | None = None, off: Collection[str] = ()) -> RestoreOptions:
+        """The same where something is named; else with `auto` for noise and JPEG, or with all that a model is for.
+
+        own: the kinds of damage of the model that is to be used; None for any. off: what is left alone in any case.
+        """
+        if self.jobs_named:
+            return self
+        jobs = (set(own) if own is not None else {"noise", "jpeg"}) - set(off)
+        return replace(
+            self, denoise="auto" if "noise" in jobs else None, jpeg="auto" if "jpeg" in jobs else None,
+            light="light" in jobs, deblur="blur" in jobs, derain="rain" in jobs, dehaze="haze" in jobs,
+            retouch="retouch" in jobs,
+        )  # fmt: skip
+
+    def check(self, name: str, own: Collection[str]) -> None:
+        """Raise UsageError when a model that is for other damage (`own`) is named for what is asked for."""
+        if self.jobs_named and not self.jobs_named & set(own):
+            raise UsageError(
+                f"{name} is for {' and '.join(own)}, which is not asked for",
+                hint="leave the model out, or name what it is for",
+            )
 
     def jobs(self, found: Damage | None) -> list[str]:
         """What is to be undone, in order; found: what `auto` is decided by."""

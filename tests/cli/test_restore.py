@@ -62,6 +62,24 @@ def test_a_good_jpeg_stays_the_very_same_file(imgfix: Run, tmp_path: Path) -> No
     assert (tmp_path / "good_restored.jpg").read_bytes() == source.read_bytes()
 
 
+def test_a_good_jpeg_goes_through_a_pipe_byte_for_byte(imgfix: Run, tmp_path: Path) -> None:
+    source = tmp_path / "good.jpg"
+    source.write_bytes(as_jpeg(scene(), 95))
+    assert imgfix("restore", "-", stdin=source.read_bytes()).data == source.read_bytes()
+    assert imgfix("restore", source, "-o", "-").data == source.read_bytes()
+    assert imgfix("restore", "-", "-o", tmp_path / "out.jpg", stdin=source.read_bytes()).code == 0
+    assert (tmp_path / "out.jpg").read_bytes() == source.read_bytes()
+
+
+def test_of_a_copied_file_nothing_is_said_to_be_lost(imgfix: Run, tmp_path: Path) -> None:
+    picture = Image.fromarray((with_noise(scene() * 0.8, 0) * 255).astype(np.uint8))
+    picture.save(tmp_path / "a.png", icc_profile=b"no profile at all" * 20)
+    copied = imgfix("restore", tmp_path / "a.png", "--json")
+    assert copied.items[0]["copied"] and "profile" not in copied.err
+    written = imgfix("restore", tmp_path / "a.png", "-o", tmp_path / "out.tif", "--json")
+    assert "copied" not in written.items[0] and "profile" in written.err
+
+
 def test_a_clean_picture_in_another_format_keeps_its_pixels(imgfix: Run, clean: Path, tmp_path: Path) -> None:
     assert imgfix("restore", clean, "-o", tmp_path / "out.tif").code == 0
     assert np.array_equal(read(tmp_path / "out.tif"), read(clean))
