@@ -158,16 +158,8 @@ def command(
     from there. Encoding a clip changes every pixel a little; --codec ffv1 --pix-fmt bgr0 keeps them exactly as they are
     decoded, and another lossless encoding (--codec ffv1, or --crf 0) within a few of 255.
     """
-    shared = options.Shared(
-        inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
-        recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
-        overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
-        dry_run=dry_run, quiet=quiet, verbose=verbose,
-    )  # fmt: skip
-    moving = ClipOptions.parse(
-        codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
-        no_audio=no_audio, fps=fps, resume=resume,
-    )  # fmt: skip
+    shared = options.Shared.of(context)
+    moving = ClipOptions.of(context)
     from imgfix.media import mask as masks
     from imgfix.tasks.canvas import parse_expansion
     from imgfix.tasks.inpaint import InpaintOptions

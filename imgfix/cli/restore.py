@@ -130,16 +130,8 @@ def command(
     the reverse of the order in which they come about: scratches, JPEG, noise, light, blur, rain, haze. Of a clip the
     first frames are looked at, and all are treated alike; one with nothing to undo is copied and not encoded again.
     """
-    shared = options.Shared(
-        inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
-        tile=options.parse_tile(tile), recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
-        overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
-        dry_run=dry_run, quiet=quiet, verbose=verbose,
-    )  # fmt: skip
-    moving = ClipOptions.parse(
-        codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
-        no_audio=no_audio, fps=fps, resume=resume,
-    )  # fmt: skip
+    shared = options.Shared.of(context)
+    moving = ClipOptions.of(context)
     from imgfix.tasks.restore import RestoreOptions
 
     if save_mask is not None and not scratches:
