@@ -360,7 +360,8 @@ def restore(
         write_unchanged(Path(picture), given, Path(output))
         return _finished(given, None, like=picture)
     pixels = task.restore(pixels, made, wanted, alpha=given.alpha, colour=transform, progress=progress)
-    return _finished(replace(given, pixels=pixels), output, like=picture)
+    quality = task.quality_to_write(made, given.metadata.jpeg)
+    return _finished(replace(given, pixels=pixels), output, like=picture, quality=quality)
 
 
 def _restore_clip(
@@ -446,9 +447,9 @@ def _last(result: np.ndarray, given: Picture) -> np.ndarray | None:
     return np.ascontiguousarray(result[..., -1]) if given.alpha is not None else None
 
 
-def _finished(picture: Picture, output: str | Path | None, like: Source) -> np.ndarray:
+def _finished(picture: Picture, output: str | Path | None, like: Source, quality: int | None = None) -> np.ndarray:
     if output is not None:
-        image.write(Path(output), replace(picture, pixels=np.ascontiguousarray(picture.pixels)))
+        image.write(Path(output), replace(picture, pixels=np.ascontiguousarray(picture.pixels)), quality=quality)
     array = picture.pixels
     if picture.alpha is not None:
         array = np.concatenate([array, picture.alpha[..., None]], axis=2)

@@ -293,7 +293,7 @@ class _Work:
         """Restore one picture."""
         from imgfix.media import colour, image
         from imgfix.media.unchanged import write_unchanged
-        from imgfix.tasks.restore import Restore
+        from imgfix.tasks.restore import Restore, quality_to_write
 
         start = time.monotonic()
         mask_path = self.masks.path(job)
@@ -317,10 +317,11 @@ class _Work:
             if work.tiles > 4 and (expected := work.seconds()) > _LONG:
                 self.shared.console.say(f"{job.source}: about {time_in_words(expected)}")
             names = [step.engine.descriptor for step in made]
+            quality = self.shared.quality or quality_to_write(made, picture.metadata.jpeg)
             writer = image.open_writer(
                 pictures.sink(job), width=picture.width, height=picture.height, channels=picture.channels,
                 dtype=picture.pixels.dtype, alpha=picture.alpha is not None, metadata=picture.metadata,
-                format=self.shared.format, quality=self.shared.quality,
+                format=self.shared.format, quality=quality,
                 record=pictures.record(self.context, self.shared, job, self.model, names[0] if names else None),
             )  # fmt: skip
             with writer:
@@ -329,6 +330,8 @@ class _Work:
                     writer.write(_with_alpha(band, picture, at))
                     at += len(band)
             written = writer.notes
+            if writer.format == "JPEG" and quality != self.shared.quality:
+                said.append(f"written at quality {quality}")
         seconds = time.monotonic() - start
         facts = {
             "input": {"width": picture.width, "height": picture.height, "format": picture.metadata.format},

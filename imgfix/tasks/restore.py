@@ -33,6 +33,8 @@ NOISE_SEEN = 3.0
 """Of 255: noise below it is left alone under `auto`. Fine texture is easily taken for so little noise."""
 QUALITY_SEEN = 85
 """JPEGs of a higher quality are left alone under `auto`: their damage cannot be seen."""
+QUALITY_WRITTEN = 95
+"""Of a JPEG whose artefacts were undone; encoded as before it would have them again."""
 _CROP = 640  # side of the crops that a large picture is judged by; a multiple of 8, or the blocks of a JPEG are lost
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -191,6 +193,12 @@ def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) 
     if missing and not made:
         raise missing[0]
     return made, [f"{error.message}; left as it is ({error.hint})" for error in missing]
+
+
+def quality_to_write(made: Sequence[Step], file: JpegSettings | None) -> int | None:
+    """The quality at which a JPEG is written whose artefacts were undone; None where its own does."""
+    undone = any("jpeg" in step.jobs for step in made)
+    return QUALITY_WRITTEN if undone and file is not None and file.quality < QUALITY_WRITTEN else None
 
 
 def _joins(last: Step, job: str, options: RestoreOptions) -> bool:

@@ -95,6 +95,26 @@ def test_jpeg_artefacts_are_found_in_the_file_and_in_the_pixels(
     assert imgfix("restore", tmp_path / "b.png", "--overwrite").err.count("JPEG quality 30 (in the pixels)") == 1
 
 
+def test_a_jpeg_whose_artefacts_were_undone_is_not_given_them_again(
+    imgfix: Run, tmp_path: Path, installed: list[str]
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(as_jpeg(scene(), 30))
+
+    def quality(name: str) -> int:
+        from imgfix.media.image import read as read_picture
+
+        settings = read_picture(tmp_path / name).metadata.jpeg
+        assert settings is not None
+        return settings.quality
+
+    assert "written at quality 95" in imgfix("restore", tmp_path / "a.jpg").err
+    assert quality("a_restored.jpg") == 95
+    assert imgfix("restore", tmp_path / "a.jpg", "-o", tmp_path / "b.jpg", "--quality", "40").code == 0
+    assert quality("b.jpg") == 40
+    assert imgfix("restore", tmp_path / "a.jpg", "-o", tmp_path / "c.jpg", "--denoise", "9").code == 0
+    assert quality("c.jpg") == 30  # its artefacts were not asked to be undone
+
+
 def test_a_level_by_number_needs_no_estimate(imgfix: Run, clean: Path, installed: list[str]) -> None:
     result = imgfix("restore", clean, "--denoise", "12", "--json")
     (item,) = result.items
