@@ -93,7 +93,7 @@ def plan(
     for number, source in enumerate(found.sources, start=1):
         target = place.target(source, number)
         jobs.append(Job(source.path, target, source.relative, kind_of(source.path), error=source.error))
-    _refuse_collisions(jobs, overwrite)
+    _refuse_collisions(jobs, overwrite, place.apart)
     return [_with_state(job, overwrite, skip_existing) for job in jobs]
 
 
@@ -150,6 +150,16 @@ class _Placement:
                 or (_place_of(source, len(source.relative.parts)) + os.sep).startswith(inside)
             ]
         return sources
+
+    @property
+    def apart(self) -> str:
+        """How results that fall on one another are kept apart."""
+        if self._way == "folder":
+            folder = str(self._output).rstrip("/" + os.sep)
+            return (
+                f"give each input a name of its own, as with -o '{folder}/{{n}}_{{stem}}{{ext}}', or run imgfix twice"
+            )
+        return "name a folder with -o, so that the tree is kept, or use {ext}, {parent} or {n} in a template"
 
     def target(self, source: Source, number: int) -> Path | Stdout:
         if self._way == "stdout":
@@ -227,7 +237,7 @@ def _place_of(source: Source, up: int = 0) -> str:
     return _same_place(path.parents[up - 1] if up else path)
 
 
-def _refuse_collisions(jobs: list[Job], overwrite: bool) -> None:
+def _refuse_collisions(jobs: list[Job], overwrite: bool, apart: str) -> None:
     sources = {_same_place(job.source): job.source for job in jobs if isinstance(job.source, Path)}
     taken: dict[str, Job] = {}
     for job in jobs:
@@ -237,7 +247,7 @@ def _refuse_collisions(jobs: list[Job], overwrite: bool) -> None:
         if place in taken:
             raise UsageError(
                 f"{taken[place].source} and {job.source} would both be written to {job.target}",
-                hint="name a folder with -o, so that the tree is kept, or use {ext}, {parent} or {n} in a template",
+                hint=apart,
             )
         taken[place] = job
         if place in sources and not (overwrite and isinstance(job.source, Path) and _same_place(job.source) == place):

@@ -328,17 +328,17 @@ def coverage(mask: np.ndarray) -> float:
     return float(mask.mean(dtype=np.float64))
 
 
-def check(mask: np.ndarray, name: str = "the mask") -> None:
-    """Raise InputError when a mask is empty or covers nearly everything."""
+POLARITY = "white means fill; --invert if black does"
+
+
+def check(mask: np.ndarray, name: str = "the mask", hint: str = POLARITY) -> None:
+    """Raise InputError when a mask is empty or covers nearly everything; hint: what could be done about it."""
     share = coverage(mask)
     if share == 0:
-        raise InputError(
-            f"{name}: the mask is empty, there is nothing to fill", hint="white means fill; --invert if black does"
-        )
+        raise InputError(f"{name}: the mask is empty, there is nothing to fill", hint=hint)
     if share > NEARLY_ALL:
         raise InputError(
-            f"{name}: the mask covers {percent(share)} of the picture, which leaves too little to go by",
-            hint="white means fill; --invert if black does",
+            f"{name}: the mask covers {percent(share)} of the picture, which leaves too little to go by", hint=hint
         )
 
 

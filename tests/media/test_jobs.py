@@ -132,8 +132,10 @@ def test_a_template_is_filled(tmp_path: Path) -> None:
 
 def test_two_inputs_for_one_output_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "x/a.png", "y/a.png", "y/A.png")
-    with pytest.raises(UsageError, match="both be written"):
+    with pytest.raises(UsageError, match="both be written") as caught:
         plan([str(tmp_path / "x/a.png"), str(tmp_path / "y/a.png")], str(tmp_path / "out/"))
+    assert caught.value.hint is not None and "out/{n}_{stem}{ext}" in caught.value.hint  # a way out that works
+    assert len(plan([str(tmp_path / "x/a.png"), str(tmp_path / "y/a.png")], str(tmp_path / "out/{n}_{stem}{ext}"))) == 2
     with pytest.raises(UsageError, match="both be written"):  # one file on Windows and macOS
         plan([str(tmp_path / "x/a.png"), str(tmp_path / "y/A.png")], str(tmp_path / "out/"))
     with pytest.raises(UsageError, match="both be written"):
