@@ -6,6 +6,7 @@ For more (streams, metadata, your own loop) see `imgfix.media.image`, `imgfix.ru
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from imgfix.errors import UsageError
+from imgfix.errors import ModelError, UsageError
 from imgfix.media import colour, image
 from imgfix.media import mask as masks
 from imgfix.media.image import Metadata, Picture
@@ -164,6 +165,7 @@ def _moving(source: Source, output: str | Path | None) -> str | None:
     from imgfix.media.kinds import ANIMATION, kind_of_file
     from imgfix.media.sources import VIDEO
 
+    _check_source(source)
     if isinstance(source, np.ndarray):
         return None
     kind = kind_of_file(Path(source), Path(output) if output is not None else None)
@@ -406,20 +408,39 @@ def _engine(
 ) -> Engine:
     from imgfix import zoo
     from imgfix.runtime.engine import Engine
+    from imgfix.zoo import auto
     from imgfix.zoo.descriptor import Model
 
+    if not isinstance(model, Engine | Model):
+        model = zoo.load(model, task=task, scale=scale)
+    if model.descriptor.task not in auto.tasks(task):
+        own = model.descriptor
+        raise ModelError(
+            f"{own.name} is a model for '{own.task}', not for '{auto.words(task)}'", hint="see: imgfix weights list"
+        )
     if isinstance(model, Engine):
         return model
-    if not isinstance(model, Model):
-        model = zoo.load(model, task=task, scale=scale)
     return Engine(model, device, precision)
+
+
+def _check_source(source: object) -> None:
+    if not isinstance(source, str | os.PathLike | np.ndarray):
+        raise UsageError(
+            f"{type(source).__name__} is neither a path nor an array",
+            hint="give a path, or an array: numpy.asarray(...) makes one of a Pillow picture",
+        )
 
 
 def _picture(source: Source) -> Picture:
     if not isinstance(source, np.ndarray):
         return image.read(Path(source))
     array = source[..., None] if source.ndim == 2 else source
-    if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
+    if (
+        array.dtype not in (np.uint8, np.uint16)
+        or array.ndim != 3
+        or array.shape[2] not in (1, 2, 3, 4)
+        or 0 in array.shape
+    ):
         raise UsageError(
             f"an array of {source.dtype} with shape {source.shape} is no picture",
             hint="give (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16",
@@ -430,12 +451,25 @@ def _picture(source: Source) -> Picture:
 
 
 def _mask(mask: Source, size: tuple[int, int]) -> np.ndarray:
+    _check_source(mask)
     if not isinstance(mask, np.ndarray):
         return masks.read_mask(Path(mask), size).values
     if mask.shape != size[::-1]:
         raise UsageError(f"the mask has shape {mask.shape} and the picture {size[::-1]}", hint="give a mask of (H, W)")
-    top = 1 if mask.dtype == bool or mask.dtype.kind == "f" else np.iinfo(mask.dtype).max
-    return np.clip(mask.astype(np.float32) / np.float32(top), 0, 1)
+    if mask.dtype.kind not in "buf":
+        raise UsageError(
+            f"a mask of {mask.dtype} does not say which value means fill",
+            hint="give it as bool: mask > 0, or as uint8 with 255 = fill",
+        )
+    top = 1 if mask.dtype.kind in "bf" else np.iinfo(mask.dtype).max
+    highest = mask.max()
+    if mask.dtype.kind == "f" and not (mask.min() >= 0 and highest <= 1):  # what is not a number fails this too
+        raise UsageError("a mask of floats holds values outside [0, 1]", hint="give it as bool: mask > 0.5")
+    if 0 < highest < masks.FAINTEST * top:
+        raise UsageError(
+            f"the mask holds no white: its highest value is {highest:g} of {top}", hint="give it as bool: mask > 0"
+        )
+    return mask.astype(np.float32) / np.float32(top)
 
 
 def _box(numbers: tuple[float, float, float, float]) -> Box:

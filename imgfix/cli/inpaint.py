@@ -249,7 +249,7 @@ def _choose(shared: options.Shared) -> tuple[str, str | None]:
     if shared.model in CLASSICAL:
         return shared.model, None
     try:
-        return models.choose(shared, "inpaint")
+        return models.choose(shared, "inpaint", also=CLASSICAL)
     except ModelError as error:
         if shared.model == "auto":
             error.hint = f"{error.hint}; or --model telea, which needs no weights"

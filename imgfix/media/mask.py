@@ -196,13 +196,13 @@ def from_box(box: Box, size: Size) -> np.ndarray:
     left, top = round(box.x.of(width)), round(box.y.of(height))
     right = max(left + 1, round(box.x.of(width) + box.width.of(width)))
     bottom = max(top + 1, round(box.y.of(height) + box.height.of(height)))
-    if left >= width or top >= height:
+    if left >= width or top >= height or right <= 0 or bottom <= 0:
         raise InputError(
             f"the box {box.text} is outside the picture, which is {width}x{height}",
             hint="a box is x,y,w,h counted from the left top corner of the upright picture",
         )
     mask = np.zeros((height, width), np.float32)
-    mask[top:bottom, left:right] = 1
+    mask[max(0, top) : bottom, max(0, left) : right] = 1
     return mask
 
 

@@ -62,6 +62,11 @@ class RestoreOptions:
     """Side of the windows that the models are given, overlap included; `None`: from free memory."""
 
     def __post_init__(self) -> None:
+        for name, given in (("denoise", self.denoise), ("jpeg", self.jpeg)):
+            if isinstance(given, np.number):
+                object.__setattr__(self, name, given.item())
+            elif given is not None and given != "auto" and not isinstance(given, int | float):
+                raise UsageError(f"{name} = {given!r} is no level", hint="give a number, 'auto' or nothing")
         if isinstance(self.denoise, int | float) and not 0 < self.denoise <= 100:
             raise UsageError(f"--denoise {self.denoise:g} is out of range", hint="give auto, off, or above 0 up to 100")
         if isinstance(self.jpeg, int) and not 1 <= self.jpeg <= 100:
