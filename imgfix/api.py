@@ -109,7 +109,7 @@ def inpaint(
     feather: float = 0,
     progress: Progress | None = None,
 ) -> np.ndarray | None:
-    """Fill a part of a picture or a clip; every pixel outside it stays bit-identical (until a clip is encoded).
+    """Fill a part of a picture or a clip; every pixel outside it stays bit-identical (until a lossy format encodes it).
 
     Args:
         picture: as for `upscale`.

@@ -154,9 +154,10 @@ def command(
 ) -> int:
     """Fill a part of pictures and clips from what is around it: remove things, scratches, text; or extend the canvas.
 
-    Every pixel outside the region stays exactly as it was. In clips, what other frames show behind the region is taken
-    from there. Encoding a clip changes every pixel a little; --codec ffv1 --pix-fmt bgr0 keeps them exactly as they are
-    decoded, and another lossless encoding (--codec ffv1, or --crf 0) within a few of 255.
+    Every pixel outside the region stays exactly as it was, until a lossy format (JPEG, WebP, AVIF) encodes it again; -o
+    with a name in .png keeps it. In clips, what other frames show behind the region is taken from there. Encoding a
+    clip changes every pixel a little; --codec ffv1 --pix-fmt bgr0 keeps them exactly as they are decoded, and another
+    lossless encoding (--codec ffv1, or --crf 0) within a few of 255.
     """
     shared = options.Shared.of(context)
     moving = ClipOptions.of(context)

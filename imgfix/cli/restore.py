@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,6 +272,8 @@ class _Masks:
         if self._is_folder:
             stem = job.source.stem if isinstance(job.source, Path) else "stdin"
             place = place / job.relative.parent / f"{stem}_mask.png"
+        if os.path.realpath(place) in [os.path.realpath(p) for p in (job.source, job.target) if isinstance(p, Path)]:
+            raise OutputError(f"{place}: the mask would be written over the picture", hint="choose another --save-mask")
         if place.exists() and not self.shared.overwrite:
             raise OutputError(f"{place} exists", hint="add --overwrite, or choose another --save-mask")
         return place

@@ -174,7 +174,8 @@ class _Placement:
         assert self._output is not None
         if self._way == "file":
             target = Path(self._output)
-            return target if target.suffix or not wanted else target.with_name(target.name + extension)
+            plain = target.suffix or not wanted or (target.exists() and _is_device(target))
+            return target if plain else target.with_name(target.name + extension)
         if self._way == "folder":
             return Path(self._output) / source.relative.with_name(f"{path.stem}{extension}")
         values: dict[str, object] = {

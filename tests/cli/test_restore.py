@@ -287,3 +287,13 @@ def test_python_fills_scratches(tmp_path: Path) -> None:
     after: Any = package.restore(before, scratches=True)
     assert after.shape == before.shape
     assert np.abs(after.astype(int) - before)[true].mean() > 20
+
+
+def test_a_mask_is_never_written_over_a_picture(imgfix: Run, clean: Path, tmp_path: Path) -> None:
+    before = clean.read_bytes()
+    for place in (clean, tmp_path / "out.png"):
+        result = imgfix(
+            "restore", clean, "--scratches", "-o", tmp_path / "out.png", "--save-mask", place, "--overwrite"
+        )
+        assert result.code == 1 and "over the picture" in result.err
+    assert clean.read_bytes() == before

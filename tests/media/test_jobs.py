@@ -142,6 +142,13 @@ def test_two_inputs_for_one_output_are_refused(tmp_path: Path) -> None:
         plan([str(tmp_path / "x/a.png"), str(tmp_path / "y/a.png")], str(tmp_path / "{scale}.png"))
 
 
+@pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="a device of POSIX")
+def test_a_device_gets_no_extension(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    (job,) = plan([str(tmp_path / "a.png")], "/dev/null", target_format="webp")
+    assert job.target == Path("/dev/null")
+
+
 def test_the_same_file_named_twice_is_taken_once(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
     name = str(tmp_path / "a.png")
