@@ -8,6 +8,7 @@ crop: a part of the pictures to show, in percent of their sides.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -20,22 +21,39 @@ def main(target: str, *words: str) -> None:
     named = dict(word.split("=", 1) for word in words)
     crop = [float(number) / 100 for number in named.pop("crop", "0,0,100,100").split(",")]
     height = int(named.pop("height", 480))
-    panels = []
-    for path in named.values():
+    panels = {}
+    for name, path in named.items():
         picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
         x, y, w, h = (round(part * side) for part, side in zip(crop, picture.size * 2, strict=True))
-        picture = picture.crop((x, y, x + w, y + h))
+        panels[name.replace("_", " ")] = picture.crop((x, y, x + w, y + h))
+    sheet([row(panels, height)]).save(target, quality=88)
+
+
+def row(panels: Mapping[str, Image.Image], height: int) -> Image.Image:
+    """Pictures side by side at one height, each with its name over it."""
+    shown = {}
+    for name, picture in panels.items():
         how = Image.Resampling.BICUBIC if picture.height < height else Image.Resampling.LANCZOS
-        panels.append(picture.resize((round(picture.width * height / picture.height), height), how))
-    width = sum(panel.width for panel in panels) + GAP * (len(panels) + 1)
-    sheet = Image.new("RGB", (width, height + LABEL + GAP), "white")
-    draw = ImageDraw.Draw(sheet)
+        shown[name] = picture.resize((round(picture.width * height / picture.height), height), how)
+    width = sum(panel.width for panel in shown.values()) + GAP * (len(shown) + 1)
+    made = Image.new("RGB", (width, height + LABEL + GAP), "white")
+    draw = ImageDraw.Draw(made)
     left = GAP
-    for name, panel in zip(named, panels, strict=True):
-        draw.text((left, 6), name.replace("_", " "), "black", ImageFont.load_default(20))
-        sheet.paste(panel, (left, LABEL))
+    for name, panel in shown.items():
+        draw.text((left, 6), name, "black", ImageFont.load_default(20))
+        made.paste(panel, (left, LABEL))
         left += panel.width + GAP
-    sheet.save(target, quality=88)
+    return made
+
+
+def sheet(rows: Sequence[Image.Image]) -> Image.Image:
+    """Rows below each other."""
+    made = Image.new("RGB", (max(each.width for each in rows), sum(each.height for each in rows)), "white")
+    top = 0
+    for each in rows:
+        made.paste(each, (0, top))
+        top += each.height
+    return made
 
 
 if __name__ == "__main__":

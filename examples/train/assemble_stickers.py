@@ -48,7 +48,12 @@ EMOJI_FLUENT = Source(
     ("package/assets/*.webp",),
 )
 STAMPS = Source(
-    "deb", "tuxpaint-stamps-default", "2022.06.04-1", "GPL-2.0-only", "Tux Paint stamps, Bill Kendrick and others", ()
+    "deb",
+    "tuxpaint-stamps-default",
+    "2022.06.04-1",
+    "GPL-2.0-or-later",
+    "Tux Paint stamps, Bill Kendrick and others",
+    (),
 )
 FARM = Source("deb", "gcompris-qt-data", "3.1-2", "GPL-3.0-or-later", "GCompris authors", ())
 

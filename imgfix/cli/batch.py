@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Generic, TypeVar
 
 from imgfix.cli import as_told
 from imgfix.cli.console import Console, Tick
 from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ExitCode, ImgfixError
+from imgfix.media.files import stamp
 
 T = TypeVar("T")
 
@@ -29,6 +34,33 @@ class Item(Generic[T]):
     """What its progress is counted in, where that is not the unit of the batch."""
 
 
+class _CtrlC:
+    """Lets Ctrl-C wait while an item is told, so that none is told twice or not counted."""
+
+    came = False
+
+    @contextlib.contextmanager
+    def waits(self) -> Iterator[None]:
+        before = signal.getsignal(signal.SIGINT)
+        # Where it is ignored, as in the background of a shell, it stays so; only the main thread can be interrupted.
+        if not callable(before) or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signal.signal(signal.SIGINT, self._note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.came = True
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if it waits."""
+        if self.came:
+            raise KeyboardInterrupt
+
+
 def run(
     items: Sequence[Item[T]], work: Callable[[T, Tick], Outcome], console: Console, report: Report, unit: str = "tiles"
 ) -> ExitCode:
@@ -38,10 +70,13 @@ def run(
     else happened and they agree, else 1.
     """
     failures: list[ExitCode] = []
-    finished = 0
+    finished: set[int] = set()
+    ctrl_c = _CtrlC()
     with console.progress(unit, files=len(items)) as progress:
-        for item in items:
+        for number, item in enumerate(items):
             try:
+                before = stamp(item.target) if item.target else None
+                ctrl_c.check()
                 if item.problem is not None:
                     raise item.problem
                 if item.skipped is not None:
@@ -49,13 +84,21 @@ def run(
                 else:
                     with progress.file(item.source, item.unit) as tick:
                         outcome = work(item.job, tick)
-                report.tell(item.source, item.target, outcome)
-                finished += outcome.status == "done"
+                with ctrl_c.waits():
+                    report.tell(item.source, item.target, outcome)
+                    if outcome.status == "done":
+                        finished.add(number)
             except KeyboardInterrupt as interrupt:
-                report.tell_interrupted(item.source, item.target)
-                left = len(items) - finished - len(failures)
+                # Ctrl-C can come between the moment when the result is in its place and the one when it is told.
+                whole = number in finished or (item.target is not None and stamp(item.target) not in (before, None))
+                if number not in finished:
+                    report.tell_interrupted(item.source, item.target, whole)
+                if whole:
+                    finished.add(number)
+                left = len(items) - len(finished) - len(failures)
                 kept = "; ".join(getattr(interrupt, "__notes__", ())) or None  # what a clip has finished already
-                console.error(f"interrupted at {item.source}: {finished} done, {left} not", kept)
+                where = f"interrupted after {item.source} was finished" if whole else f"interrupted at {item.source}"
+                console.error(f"{where}: {len(finished)} done, {left} not", kept)
                 return ExitCode.INTERRUPTED
             except BrokenPipeError:
                 raise  # nobody reads the results any more
@@ -64,6 +107,9 @@ def run(
                 report.tell_failure(item.source, item.target, told)
                 console.traceback(error)
                 failures.append(told.exit_code)
+    if ctrl_c.came:
+        console.error(f"interrupted after {items[-1].source} was finished: {len(finished)} done, 0 not")
+        return ExitCode.INTERRUPTED
     if not failures:
         return ExitCode.OK
     if len(items) > 1:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FRAMES = "frames"
 """The kind of a job whose source is a folder that is one clip."""
 _PANEL = "Clips"
+_DEINTERLACE = ("auto", "on", "off")
 _LONG = 30.0  # seconds; work that takes longer is announced with an estimate
 
 Codec = Annotated[
@@ -88,6 +89,14 @@ Fps = Annotated[
         rich_help_panel=_PANEL, show_default=False,
     ),
 ]  # fmt: skip
+Deinterlace = Annotated[
+    str,
+    typer.Option(
+        "--deinterlace", metavar="[auto|on|off]",
+        help="Make whole frames of interlaced ones, one of each: those that are marked as interlaced, all, or none.",
+        rich_help_panel=_PANEL,
+    ),
+]  # fmt: skip
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on with what an interrupted run left beside the output.", rich_help_panel=_PANEL),
@@ -112,6 +121,7 @@ class ClipOptions:
     end: float | None = None
     audio: bool = True
     fps: Fraction | None = None
+    deinterlace: str = "auto"
     resume: bool = False
 
     @classmethod
@@ -128,10 +138,13 @@ class ClipOptions:
         if end is not None and end <= (start or 0):
             words = f"--end {given['end']} is not behind --start {given['start'] or 0}"
             raise UsageError(words, hint="choose a later --end")
+        deinterlace = given["deinterlace"]
+        if deinterlace not in _DEINTERLACE:
+            raise UsageError(f"--deinterlace {deinterlace}: no such choice", hint=f"choose {', '.join(_DEINTERLACE)}")
         return cls(
             codec=given["codec"], crf=given["crf"], preset=given["preset"], pix_fmt=given["pix_fmt"],
             encoder=tuple(pairs), start=start, end=end, audio=not given["no_audio"], fps=_rate(given["fps"]),
-            resume=given["resume"],
+            deinterlace=deinterlace, resume=given["resume"],
         )  # fmt: skip
 
     def check(self) -> None:
@@ -151,6 +164,7 @@ class ClipOptions:
             cut=Cut(self.start, self.end, self.fps),
             wanted=Wanted(self.codec, self.crf, self.preset, self.pix_fmt, dict(self.encoder)),
             audio=self.audio,
+            deinterlace=self.deinterlace,
             resume=self.resume,
             overwrite=shared.overwrite if shared is not None else False,
         )
@@ -440,6 +454,7 @@ def _left_out(options: ClipOptions) -> tuple[str, ...]:
     given = {
         "--codec": options.codec, "--crf": options.crf, "--preset": options.preset, "--pix-fmt": options.pix_fmt,
         "--fps": options.fps, "-e": options.encoder or None, "--resume": options.resume or None,
+        "--deinterlace": options.deinterlace if options.deinterlace != "auto" else None,
     }  # fmt: skip
     words = [name for name, value in given.items() if value is not None]
     return (f"{' '.join(words)}: only for video files, left out",) if words else ()

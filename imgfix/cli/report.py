@@ -58,10 +58,11 @@ class Report:
                 exit_code=int(error.exit_code),
             )
 
-    def tell_interrupted(self, source: str, target: str | None) -> None:
-        """The item that was being worked on when Ctrl-C came."""
+    def tell_interrupted(self, source: str, target: str | None, whole: bool = False) -> None:
+        """The item that was being worked on when Ctrl-C came; `whole`: its result was in its place already."""
         if self.json:
-            self._object(source=source, target=target, status="interrupted", error="interrupted")
+            status, error = ("done", None) if whole else ("interrupted", "interrupted")
+            self._object(source=source, target=target, status=status, error=error)
 
     def _object(self, **values: Any) -> None:
         text = json.dumps(values, ensure_ascii=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,8 @@ class ClipWork:
     def _stays(self, job: Job, kind: str) -> bool:
         """Whether the command line leaves nothing to do but what was found: no part, no codec, no other format."""
         plain = ClipOptions(resume=self.moving.resume)
+        if self.moving.deinterlace == "off":
+            plain = replace(plain, deinterlace="off")
         if self.moving != plain or (kind != "video" and self.shared.quality is not None):
             return False
         return all(source.suffix.lower() == target.suffix.lower() for source, target in self._files(job))

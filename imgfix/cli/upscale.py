@@ -114,6 +114,7 @@ def command(
     end: clips.End = None,
     no_audio: clips.NoAudio = False,
     fps: clips.Fps = None,
+    deinterlace: clips.Deinterlace = "auto",
     frames: clips.Frames = False,
     resume: clips.Resume = False,
     model: ModelName = "auto",

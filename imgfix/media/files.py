@@ -59,6 +59,21 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
             raise
 
 
+Stamp = tuple[int, int, int]
+
+
+def stamp(target: Path | str) -> Stamp | None:
+    """What tells one file under a name from the next one; None: there is no file.
+
+    As targets are only ever replaced whole, another stamp means that the new file is there, however the work ended.
+    """
+    try:
+        facts = Path(target).stat()
+    except (OSError, ValueError):
+        return None
+    return (facts.st_ino, facts.st_mtime_ns, facts.st_size) if stat.S_ISREG(facts.st_mode) else None
+
+
 def copy(source: Path, target: Path) -> None:
     """Copy a file as it is; onto itself it does nothing. Raises OutputError."""
     if target.exists() and target.samefile(source):

@@ -12,7 +12,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import av
 import numpy as np
 
 from imgfix.errors import ImgfixError, InputError, OutputError
-from imgfix.media.files import atomic_path, check_writable, output_errors, raise_output_error
+from imgfix.media.files import atomic_path, check_writable, output_errors, raise_output_error, stamp
 from imgfix.media.video import encoding, join, segments, streams
 from imgfix.media.video.colour import Colour
 from imgfix.media.video.encoding import Encoding, Wanted
@@ -41,6 +41,8 @@ class Settings:
     cut: Cut = field(default_factory=Cut)
     wanted: Wanted = field(default_factory=Wanted)
     audio: bool = True
+    deinterlace: str = "auto"
+    """`auto`, `on` or `off`, as of `imgfix.media.video.reader.Reader`."""
     resume: bool = False
     """Go on with what an interrupted run left; without it such parts are in the way."""
     overwrite: bool = False
@@ -72,10 +74,10 @@ class Clip:
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
+        head = Reader(self.source, self.settings.cut, deinterlace=self.settings.deinterlace)
         container = encoding.container_of(self.target)
-        head = Reader(self.source, self.settings.cut)
         turn = head.header.matrix is not None and not streams.keeps_rotation(self.target)
-        self.reader = Reader(self.source, self.settings.cut, upright=True) if turn else head
+        self.reader = replace(head, upright=True) if turn else head
         self.header = self.reader.header
         self.encoding = encoding.choose(self.header, container, self.settings.wanted)
         self.colour: Colour = encoding.as_written(self.header, self.encoding)
@@ -97,7 +99,11 @@ class Clip:
         """What the user should know before the work."""
         found = [*self.encoding.notes, *self.streams.notes]
         if self.header.interlaced:
-            found.append("its frames are interlaced: comb lines are enlarged with them; deinterlace it first")
+            found.append(
+                "its frames are interlaced: their comb lines are taken for picture; --deinterlace on takes them away"
+                if self.settings.deinterlace == "off"
+                else "its frames are interlaced and are made whole, as many as there are; --deinterlace off leaves them"
+            )
         if self.header.hdr:
             found.append(f"it is HDR ({self.header.hdr}): its values go through a model made for ordinary pictures")
         if self.header.dynamic:
@@ -137,6 +143,7 @@ class Clip:
             InputError: the source ends too early; what could be read is in the target. Others of the family.
         """
         check_writable(self.target)
+        before = stamp(self.target)
         facts = {"source": segments.identity(self.source), "job": _plain(job), "written": self._binding(task)}
         made = _missing_folders(self.target)
         journal = self._journal(facts, say or (lambda text: None))
@@ -146,14 +153,19 @@ class Clip:
                 self._work(task, journal, int(journal.job.get("threads", 0)), progress)
             with atomic_path(self.target) as temporary:
                 join.join(temporary, journal, self._finished(record or {}))
+            segments.remove(self.target)
         except BaseException as error:
+            if stamp(self.target) != before:  # Ctrl-C came when the target was in its place already
+                segments.remove(self.target)
+                raise
             told = self._left_behind(journal, error, made)
             if told is error:
                 raise
             raise told from error
         frames = journal.frames
-        segments.remove(self.target)
         notes = (*self.notes, *self.reader.notes)
+        if self.reader.deinterlaced and not self.header.interlaced and self.settings.deinterlace == "auto":
+            notes += (f"{self.reader.deinterlaced} of its frames are interlaced and were made whole",)
         done = Done(frames, resumed, task.size(*self.size), self.encoding, self.streams, notes)
         if self.reader.cut_off is not None:
             raise InputError(
@@ -175,6 +187,7 @@ class Clip:
             "size": list(task.size(*self.size)),
             "cut": [cut.start, cut.end, str(cut.rate) if cut.rate else None],
             "upright": self.reader.upright,
+            "deinterlace": self.settings.deinterlace,
             "segment": segments.LENGTH,
         }
 

@@ -4,8 +4,9 @@ For each frame, in this order:
 
 1. What neighbouring frames show of the background, up to `reach` frames before and after, fetched along the motion of
    the surroundings, matched in brightness and colour at the rim of the hole.
-2. What was made for an earlier frame, fetched along the motion from there.
-3. The rest by the filler that single pictures have (a network, or a classical method).
+2. What was made for an earlier frame, fetched along the motion from there and bent so that it joins what surrounds it.
+3. The rest by the filler that single pictures have (a network, or a classical method); anew, where what was made before
+   does not fit any more what has come into view around it.
 
 Outside the mask every pixel is bit-identical.
 """
@@ -40,6 +41,11 @@ ALIKE = 0.12
 """Of the range: a larger difference between the last fill and what is fetched is another thing, not noise."""
 KEPT = 0.5
 """Share of the last fill in the next."""
+SEAM = 3  # pixels around what is carried where it has to join what is known
+NOISE = 0.02  # of the range: differences along the seam that say nothing
+TORN = 0.05
+"""Of the range, root mean square along that seam since the fill was made, beyond noise: what is carried does not belong
+there any more, and is made anew."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,8 @@ class _Anchor:
     """Motion from the last frame back to it."""
     last: np.ndarray
     """The last one."""
+    strain: float = 0.0
+    """How far what surrounds the hole had changed by then since the fill was made, as TORN counts."""
 
 
 class VideoInpaint:
@@ -173,7 +181,7 @@ class VideoInpaint:
             longer = Chain(*current.luma.shape)
             longer.extend(before.onward.back)
             longer.extend(Step(anchor.chain.flow, anchor.chain.sure))
-            anchor = _Anchor(anchor.filled, anchor.age + 1, longer, anchor.last)
+            anchor = _Anchor(anchor.filled, anchor.age + 1, longer, anchor.last, anchor.strain)
         if not current.unknown.any():
             # What was made waits for the hole to come back, as long as the way to it is short.
             return current.pixels.copy(), anchor if anchor is not None and anchor.age < self.options.reach else None
@@ -188,17 +196,14 @@ class VideoInpaint:
         if anchor is not None and left < wanted:
             assert before.onward is not None
             self._steady(current, part, picture, current.unknown[part] & ~missing, anchor.last, before.onward.back)
+        strain = 0.0
         if anchor is not None and left:
             got, sure = _look(anchor.filled, anchor.chain, None, part)
-            light = _light(current, part, got, sure >= SURE)
-            if light is None:  # in a fade; since the last frame it changed less
-                step = Chain(*current.luma.shape)
-                step.extend(before.onward.back)  # type: ignore[union-attr]
-                got, sure = _look(anchor.last, step, None, part)
-                light = _light(current, part, got, sure >= SURE)
-            if light is not None:
-                usable = missing & (sure >= SURE)
-                picture[usable] = (got + light)[usable]
+            usable = missing & (sure >= SURE)
+            joined, change = _joined(picture, ~missing, got, usable)
+            strain = anchor.strain + change
+            if strain < TORN:
+                picture[usable] = joined[usable]
                 missing &= ~usable
             self.carried += left - int(missing.sum())
         made_here = int(missing.sum())
@@ -215,8 +220,9 @@ class VideoInpaint:
         result[..., :3] = mixed
         filled = known.astype(np.float32) / top
         if anchor is None or made_here or anchor.age >= self.options.reach:
-            return result, _Anchor(filled, 0, Chain(*current.luma.shape), filled)
-        return result, _Anchor(anchor.filled, anchor.age, anchor.chain, filled)
+            strain = 0.0 if made_here == left else strain
+            return result, _Anchor(filled, 0, Chain(*current.luma.shape), filled, strain)
+        return result, _Anchor(anchor.filled, anchor.age, anchor.chain, filled, anchor.strain)
 
     def _steady(
         self, current: _Frame, part: Part, picture: np.ndarray, here: np.ndarray, last: np.ndarray, step: Step
@@ -337,11 +343,31 @@ def _light(current: _Frame, part: Part, got: np.ndarray, sure: np.ndarray) -> np
     return spread(total / np.maximum(count, 1)[..., None], ring)
 
 
+def _joined(picture: np.ndarray, known: np.ndarray, got: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, float]:
+    """What was fetched, bent so that it joins what is known around it without a seam, and how far it was bent.
+
+    The difference along the seam is carried smoothly into the inside, as a membrane (Perez et al. 2003, Poisson image
+    editing; here by pull and push, which is nearly the same and quick).
+    """
+    around = cv2.dilate(usable.astype(np.uint8), np.ones((2 * SEAM + 1,) * 2, np.uint8)) > 0
+    # Also where the motion is not sure: it must not tear there either.
+    seam = around & known
+    if not seam.any():
+        return got, 0.0
+    window = (2 * SEAM + 1,) * 2
+    count = cv2.boxFilter(seam.astype(np.float32), -1, window, normalize=False)
+    total = cv2.boxFilter((picture - got) * seam[..., None], -1, window, normalize=False)
+    # Fine differences are noise, and texture that is a little off.
+    difference = total / np.maximum(count, 1)[..., None]
+    bent = float(np.sqrt(np.square(difference[seam]).mean()))
+    return np.clip(got + spread(difference, seam), 0, 1), max(0.0, bent - NOISE)
+
+
 def _stored(anchor: _Anchor | None) -> dict[str, np.ndarray]:
     if anchor is None:
         return {}
     numbers = {"filled": anchor.filled, "flow": anchor.chain.flow, "sure": anchor.chain.sure, "last": anchor.last}
-    return numbers | {"age": np.array(anchor.age)}
+    return numbers | {"age": np.array(anchor.age), "strain": np.array(anchor.strain)}
 
 
 def _taken_up(restart: Restart | None) -> _Anchor | None:
@@ -349,4 +375,5 @@ def _taken_up(restart: Restart | None) -> _Anchor | None:
         return None
     chain = Chain(1, 1)
     chain.flow, chain.sure = restart.state["flow"], restart.state["sure"]
-    return _Anchor(restart.state["filled"], int(restart.state["age"]), chain, restart.state["last"])
+    state = restart.state
+    return _Anchor(state["filled"], int(state["age"]), chain, state["last"], float(state["strain"]))

@@ -91,4 +91,11 @@ class Perceptual(nn.Module):
     def forward(self, result: Tensor, target: Tensor) -> Tensor:
         """Mean distance of two batches (N, 3, H, W) in [0, 1]."""
         top, left = torch.randint(self.jitter, (2,)).tolist() if self.jitter > 1 else (0, 0)
-        return self.net(result[..., top:, left:], target[..., top:, left:]).mean()
+        return self.distance(result, target, top, left).mean()
+
+    def distance(self, result: Tensor, target: Tensor, top: int = 0, left: int = 0) -> Tensor:
+        """Distances (N,) without the first rows and columns; what is too small is enlarged first."""
+        factor = -(-(int(self.net.minimum_size) + self.jitter - 1) // min(result.shape[-2:]))
+        if factor > 1:
+            result, target = (F.interpolate(p, scale_factor=factor, mode="bilinear") for p in (result, target))
+        return self.net(result[..., top:, left:], target[..., top:, left:])

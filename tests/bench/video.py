@@ -6,8 +6,8 @@
 
 `memory` runs a clip through a tiny network and prints the resident memory around its first and its last 200 frames.
 `overlap` prints the wall time of a clip as `imgfix upscale` does it, of the same work one stage after the other, and of
-the network alone on the same frames. `kill` ends the command at random moments with SIGKILL, takes it up again, and
-compares the frames with those of a run that nobody disturbed.
+the network alone on the same frames. `kill` ends the command with SIGKILL at random moments while it works, which
+its journal tells, takes it up again, and compares the frames with those of a run that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -174,36 +175,67 @@ def hashes(path: Path) -> list[str]:
 
 
 def kill(times: int, frames: int, size: tuple[int, int], folder: Path) -> int:
+    from imgfix.media.video.segments import LENGTH
+
     source = make_clip(folder / "a.mp4", frames, size)
     weights = tiny_weights(folder / "tiny-x2.safetensors")
     command = [sys.executable, "-m", "imgfix", "upscale", str(source), "--model", str(weights), "-q"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     whole, parts = folder / "whole.mp4", folder / "parts.mp4"
-    begin = time.perf_counter()
     subprocess.run([*command, "-o", str(whole)], env=environment, check=True)
-    usual = time.perf_counter() - begin
+    wanted, last = hashes(whole), -(-frames // LENGTH)
     rng = random.Random(0)
-    done, patience = 0, 1.0
+    places: Counter[str] = Counter()
+    different = 0
+
+    def complete() -> None:
+        nonlocal different
+        if not parts.exists():
+            subprocess.run([*command, "-o", str(parts), "--resume"], env=environment, check=True)
+        different += hashes(parts) != wanted
+        parts.unlink()
+
     for number in range(times):
+        if finished(parts) > last - 5:
+            complete()  # too little is left to be interrupted
         process = subprocess.Popen([*command, "-o", str(parts), "--resume"], env=environment)
-        # Anywhere from the start of the interpreter to where an undisturbed run would nearly be through.
-        time.sleep(rng.uniform(0.4, 0.9) * usual * patience)
+        kept = finished(parts)
+        # Anywhere between the end of a part and that of the next, some parts on: never at the start, seldom at the end.
+        until = min(last - 2, kept + rng.randint(2, 3))
+        took = wait_for(parts, until, process)
+        time.sleep(rng.random() * took)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        from imgfix.media.video.segments import Journal
-
-        journal = Journal.read(parts)
-        before, done = done, journal.frames if journal is not None else 0
-        # A machine with other work to do: wait longer when a run was killed before it finished anything.
-        patience = patience * 1.2 if done == before else 1.0
-        print(f"killed {number + 1}: {'complete already' if parts.exists() else f'{done} frames kept'}", flush=True)
+        kept = finished(parts)
+        place = "after the end" if parts.exists() else "while it was joined" if kept == last else "in the middle"
+        places[place] += 1
+        left = len(list(parts.parent.glob(f"{parts.name}.unfinished/*.part")))
+        print(f"killed {number + 1}: {place}, {kept} of {last} parts kept, {left} open", flush=True)
         if parts.exists():
-            parts.unlink()
-            done = 0
-    subprocess.run([*command, "-o", str(parts), "--resume"], env=environment, check=True)
-    same = hashes(whole) == hashes(parts)
-    print(f"{times} kills, {len(hashes(whole))} frames and packets: {'equal' if same else 'DIFFERENT'}")
-    return int(not same)
+            complete()
+    complete()
+    told = ", ".join(f"{count} {place}" for place, count in places.most_common())
+    print(f"{times} kills ({told}), {len(wanted)} frames and packets: {'DIFFERENT' if different else 'equal'}")
+    return int(different > 0)
+
+
+def finished(target: Path) -> int:
+    """How many parts of a result are closed."""
+    from imgfix.media.video.segments import Journal
+
+    journal = Journal.read(target)
+    return len(journal.segments) if journal is not None else 0
+
+
+def wait_for(target: Path, parts: int, process: subprocess.Popen[bytes]) -> float:
+    """Wait until so many parts are closed, or the process has ended; how many seconds the last part took."""
+    before = now = 0.0
+    seen = finished(target)
+    while process.poll() is None and seen < parts:
+        time.sleep(0.005)
+        if (count := finished(target)) > seen:
+            before, now, seen = now, time.perf_counter(), count
+    return now - before if before else 0.0
 
 
 def main() -> int:

@@ -61,12 +61,13 @@ def imgfix(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture
 def start() -> Callable[..., subprocess.Popen[bytes]]:
-    """Start `imgfix ARGUMENTS` as a process of its own, with pipes."""
+    """Start `imgfix ARGUMENTS` as a process of its own, with pipes; `script`: a file to run instead of the module."""
 
-    def begin(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+    def begin(*arguments: object, script: Path | None = None, **options: Any) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **options.pop("env", {})}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [sys.executable, "-m", "imgfix", *(str(argument) for argument in arguments)]
+        program = ["-m", "imgfix"] if script is None else [str(script)]
+        command = [sys.executable, *program, *(str(argument) for argument in arguments)]
         return subprocess.Popen(command, env=environment, **{**pipes, **options})
 
     return begin

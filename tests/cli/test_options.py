@@ -62,8 +62,12 @@ def test_every_option_of_clips_is_heard(verb: str) -> None:
     given = ClipOptions.of(
         parsed(
             verb, "word", "--codec", "ffv1", "--crf", "3", "--preset", "slow", "--pix-fmt", "rgb24", "-e", "a=b",
-            "--start", "1", "--end", "2", "--no-audio", "--fps", "25", "--resume",
+            "--start", "1", "--end", "2", "--no-audio", "--fps", "25", "--deinterlace", "on", "--resume",
         )
     )  # fmt: skip
-    assert given == ClipOptions("ffv1", 3.0, "slow", "rgb24", (("a", "b"),), 1.0, 2.0, False, given.fps, True)
+    assert given == ClipOptions(
+        codec="ffv1", crf=3.0, preset="slow", pix_fmt="rgb24", encoder=(("a", "b"),), start=1.0, end=2.0, audio=False,
+        fps=given.fps, deinterlace="on", resume=True,
+    )  # fmt: skip
     assert given.fps == 25
+    assert all(getattr(given, field.name) != field.default for field in fields(ClipOptions))  # none is forgotten here

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
-import time
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +16,7 @@ from imgfix.media import animation
 from imgfix.media.video import segments
 from imgfix.media.video.reader import Reader
 from tests.cli.conftest import Run, litter, save_photo
-from tests.media.clips import EVEN, UNEVEN, Recipe, Sound, look, make, picture
+from tests.media.clips import EVEN, UNEVEN, Recipe, Sound, interlaced, look, make, picture
 
 TWO_SECONDS = tuple(i / 25 for i in range(50))
 
@@ -90,6 +89,20 @@ def test_a_part_of_a_clip_with_other_settings(imgfix: Run, tmp_path: Path, tiny:
     assert np.allclose(seen.times, np.arange(6) / 10)
 
 
+def test_interlaced_clips_are_made_whole_and_it_is_said(imgfix: Run, tmp_path: Path, plain: Path) -> None:
+    source = make(tmp_path / "a.mpg", interlaced(6))
+    result = imgfix("upscale", source, "-o", tmp_path / "b.mp4", "--model", plain)
+    assert result.code == 0 and "interlaced and are made whole" in result.err, result.err
+    left = imgfix("upscale", source, "-o", tmp_path / "c.mp4", "--model", plain, "--deinterlace", "off")
+    assert left.code == 0 and "--deinterlace on takes them away" in left.err, left.err
+    lines = []
+    for name in ("b.mp4", "c.mp4"):
+        frames = np.stack(pixels(tmp_path / name))[..., 1].astype(float)[:, ::2]
+        assert len(frames) == 6
+        lines.append(np.abs(frames[:, 1:-1] - (frames[:, :-2] + frames[:, 2:]) / 2).mean())
+    assert lines[0] < 3 and lines[1] > 8
+
+
 def test_odd_sizes_are_rounded_to_what_the_codec_takes(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
     source = make(tmp_path / "a.mp4", Recipe(times=EVEN[:2]))
     assert imgfix("upscale", source, "-o", tmp_path / "b.mp4", "--model", tiny, "--scale", "1.55").code == 0
@@ -126,6 +139,7 @@ def test_identical_frames_are_computed_once(
         (["--start", "soon"], "not a time"),
         (["--start", "5", "--end", "4"], "is not behind"),
         (["--fps", "0"], "out of range"),
+        (["--deinterlace", "yes"], "choose auto, on, off"),
         (["--codec", "h264", "--crf", "200"], "out of range"),
     ],
 )
@@ -142,16 +156,29 @@ def test_bad_files_are_told_and_the_rest_is_done(imgfix: Run, tmp_path: Path, ti
     good = make(tmp_path / "good.mp4", Recipe(times=EVEN[:3]))
     (tmp_path / "text.mp4").write_text("no video\n" * 99)
     (tmp_path / "empty.mkv").write_bytes(b"")
+    (tmp_path / "sound.m4a").write_bytes(only_sound(tmp_path / "sound.mp4").read_bytes())
     cut = make(tmp_path / "cut.mp4", Recipe(times=EVEN))
     cut.write_bytes(cut.read_bytes()[:1500])  # its index stood at the end
-    result = imgfix("upscale", tmp_path, "-o", tmp_path / "out", "--model", tiny, "--json")
+    sources = sorted(path for path in tmp_path.iterdir() if path.is_file())
+    result = imgfix("upscale", *sources, "-o", f"{tmp_path / 'out'}/", "--model", tiny, "--json")
     assert result.code == 1
     told = {Path(item["source"]).name: item for item in result.items}
+    assert "sound.mp4 has no moving pictures" in told["sound.mp4"]["error"]
+    assert "sound.m4a has no moving pictures" in told["sound.m4a"]["error"]
     assert told["good.mp4"]["status"] == "done" and (tmp_path / "out" / good.name).is_file()
     assert "looks like text" in told["text.mp4"]["error"]
     assert "is empty" in told["empty.mkv"]["error"]
     assert "index is missing" in told["cut.mp4"]["error"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["good.mp4"]
+
+
+def only_sound(path: Path) -> Path:
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48000
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    return path
 
 
 def test_a_clip_that_is_cut_off_is_done_as_far_as_it_goes(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
@@ -203,29 +230,83 @@ def slow(tmp_path: Path, tiny: Path) -> tuple[Path, list[object]]:
     return source, ["upscale", source, "--model", tiny, "--precision", "fp32", "--device", "cpu"]
 
 
+INTERRUPTS_ITSELF = """
+import signal
+from imgfix import cli
+from imgfix.media.video.segments import Journal
+
+add = Journal.add
+
+def then_ctrl_c(self, segment, state):
+    add(self, segment, state)
+    if segment.number == 1:
+        signal.raise_signal(signal.SIGINT)
+
+Journal.add = then_ctrl_c
+cli.main()
+"""
+
+
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     start: Callable[..., subprocess.Popen[bytes]], slow: tuple[Path, list[object]], tmp_path: Path, imgfix: Run
 ) -> None:
+    """The signal comes from the process itself, when its second part is closed: no clock, no luck."""
     _, command = slow
     target = tmp_path / "b.mp4"
-    process = start(*command, "-o", target)
-    journal = segments.folder_of(target) / "journal.jsonl"
-    deadline = time.monotonic() + 60
-    # What is kept is what the journal lists: its first line is the job, each other a part.
-    while time.monotonic() < deadline and process.poll() is None:
-        if journal.is_file() and journal.read_bytes().count(b"\n") >= 2:
-            break
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    if process.returncode == 0 or target.exists():
-        pytest.skip("it was quicker than the interruption")
-    assert process.returncode == 130 and b"--resume goes on" in err, err
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTS_ITSELF)
+    process = start(*command, "-o", target, script=script)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert b"0 done, 1 not" in err and b"120 frames are finished" in err and b"--resume goes on" in err, err
     assert not target.exists() and litter(tmp_path) == []
     again = imgfix(*command, "-o", target)
     assert again.code == 1 and "--resume" in again.err
-    assert imgfix(*command, "-o", target, "--resume").code == 0
+    resumed = imgfix(*command, "-o", target, "--resume", "--json")
+    assert resumed.code == 0 and resumed.items[0]["resumed"] == 120
     assert len(look(target).times) == 200
+
+
+@pytest.mark.parametrize(
+    "moment", ["after the file is in its place", "while the parts are removed", "while it is told"]
+)
+def test_ctrl_c_that_comes_too_late_finds_the_clip_finished(
+    imgfix: Run, tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    source, target = make(tmp_path / "a.mp4", Recipe(times=EVEN[:6])), tmp_path / "b.mp4"
+    with monkeypatch.context() as patch:
+        if moment == "after the file is in its place":
+            replace = Path.replace
+
+            def replaced(self: Path, other: Path) -> Path:
+                done = replace(self, other)
+                if Path(other) == target:
+                    raise KeyboardInterrupt
+                return done
+
+            patch.setattr(Path, "replace", replaced)
+        elif moment == "while the parts are removed":
+            remove, calls = segments.remove, []
+
+            def removed(path: Path) -> None:
+                calls.append(path)
+                if len(calls) == 2:  # the first is before the work
+                    raise KeyboardInterrupt
+                remove(path)
+
+            patch.setattr(segments, "remove", removed)
+        else:
+            patch.setattr("imgfix.cli.pictures.bytes_written", interrupts)
+        result = imgfix("upscale", source, "-o", target, "--model", tiny, "--json")
+    assert result.code == 130 and "1 done, 0 not" in result.err, result.err
+    assert "--resume" not in result.err
+    assert [item["status"] for item in result.items] == ["done"]
+    assert len(look(target).times) == 6
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
+
+
+def interrupts(*arguments: object) -> None:
+    raise KeyboardInterrupt
 
 
 # -- animated pictures and folders -------------------------------------------------------------------------------------

@@ -69,6 +69,26 @@ def picture(number: int, size: tuple[int, int] = (48, 32)) -> np.ndarray:
     return np.stack(planes, -1).round().clip(0, 255).astype(np.uint8)
 
 
+def combed(number: int, size: tuple[int, int] = (96, 64)) -> np.ndarray:
+    """A soft bar that walks, in two fields: (H, W, 3) uint8, the odd lines half a frame later."""
+    width, height = size
+    y, x = np.mgrid[:height, :width]
+    place = 12 + 6 * number + 3 * (y % 2)
+    bar = 40 + 180 / (1 + np.exp(np.abs(x - place - 8) - 8.0))
+    return np.repeat(bar[..., None], 3, axis=2).round().astype(np.uint8)
+
+
+def interlaced(count: int, codec: str = "mpeg2video", marked: bool = True) -> Recipe:
+    """A clip of such frames, top field first; `marked`: the file says that it is interlaced."""
+    options = {"mpeg2video": {"qmin": "1", "qmax": "2"}, "libx264": {"crf": "5", "x264-params": "tff=1"}}.get(codec, {})
+    if marked and codec == "mpeg2video":
+        options |= {"flags": "+ildct+ilme", "top": "1"}
+    return Recipe(
+        times=EVEN[:count], size=(96, 64), codec=codec, options=options, time_base=Fraction(1, 25),
+        pictures=[combed(number) for number in range(count)],
+    )  # fmt: skip
+
+
 def make(path: Path, recipe: Recipe = Recipe()) -> Path:
     """Write a clip."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from imgfix.media.video.reader import Cut, Reader
 from imgfix.media.video.segments import Journal
 from imgfix.tasks.clip import Clip, Done, Settings
 from imgfix.tasks.sequence import Made, Restart
-from tests.media.clips import EVEN, UNEVEN, Recipe, Seen, Sound, look, make, picture
+from tests.media.clips import EVEN, UNEVEN, Recipe, Seen, Sound, interlaced, look, make, picture
 from tests.tasks.doubling import Doubling, Remembering
 
 ROOT = Path(__file__).parents[2]
@@ -302,6 +302,23 @@ def test_an_interrupted_job_goes_on_and_gives_the_same_bytes(
     assert done.resumed > 0 and done.frames == 24
     assert target.read_bytes() == whole.read_bytes()
     assert not segments.folder_of(target).exists()
+
+
+def test_an_interlaced_clip_goes_on_with_the_same_bytes(tmp_path: Path, short: None) -> None:
+    source = make(tmp_path / "a.mpg", interlaced(20))
+    whole, target = tmp_path / "whole.mp4", tmp_path / "parts.mp4"
+    run(source, whole)
+    with pytest.raises(KeyboardInterrupt):
+        run(source, target, Interrupting(Doubling(), 12, KeyboardInterrupt()))
+    again = run(source, target, settings=Settings(resume=True, deinterlace="off"))
+    assert again.resumed == 0 and "comb lines" in again.notes[-1]
+    combed = target.read_bytes()
+    target.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        run(source, target, Interrupting(Doubling(), 12, KeyboardInterrupt()))
+    done = run(source, target, settings=Settings(resume=True))
+    assert done.resumed == 8 and done.frames == 20 and "made whole" in done.notes[-1]
+    assert target.read_bytes() == whole.read_bytes() != combed
 
 
 def test_nothing_is_left_when_nothing_was_finished(tmp_path: Path, short: None) -> None:

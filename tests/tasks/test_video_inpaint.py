@@ -117,6 +117,25 @@ def test_a_fade_from_black_is_followed() -> None:
     assert np.abs(darker).max() < 25
 
 
+def lamp(count: int) -> list[np.ndarray]:
+    """A still scene of which one side grows light from frame 3 on."""
+    still = pan(1)[0].astype(float) * 0.5
+    grow = np.clip(np.arange(WIDTH) / WIDTH, 0, 1)[None, :, None]
+    return [np.clip(still + max(0, t - 2) * 14 * grow, 0, 255).astype(np.uint8) for t in range(count)]
+
+
+def test_a_fill_that_does_not_fit_any_more_joins_its_surroundings_and_is_made_anew() -> None:
+    clean, mask = lamp(14), box(30, 40, 24, 30)
+    task = VideoInpaint(mask, "telea")
+    results = [m.frame.astype(float) for m in run(task, with_logo(clean, mask))]
+    assert mask.sum() < task.made < 8 * mask.sum()
+    rows, columns = slice(30, 54), slice(40, 70)
+    for frame, truth in zip(results, clean, strict=True):
+        for step in (frame[30, columns] - frame[29, columns], frame[rows, 69] - frame[rows, 70]):
+            assert np.abs(step).mean() < 9
+        assert np.abs(frame[rows, columns].mean((0, 1)) - truth[rows, columns].mean((0, 1))).max() < 25
+
+
 def test_nothing_comes_from_beyond_a_cut() -> None:
     first, second = pan(6, 3, seed=1), pan(6, 3, seed=9)
     mask = box(36, 50, 14, 16)
@@ -125,10 +144,11 @@ def test_nothing_comes_from_beyond_a_cut() -> None:
     assert all(np.array_equal(one.frame, two.frame) for one, two in zip(joined, apart, strict=True))
 
 
-@pytest.mark.parametrize("scene", ["pan", "still"])
+@pytest.mark.parametrize("scene", ["pan", "still", "lamp"])
 def test_work_is_taken_up_with_the_same_bytes(scene: str) -> None:
     mask = box(30, 40, 24, 30)
-    frames = with_logo(pan(11, 1 if scene == "pan" else 0) + pan(5, 2, seed=8), mask)
+    first = lamp(11) if scene == "lamp" else pan(11, 1 if scene == "pan" else 0)
+    frames = with_logo(first + pan(5, 2, seed=8), mask)
     options = VideoInpaintOptions(reach=3, restart_every=4)
     straight = run(VideoInpaint(mask, "telea", options), frames)
     places = [m.restart for m in straight if m.restart is not None]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
-from imgfix.train.losses import charbonnier, fool, fourier, gradient_penalty, judge
+from imgfix.nets.lpips import LPIPS
+from imgfix.train.losses import Perceptual, charbonnier, fool, fourier, gradient_penalty, judge
 
 
 def test_pixel_and_spectrum_losses_vanish_at_the_target() -> None:
@@ -27,3 +30,11 @@ def test_the_penalty_is_half_the_squared_gradient() -> None:
     layer = nn.Conv2d(3, 1, 1, bias=False)
     expected = 0.5 * 5 * 7 * layer.weight.detach().square().sum()
     assert torch.allclose(gradient_penalty(layer, torch.rand(2, 3, 5, 7)), expected)
+
+
+def test_lpips_of_pictures_smaller_than_its_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgfix.zoo.load", lambda *_, **__: SimpleNamespace(net=LPIPS()))
+    loss = Perceptual("lpips-alex", torch.device("cpu"), jitter=4)
+    small = torch.rand(2, 3, 16, 16)
+    assert float(loss(small, small)) == 0 and float(loss(small, 1 - small)) != 0
+    assert loss.distance(small, 1 - small).shape == (2,)

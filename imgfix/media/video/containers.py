@@ -12,6 +12,11 @@ REPLACED = {".ogv": ".mkv", ".y4m": ".mkv", ".mxf": ".mov"}
 """Extensions that are read and not written, and what is written instead."""
 
 
+def with_article(container: str) -> str:
+    """For messages: `an mp4`, `a webm`."""
+    return f"an {container}" if container[:1] in "amf" and container != "matroska" else f"a {container}"
+
+
 def extension(suffix: str) -> str:
     """The extension of a result whose source has this one."""
     return REPLACED.get(suffix.lower(), suffix)

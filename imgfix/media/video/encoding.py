@@ -14,7 +14,7 @@ import av
 
 from imgfix.errors import InputError, UsageError
 from imgfix.media.video.colour import Colour
-from imgfix.media.video.containers import CONTAINERS
+from imgfix.media.video.containers import CONTAINERS, with_article
 from imgfix.media.video.header import Header, Pixels, pixels_of
 
 _X264 = (
@@ -207,7 +207,9 @@ def _encoder(header: Header, container: str, wanted: Wanted, notes: list[str]) -
         encoder = _encoder_named(wanted.codec)
         if not _fits(container, encoder.name):
             allowed = ", ".join(name for name in _HOLDS.get(container, ())) or "another codec"
-            raise UsageError(f"a {container} file does not hold {encoder.family}", hint=f"it holds: {allowed}")
+            raise UsageError(
+                f"{with_article(container)} file does not hold {encoder.family}", hint=f"it holds: {allowed}"
+            )
         return encoder
     holds = _HOLDS.get(container)
     if header.codec in _LOSSLESS_SOURCES and (holds is None or "ffv1" in holds):
@@ -227,9 +229,11 @@ def _encoder(header: Header, container: str, wanted: Wanted, notes: list[str]) -
         if header.hdr and not any(_deep(name) for name in _formats(found.name)):
             continue
         if header.codec != found.family and header.codec in _KEPT:
-            notes.append(f"{header.codec} becomes {found.family}, which a {container} file holds")
+            notes.append(f"{header.codec} becomes {found.family}, which {with_article(container)} file holds")
         return found
-    raise UsageError(f"no encoder for a {container} file is here", hint="choose another -o, or --codec; imgfix doctor")
+    raise UsageError(
+        f"no encoder for {with_article(container)} file is here", hint="choose another -o, or --codec; imgfix doctor"
+    )
 
 
 @cache
@@ -349,7 +353,9 @@ def _pixels(header: Header, encoder: Encoder, wanted: Wanted, notes: list[str]) 
     if best.bits < given.bits:
         notes.append(f"{given.bits} bits become {best.bits}: {encoder.name} has no more")
     if given.alpha and not best.alpha:
-        notes.append(f"transparency is dropped: {encoder.name} has none")
+        # Whether a GIF has any is not known before its last frame.
+        what = "transparency, if it has any," if header.codec == "gif" else "transparency"
+        notes.append(f"{what} is dropped: {encoder.name} has none")
     if given.chroma not in (best.chroma, "rgb") and _RICHNESS[best.chroma] < _RICHNESS[given.chroma]:
         notes.append(f"chroma {given.chroma} becomes {best.chroma}: {encoder.name} has no more")
     return best

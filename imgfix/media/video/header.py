@@ -40,7 +40,7 @@ class Track:
     language: str | None = None
 
     def __str__(self) -> str:
-        return " ".join(word for word in (self.kind, self.codec, self.language) if word)
+        return " ".join(word for word in (self.kind, self.codec, self.language) if word and word != "und")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from imgfix.errors import InputError
 from imgfix.media.video import header as headers
 from imgfix.media.video.colour import ToRgb
+from imgfix.media.video.deinterlace import Deinterlacer
 from imgfix.media.video.header import Header
 
 _MOST_TOLD = 3  # broken places that are named one by one
@@ -55,10 +56,14 @@ class Reader:
     cut: Cut = field(default_factory=Cut)
     upright: bool = False
     """Apply the display matrix (multiples of 90 degrees) instead of leaving it to the player."""
+    deinterlace: str = "off"
+    """`auto`: frames that are marked as interlaced, `on`: all, `off`: none."""
     header: Header = field(init=False)
     problems: list[str] = field(init=False, default_factory=list)
     cut_off: str | None = field(init=False, default=None)
     bridged: int = field(init=False, default=0)
+    deinterlaced: int = field(init=False, default=0)
+    """Frames of the last run over them that were interlaced and are not any more."""
 
     def __post_init__(self) -> None:
         self.header = headers.inspect(self.path)
@@ -114,7 +119,7 @@ class Reader:
 
         Raises InputError when not one can be decoded, or when the size changes on the way.
         """
-        self.problems, self.cut_off, self.bridged = [], None, 0
+        self.problems, self.cut_off, self.bridged, self.deinterlaced = [], None, 0, 0
         convert = ToRgb(self.header.colour, self.header.pixels.bits, self.header.pixels.alpha)
         kept: tuple[Any, np.ndarray] | None = None
         number = -1
@@ -133,7 +138,15 @@ class Reader:
 
     def _timed(self) -> Iterator[tuple[Any, int, int]]:
         frames = self._wanted()
+        if self.deinterlace != "off":
+            frames = self._whole(frames)
         return self._even(frames, self.cut.rate) if self.cut.rate else frames
+
+    def _whole(self, frames: Iterator[tuple[Any, int, int]]) -> Iterator[tuple[Any, int, int]]:
+        work = Deinterlacer(every=self.deinterlace == "on")
+        for each in work.over(frames):
+            self.deinterlaced = work.touched
+            yield each
 
     def _wanted(self) -> Iterator[tuple[Any, int, int]]:
         """Decoded frames inside the part, their times moved by `shift`; durations are those to the next frame."""

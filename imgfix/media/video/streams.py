@@ -10,7 +10,7 @@ from typing import Any, Literal
 import av
 
 from imgfix.media.video import header as headers
-from imgfix.media.video.containers import CONTAINERS
+from imgfix.media.video.containers import CONTAINERS, with_article
 from imgfix.media.video.encoding import Nowhere
 from imgfix.media.video.header import Header, Track
 
@@ -84,7 +84,7 @@ def plan(header: Header, container: str, audio: bool = True) -> Streams:
                 continue
             found = _way(track, stream, container)
             if found is None:
-                dropped.append(f"{track} ({_a(container)} file does not hold it)")
+                dropped.append(f"{track} ({with_article(container)} file does not hold it)")
                 continue
             carried.append(found)
             if found.way == "convert":
@@ -94,7 +94,7 @@ def plan(header: Header, container: str, audio: bool = True) -> Streams:
                 dropped.append(f"the {late:.2f} s before {track} begins (an avi file does not note them)")
     chapters = header.chapters if container in ("mp4", "mov", "matroska", "webm", "3gp") else 0
     if header.chapters and not chapters:
-        dropped.append(f"{header.chapters} chapters ({_a(container)} file does not hold them)")
+        dropped.append(f"{header.chapters} chapters ({with_article(container)} file does not hold them)")
     return Streams(tuple(carried), tuple(dropped), tuple(converted), chapters)
 
 
@@ -118,10 +118,6 @@ def _way(track: Track, stream: Any, container: str) -> Carried | None:
         codec = next((name for name in _TEXT_ENCODERS if name in supported), None)
         return Carried(track, "convert", codec) if codec else None
     return None
-
-
-def _a(container: str) -> str:
-    return f"an {container}" if container[:1] in "am" and container != "matroska" else f"a {container}"
 
 
 def _late(stream: Any, pictures: Any) -> float:

@@ -470,7 +470,7 @@ class GenerateJob:
         found = {"l1": float((outputs - target).abs().mean())}
         if self.perceptual is not None:
             white = torch.ones(1, 3, 1, 1, device=self.device)
-            distance = self.perceptual.net(_shown(outputs, white).clamp(0, 1), _shown(target, white))
+            distance = self.perceptual.distance(_shown(outputs, white).clamp(0, 1), _shown(target, white))
             found = {"lpips": float(distance.mean()), **found}
         return found
 
