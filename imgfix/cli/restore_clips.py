@@ -50,8 +50,8 @@ class ClipWork:
 
         if kind != "video":
             return clips.run_animation(
-                job, self.moving, self._written(job, steps), self.context, make, model=self.model, descriptor=descriptor,
-                facts={}, tick=tick, told=told,
+                job, self.moving, self._written(job, steps), self.context, make, model=self.model,
+                descriptor=descriptor, facts={}, tick=tick, told=told,
             )  # fmt: skip
         models = [step.engine.descriptor.sha256 for step in steps]
         return clips.run(
