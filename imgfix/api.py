@@ -5,8 +5,8 @@ For more (streams, metadata, your own loop) see `imgfix.media.image`, `imgfix.ru
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from imgfix.errors import UsageError
+from imgfix.errors import ModelError, UsageError
 from imgfix.media import colour, image
 from imgfix.media import mask as masks
 from imgfix.media.image import Metadata, Picture
@@ -23,6 +23,7 @@ from imgfix.media.mask import Box, Length
 
 if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.engines import Engines
     from imgfix.tasks.footage import Footage
     from imgfix.tasks.generate import Generator
     from imgfix.tasks.restore import RestoreOptions
@@ -108,7 +109,7 @@ def inpaint(
     feather: float = 0,
     progress: Progress | None = None,
 ) -> np.ndarray | None:
-    """Fill a part of a picture or a clip; every pixel outside it stays bit-identical (until a clip is encoded).
+    """Fill a part of a picture or a clip; every pixel outside it stays bit-identical (until a lossy format encodes it).
 
     Args:
         picture: as for `upscale`.
@@ -164,6 +165,7 @@ def _moving(source: Source, output: str | Path | None) -> str | None:
     from imgfix.media.kinds import ANIMATION, kind_of_file
     from imgfix.media.sources import VIDEO
 
+    _check_source(source)
     if isinstance(source, np.ndarray):
         return None
     kind = kind_of_file(Path(source), Path(output) if output is not None else None)
@@ -317,7 +319,8 @@ def restore(
         deblur, light, derain, dehaze: undo motion blur, darkness, rain, haze.
         scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
         strength: share of the result, 0 to 1; the rest is the input.
-        model: as for `upscale`; it does what it is for, the rest is left to `auto`.
+        model: as for `upscale`; it does what it is for (all of that when nothing is named), the rest is left to
+            `auto`.
         output: also write the result there, with the metadata of the input.
         device, precision: as on the command line.
         tile: side of the windows that models are given.
@@ -325,11 +328,12 @@ def restore(
 
     Returns:
         An array like the picture; the same values where there is nothing to do. None for a clip, whose frames are in
-        `output`; the very same file where there is nothing to do.
+        `output`. Where there is nothing to do, `output` is the very same file.
 
     Raises:
         ImgfixError: as for `upscale`.
     """
+    from imgfix.media.unchanged import write_unchanged
     from imgfix.tasks import restore as task
 
     moving = _moving(picture, output)
@@ -339,9 +343,13 @@ def restore(
         denoise=denoise, jpeg=jpeg, deblur=deblur, light=light, derain=derain, dehaze=dehaze, strength=strength,
         tile=tile,
     )  # fmt: skip
-    if not scratches or model != "auto":
-        wanted = wanted.filled()
-    engines = _Engines(model, device, precision)
+    named = None if model == "auto" else _engine("restore", model, device, precision)
+    own = named.descriptor.jobs if named is not None else None
+    if named is not None and own is not None:
+        wanted.check(named.descriptor.name, own)
+    if not scratches or named is not None:
+        wanted = wanted.filled(own)
+    engines = _engines(named, device, precision)
     if moving is not None:
         _restore_clip(_footage(moving, Path(str(picture)), output), Path(str(output)), wanted, engines, progress)
         return None
@@ -350,12 +358,16 @@ def restore(
     pixels = _without_scratches(given, engines) if scratches else given.pixels
     found = task.find(pixels, transform, given.metadata.jpeg) if wanted.estimates else None
     made, _ = task.steps(wanted, found, engines)
+    if not made and pixels is given.pixels and output is not None and not isinstance(picture, np.ndarray):
+        write_unchanged(Path(picture), given, Path(output))
+        return _finished(given, None, like=picture)
     pixels = task.restore(pixels, made, wanted, alpha=given.alpha, colour=transform, progress=progress)
-    return _finished(replace(given, pixels=pixels), output, like=picture)
+    quality = task.quality_to_write(made, given.metadata.jpeg)
+    return _finished(replace(given, pixels=pixels), output, like=picture, quality=quality)
 
 
 def _restore_clip(
-    footage: Footage, output: Path, wanted: RestoreOptions, engines: _Engines, progress: Progress | None
+    footage: Footage, output: Path, wanted: RestoreOptions, engines: Engines, progress: Progress | None
 ) -> None:
     from imgfix.media.files import copy
     from imgfix.tasks import restore as task
@@ -370,27 +382,16 @@ def _restore_clip(
     _write_clip(footage, output, RestoreFrames(wanted, engines, found), job, progress)
 
 
-class _Engines:
-    """The engine for each kind of damage: the one that was given where it fits, else the best on this machine."""
+def _engines(named: Engine | None, device: str, precision: str) -> Engines:
+    from imgfix.tasks.engines import Engines
 
-    def __init__(self, model: str | Model | Engine, device: str, precision: str) -> None:
-        self.place = device, precision
-        self.given = None if model == "auto" else _engine("restore", model, device, precision)
-        self.made: dict[str, Engine] = {}
+    def load(name: str, task: str, better: str | None) -> Engine:
+        return _engine(task, name, device, precision)
 
-    def __call__(self, job: str, task: str = "restore") -> Engine:
-        from imgfix.zoo import auto
-
-        if self.given is not None and job in self.given.descriptor.jobs:
-            return self.given
-        name, _ = auto.resolve(task, job=job if task == "restore" else None)
-        if name not in self.made:
-            self.made[name] = _engine(task, name, *self.place)
-        return self.made[name]
+    return Engines(load, named, named.descriptor.jobs if named is not None else ())
 
 
-def _without_scratches(given: Picture, engines: _Engines) -> np.ndarray:
-    from imgfix.errors import ModelError
+def _without_scratches(given: Picture, engines: Engines) -> np.ndarray:
     from imgfix.tasks import scratches
     from imgfix.tasks.inpaint import InpaintOptions
     from imgfix.tasks.inpaint import inpaint as fill
@@ -399,10 +400,7 @@ def _without_scratches(given: Picture, engines: _Engines) -> np.ndarray:
     mask = scratches.find(transform.to_srgb(given.pixels))
     if not mask.any():
         return given.pixels
-    filler: Engine | str = "telea"
-    with contextlib.suppress(ModelError):
-        filler = engines("inpaint", "inpaint")
-    return fill(given.pixels, mask, filler, InpaintOptions(tta=False), colour=transform, alpha=given.alpha)
+    return fill(given.pixels, mask, engines.filler(), InpaintOptions(tta=False), colour=transform, alpha=given.alpha)
 
 
 def _engine(
@@ -410,20 +408,39 @@ def _engine(
 ) -> Engine:
     from imgfix import zoo
     from imgfix.runtime.engine import Engine
+    from imgfix.zoo import auto
     from imgfix.zoo.descriptor import Model
 
+    if not isinstance(model, Engine | Model):
+        model = zoo.load(model, task=task, scale=scale)
+    if model.descriptor.task not in auto.tasks(task):
+        own = model.descriptor
+        raise ModelError(
+            f"{own.name} is a model for '{own.task}', not for '{auto.words(task)}'", hint="see: imgfix weights list"
+        )
     if isinstance(model, Engine):
         return model
-    if not isinstance(model, Model):
-        model = zoo.load(model, task=task, scale=scale)
     return Engine(model, device, precision)
+
+
+def _check_source(source: object) -> None:
+    if not isinstance(source, str | os.PathLike | np.ndarray):
+        raise UsageError(
+            f"{type(source).__name__} is neither a path nor an array",
+            hint="give a path, or an array: numpy.asarray(...) makes one of a Pillow picture",
+        )
 
 
 def _picture(source: Source) -> Picture:
     if not isinstance(source, np.ndarray):
         return image.read(Path(source))
     array = source[..., None] if source.ndim == 2 else source
-    if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or array.shape[2] not in (1, 2, 3, 4):
+    if (
+        array.dtype not in (np.uint8, np.uint16)
+        or array.ndim != 3
+        or array.shape[2] not in (1, 2, 3, 4)
+        or 0 in array.shape
+    ):
         raise UsageError(
             f"an array of {source.dtype} with shape {source.shape} is no picture",
             hint="give (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16",
@@ -434,12 +451,25 @@ def _picture(source: Source) -> Picture:
 
 
 def _mask(mask: Source, size: tuple[int, int]) -> np.ndarray:
+    _check_source(mask)
     if not isinstance(mask, np.ndarray):
         return masks.read_mask(Path(mask), size).values
     if mask.shape != size[::-1]:
         raise UsageError(f"the mask has shape {mask.shape} and the picture {size[::-1]}", hint="give a mask of (H, W)")
-    top = 1 if mask.dtype == bool or mask.dtype.kind == "f" else np.iinfo(mask.dtype).max
-    return np.clip(mask.astype(np.float32) / np.float32(top), 0, 1)
+    if mask.dtype.kind not in "buf":
+        raise UsageError(
+            f"a mask of {mask.dtype} does not say which value means fill",
+            hint="give it as bool: mask > 0, or as uint8 with 255 = fill",
+        )
+    top = 1 if mask.dtype.kind in "bf" else np.iinfo(mask.dtype).max
+    highest = mask.max()
+    if mask.dtype.kind == "f" and not (mask.min() >= 0 and highest <= 1):  # what is not a number fails this too
+        raise UsageError("a mask of floats holds values outside [0, 1]", hint="give it as bool: mask > 0.5")
+    if 0 < highest < masks.FAINTEST * top:
+        raise UsageError(
+            f"the mask holds no white: its highest value is {highest:g} of {top}", hint="give it as bool: mask > 0"
+        )
+    return mask.astype(np.float32) / np.float32(top)
 
 
 def _box(numbers: tuple[float, float, float, float]) -> Box:
@@ -451,9 +481,9 @@ def _last(result: np.ndarray, given: Picture) -> np.ndarray | None:
     return np.ascontiguousarray(result[..., -1]) if given.alpha is not None else None
 
 
-def _finished(picture: Picture, output: str | Path | None, like: Source) -> np.ndarray:
+def _finished(picture: Picture, output: str | Path | None, like: Source, quality: int | None = None) -> np.ndarray:
     if output is not None:
-        image.write(Path(output), replace(picture, pixels=np.ascontiguousarray(picture.pixels)))
+        image.write(Path(output), replace(picture, pixels=np.ascontiguousarray(picture.pixels)), quality=quality)
     array = picture.pixels
     if picture.alpha is not None:
         array = np.concatenate([array, picture.alpha[..., None]], axis=2)

@@ -11,7 +11,7 @@ from PIL import Image
 
 import imgfix
 from imgfix import zoo
-from imgfix.errors import UsageError
+from imgfix.errors import ModelError, UsageError
 from imgfix.nets.srvgg import SRVGG
 
 
@@ -62,6 +62,54 @@ def test_nonsense_is_refused() -> None:
         imgfix.inpaint(np.zeros((4, 4, 3), np.uint8), model="telea")
 
 
+@pytest.mark.parametrize("source", [None, [[1, 2], [3, 4]], b"bytes", Image.new("RGB", (4, 4))])
+def test_what_is_neither_path_nor_array_is_refused(source: object) -> None:
+    with pytest.raises(UsageError, match="neither a path nor an array"):
+        imgfix.upscale(source)
+
+
+def test_an_array_without_pixels_is_refused() -> None:
+    with pytest.raises(UsageError, match="no picture"):
+        imgfix.upscale(np.zeros((0, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (np.eye(12, 16, dtype=np.uint8), "no white"),
+        (np.eye(12, 16, dtype=np.int64), "which value means fill"),
+        (255 * np.eye(12, 16, dtype=np.float32), "outside"),
+        (np.full((12, 16), np.nan), "outside"),
+        (np.zeros((3, 3), bool), "shape"),
+    ],
+)
+def test_a_mask_that_says_nothing_is_refused_and_not_taken_for_an_empty_one(mask: np.ndarray, words: str) -> None:
+    given = np.random.default_rng(0).integers(0, 255, (12, 16, 3), np.uint8)
+    with pytest.raises(UsageError, match=words):
+        imgfix.inpaint(given, mask, model="telea")
+
+
+def test_a_model_of_another_task_is_refused_however_it_is_given(tiny: str) -> None:
+    given = np.zeros((12, 16, 3), np.uint8)
+    loaded = imgfix.load(tiny)
+    with pytest.raises(ModelError, match="is a model for 'upscale', not for 'inpaint'"):
+        imgfix.inpaint(given, boxes=[(1, 1, 3, 3)], model=loaded)
+    with pytest.raises(ModelError, match="is a model for 'upscale', not for 'restore'"):
+        imgfix.restore(given, model=loaded)
+
+
+def test_levels_may_be_numbers_of_numpy_and_nothing_else() -> None:
+    from imgfix.tasks.restore import RestoreOptions
+
+    assert RestoreOptions(denoise=np.float32(12), jpeg=np.int64(30)) == RestoreOptions(denoise=12.0, jpeg=30)
+    with pytest.raises(UsageError, match="no level"):
+        imgfix.restore(np.zeros((12, 16, 3), np.uint8), denoise="strong")
+
+
+def test_the_package_says_that_it_has_types() -> None:
+    assert (Path(imgfix.__file__).parent / "py.typed").is_file()
+
+
 def test_names_that_are_not_there_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'downscale'"):
         imgfix.downscale  # noqa: B018
@@ -77,3 +125,13 @@ def test_a_picture_is_drawn_and_written(tmp_path: Path) -> None:
         assert (np.asarray(written) == drawn).all()
     with pytest.raises(UsageError, match="holds no word"):
         imgfix.generate("", model=str(model))
+
+
+def test_what_needs_no_restoring_is_written_as_the_very_same_file(tmp_path: Path) -> None:
+    from tests.tasks.scenes import as_jpeg, scene
+
+    (tmp_path / "good.jpg").write_bytes(as_jpeg(scene(), 95))
+    given = imgfix.restore(tmp_path / "good.jpg", output=tmp_path / "out.jpg")
+    assert (tmp_path / "out.jpg").read_bytes() == (tmp_path / "good.jpg").read_bytes()
+    with Image.open(tmp_path / "good.jpg") as picture:
+        assert np.array_equal(np.asarray(picture), given)

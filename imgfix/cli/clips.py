@@ -125,36 +125,27 @@ class ClipOptions:
     resume: bool = False
 
     @classmethod
-    def parse(
-        cls,
-        *,
-        codec: str | None,
-        crf: float | None,
-        preset: str | None,
-        pix_fmt: str | None,
-        encoder: list[str] | None,
-        start: str | None,
-        end: str | None,
-        no_audio: bool,
-        fps: str | None,
-        deinterlace: str,
-        resume: bool,
-    ) -> ClipOptions:
+    def of(cls, context: typer.Context) -> ClipOptions:
         """From the words of the command line."""
+        given = context.params
         pairs = []
-        for word in encoder or ():
+        for word in given["encoder_option"] or ():
             key, equals, value = word.partition("=")
             if not (key and equals):
                 raise UsageError(f"-e {word}: not KEY=VALUE", hint="for example: -e tune=animation")
             pairs.append((key, value))
-        begins, ends = _seconds("--start", start), _seconds("--end", end)
-        if ends is not None and ends <= (begins or 0):
-            raise UsageError(f"--end {end} is not behind --start {start or 0}", hint="choose a later --end")
+        start, end = _seconds("--start", given["start"]), _seconds("--end", given["end"])
+        if end is not None and end <= (start or 0):
+            words = f"--end {given['end']} is not behind --start {given['start'] or 0}"
+            raise UsageError(words, hint="choose a later --end")
+        deinterlace = given["deinterlace"]
         if deinterlace not in _DEINTERLACE:
             raise UsageError(f"--deinterlace {deinterlace}: no such choice", hint=f"choose {', '.join(_DEINTERLACE)}")
         return cls(
-            codec, crf, preset, pix_fmt, tuple(pairs), begins, ends, not no_audio, _rate(fps), deinterlace, resume
-        )
+            codec=given["codec"], crf=given["crf"], preset=given["preset"], pix_fmt=given["pix_fmt"],
+            encoder=tuple(pairs), start=start, end=end, audio=not given["no_audio"], fps=_rate(given["fps"]),
+            deinterlace=deinterlace, resume=given["resume"],
+        )  # fmt: skip
 
     def check(self) -> None:
         """Whether codec, preset and pixel format exist; imports PyAV. Raises UsageError."""

@@ -17,7 +17,7 @@ from typing import Any
 from imgfix import __version__
 from imgfix.cli import options
 from imgfix.cli.console import size_in_words
-from imgfix.errors import ExitCode, ImgfixError
+from imgfix.errors import ExitCode, ImgfixError, ModelError
 
 EPILOG = options.examples("imgfix doctor", "imgfix doctor --json | jq .devices")
 
@@ -213,10 +213,24 @@ def _weights(checks: list[Check]) -> list[dict[str, Any]]:
     found = []
     for entry in entries:
         here = store.installed(entry)
-        found.append({"name": entry.name, "task": entry.task, "installed": here, "path": str(store.path_of(entry))})
+        damage: ModelError | None = None
         if here:
-            words = f"{entry.task}, {size_in_words(store.path_of(entry).stat().st_size)}"
-            checks.append(Check("weights", entry.name, "ok", words))
+            try:
+                store.verify(entry)
+                words = f"{entry.task}, {size_in_words(store.path_of(entry).stat().st_size)}"
+                checks.append(Check("weights", entry.name, "ok", words))
+            except ModelError as error:
+                damage = error
+                checks.append(Check("weights", entry.name, "broken", error.message, error.hint))
+        found.append(
+            {
+                "name": entry.name,
+                "task": entry.task,
+                "installed": here,
+                "damaged": damage is not None,
+                "path": str(store.path_of(entry)),
+            }
+        )
     for task in ("upscale", "inpaint"):
         of_task = [entry for entry in entries if entry.task == task]
         if any(store.installed(entry) for entry in of_task):

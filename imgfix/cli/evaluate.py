@@ -34,6 +34,10 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> A
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, show_default=False)
 
 
+_ENOUGH = 2048
+"""Pictures from which FID means something: below the number of its features their covariance is not of full rank."""
+
+
 def command(
     inputs: Annotated[
         list[str] | None,
@@ -178,6 +182,12 @@ def _compare(
         with shared.console.progress("pictures") as progress, progress.file("features") as tick:
             of_sets = evaluate_sets(
                 [file.path for file in results], [file.path for file in references], protocol, progress=tick
+            )
+        fewest = min(len(results), len(references))
+        if "fid" in of_sets and fewest < _ENOUGH:
+            shared.console.warn(
+                f"FID of sets as small as {fewest} comes out too high, the smaller the set the more",
+                "compare it with that of sets of the same size alone, or take KID, which has no such bias",
             )
     output.compared(protocol, found, of_sets, crop)
     return code

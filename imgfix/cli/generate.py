@@ -122,6 +122,7 @@ class Order:
 
 
 def command(
+    context: typer.Context,
     prompts: Prompts = None,
     prompt_file: PromptFile = None,
     label: Label = None,
@@ -162,11 +163,7 @@ def command(
 
     The same seed gives the same picture, bit for bit, however many are drawn at once.
     """
-    shared = options.Shared(
-        inputs=(), output=output, model=model, device=device, format=format, quality=quality, overwrite=overwrite,
-        skip_existing=skip_existing, record=not no_record, offline=offline, json=json, dry_run=dry_run, quiet=quiet,
-        verbose=verbose,
-    )  # fmt: skip
+    shared = options.Shared.of(context)
     asked: dict[str, Any] = {
         "prompts": _prompts(prompts, prompt_file),
         "label": label,

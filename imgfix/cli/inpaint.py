@@ -155,20 +155,13 @@ def command(
 ) -> int:
     """Fill a part of pictures and clips from what is around it: remove things, scratches, text; or extend the canvas.
 
-    Every pixel outside the region stays exactly as it was. In clips, what other frames show behind the region is taken
-    from there. Encoding a clip changes every pixel a little; --codec ffv1 --pix-fmt bgr0 keeps them exactly as they are
-    decoded, and another lossless encoding (--codec ffv1, or --crf 0) within a few of 255.
+    Every pixel outside the region stays exactly as it was, until a lossy format (JPEG, WebP, AVIF) encodes it again; -o
+    with a name in .png keeps it. In clips, what other frames show behind the region is taken from there. Encoding a
+    clip changes every pixel a little; --codec ffv1 --pix-fmt bgr0 keeps them exactly as they are decoded, and another
+    lossless encoding (--codec ffv1, or --crf 0) within a few of 255.
     """
-    shared = options.Shared(
-        inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
-        recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
-        overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
-        dry_run=dry_run, quiet=quiet, verbose=verbose,
-    )  # fmt: skip
-    moving = ClipOptions.parse(
-        codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
-        no_audio=no_audio, fps=fps, deinterlace=deinterlace, resume=resume,
-    )  # fmt: skip
+    shared = options.Shared.of(context)
+    moving = ClipOptions.of(context)
     from imgfix.media import mask as masks
     from imgfix.tasks.canvas import parse_expansion
     from imgfix.tasks.inpaint import InpaintOptions
@@ -258,7 +251,7 @@ def _choose(shared: options.Shared) -> tuple[str, str | None]:
     if shared.model in CLASSICAL:
         return shared.model, None
     try:
-        return models.choose(shared, "inpaint")
+        return models.choose(shared, "inpaint", also=CLASSICAL)
     except ModelError as error:
         if shared.model == "auto":
             error.hint = f"{error.hint}; or --model telea, which needs no weights"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
     from imgfix.zoo.descriptor import Model
 
 
-def choose(shared: Shared, task: str | tuple[str, ...], scale: int | None = None) -> tuple[str, str | None]:
+def choose(
+    shared: Shared, task: str | tuple[str, ...], scale: int | None = None, also: Sequence[str] = ()
+) -> tuple[str, str | None]:
     """Settle what `--model` means, without loading anything; of several tasks, `auto` prefers the first.
 
+    also: names that could have been meant besides.
     Returns the name (or path) and, for `auto`, the name of a better model that could be pulled.
     Raises ModelError: unknown name, another task, nothing installed.
     """
@@ -26,7 +30,7 @@ def choose(shared: Shared, task: str | tuple[str, ...], scale: int | None = None
     if shared.model == "auto":
         return auto.resolve(task, scale)
     if not _is_file(shared.model):
-        entry = catalog.find(shared.model)
+        entry = catalog.find(shared.model, also)
         if entry.task not in auto.tasks(task):
             names = ", ".join(known.name for known in catalog.entries() if known.task in auto.tasks(task))
             words = auto.words(task)

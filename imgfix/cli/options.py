@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -163,6 +163,19 @@ class Shared:
             raise UsageError(
                 "--json and -o - both want stdout", hint="write the picture to a file, or leave --json out"
             )
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Shared:
+        """What the command line of a verb says; the options that it does not have keep their defaults.
+
+        A verb spells its options out as parameters, for its help page; their values are all in the context.
+        Raises UsageError for a tile that is none.
+        """
+        given = dict(context.params)
+        given["inputs"] = tuple(given.get("inputs") or ())
+        given["tile"] = parse_tile(given.get("tile", "auto"))
+        given["record"] = not given.get("no_record", False)
+        return cls(**{field.name: given[field.name] for field in fields(cls) if field.name in given})
 
     @cached_property
     def console(self) -> Console:

@@ -79,16 +79,20 @@ def _name(place: Path | Stdin | Stdout) -> str:
     return str(place) if isinstance(place, Path) else _STREAM
 
 
-def read(job: Job, shared: Shared) -> Picture:
+def source(job: Job) -> Path | bytes:
+    """The file of a job, or what is in the pipe; a pipe can be emptied once only."""
+    return job.source if isinstance(job.source, Path) else sys.stdin.buffer.read()
+
+
+def read(job: Job, shared: Shared, given: Path | bytes | None = None) -> Picture:
     """The picture of a job.
 
-    Raises InputError.
+    given: its `source`, where that is known already. Raises InputError.
     """
     from imgfix.media import image
 
     limit = image.DEFAULT_MAX_PIXELS if shared.max_pixels is None else shared.max_pixels or None
-    source = job.source if isinstance(job.source, Path) else sys.stdin.buffer.read()
-    return image.read(source, max_pixels=limit)
+    return image.read(source(job) if given is None else given, max_pixels=limit)
 
 
 def inspect(job: Job, shared: Shared) -> Header:
@@ -98,8 +102,7 @@ def inspect(job: Job, shared: Shared) -> Header:
     """
     from imgfix.media import image
 
-    source = job.source if isinstance(job.source, Path) else sys.stdin.buffer.read()
-    header = image.inspect(source)
+    header = image.inspect(source(job))
     limit = image.DEFAULT_MAX_PIXELS if shared.max_pixels is None else shared.max_pixels or None
     image.check_pixels(_name(job.source), header.width, header.height, limit)
     return header

@@ -69,8 +69,21 @@ class Region:
         if self.transparent:
             parts.append(mask.from_alpha(picture, str(job.source)))
         region = mask.grow(mask.combine(*parts), self.grow)
-        mask.check(region, name)
+        mask.check(region, name, self._remedy)
         return region, notes
+
+    @property
+    def _remedy(self) -> str:
+        """What could be done about a region that is empty or the whole picture."""
+        from imgfix.media.mask import POLARITY
+
+        if self.grow:
+            return f"--grow {self.grow:g} is part of it; try another number"
+        if self.mask is not None:
+            return POLARITY
+        if self.colour is not None:
+            return f"--color is matched within {self.tolerance:g} of 255; --tolerance N changes that"
+        return "choose another region"
 
     def of_clip(self, job: Job, footage: Footage, alone: bool) -> tuple[FrameMasks, str, list[str]]:
         """The masks of a clip's frames, a hash of what the mask files hold, and what should be said about them.

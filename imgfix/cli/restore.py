@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +15,7 @@ from imgfix.cli.clips import ClipOptions
 from imgfix.cli.console import Tick, size_in_words, time_in_words
 from imgfix.cli.report import Outcome, Report
 from imgfix.cli.restore_clips import ClipWork
-from imgfix.errors import ModelError, UsageError
+from imgfix.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from imgfix.media.image import Picture
     from imgfix.media.jobs import Job
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.engines import Engines
     from imgfix.tasks.estimate import Damage
     from imgfix.tasks.restore import RestoreOptions, Step
 
@@ -130,16 +132,8 @@ def command(
     the reverse of the order in which they come about: scratches, JPEG, noise, light, blur, rain, haze. Of a clip the
     first frames are looked at, and all are treated alike; one with nothing to undo is copied and not encoded again.
     """
-    shared = options.Shared(
-        inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
-        tile=options.parse_tile(tile), recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
-        overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
-        dry_run=dry_run, quiet=quiet, verbose=verbose,
-    )  # fmt: skip
-    moving = ClipOptions.parse(
-        codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
-        no_audio=no_audio, fps=fps, deinterlace=deinterlace, resume=resume,
-    )  # fmt: skip
+    shared = options.Shared.of(context)
+    moving = ClipOptions.of(context)
     from imgfix.tasks.restore import RestoreOptions
 
     if save_mask is not None and not scratches:
@@ -150,7 +144,7 @@ def command(
         strength=strength, tile=shared.tile,
     )  # fmt: skip
     moving.check()
-    engines = Engines(shared, named)
+    engines = _engines(shared, named)
     wanted = _filled(plain, named, scratches, off=(denoise == "off", jpeg == "off"))
     if frames:
         items = clips.folder_items(shared, "_restored")
@@ -163,15 +157,14 @@ def command(
         return batch.run(items, pictures.never, shared.console, report)
     items = clips.with_units(items, shared)
     run = _Run(
-        _Work(wanted, scratches, masks, engines, clips.without_container(shared), context),
-        ClipWork(wanted, scratches, engines.of, named or "auto", moving, shared, context),
+        _Work(wanted, scratches, masks, engines, named or "auto", clips.without_container(shared), context),
+        ClipWork(wanted, scratches, engines, named or "auto", moving, shared, context),
         shared,
     )
-    if dry_run and (missing := engines.to_pull()):
-        names, size = missing
-        shared.console.say(f"would pull {names} ({size_in_words(size)}) first; tiles and time are known after that")
+    if dry_run and named and (missing := models.bytes_to_pull(named)) is not None:
+        shared.console.say(f"would pull {named} ({size_in_words(missing)}) first; tiles and time are known after that")
         return batch.run(items, lambda job, tick: run.plan_unseen(job), shared.console, report)
-    engines.ready(wanted)
+    engines.prepare(wanted)
     if dry_run:
         return batch.run(items, lambda job, tick: run.plan(job), shared.console, report)
     return batch.run(items, run.work, shared.console, report)
@@ -227,88 +220,27 @@ def _quality(text: str | None) -> int | Literal["auto"] | None:
 
 def _filled(plain: RestoreOptions, named: str | None, scratches: bool, off: tuple[bool, bool]) -> RestoreOptions:
     """What is undone when little or nothing is named. Raises UsageError when nothing is left to do."""
-    asks = plain.denoise is not None or plain.jpeg is not None or any(plain.flags.values())
-    if asks:
-        if named is not None and not set(models.jobs_of(named)) & _jobs(plain):
-            raise UsageError(
-                f"{named} is for {' and '.join(models.jobs_of(named))}, which is not asked for",
-                hint="leave --model out, or name what it is for",
-            )
+    own = models.jobs_of(named) if named is not None else None
+    if named is not None and own is not None:
+        plain.check(named, own)
+    if scratches and named is None and not plain.jobs_named:
         return plain
-    if scratches:
-        return plain
-    jobs = {"noise": not off[0], "jpeg": not off[1]}
-    if named is not None:
-        own = models.jobs_of(named)
-        flags = {"light": "light", "blur": "deblur", "rain": "derain", "haze": "dehaze", "retouch": "retouch"}
-        plain = replace(plain, **{option: True for job, option in flags.items() if job in own})
-        jobs = {job: on and job in own for job, on in jobs.items()}
-    filled = replace(plain, denoise="auto" if jobs["noise"] else None, jpeg="auto" if jobs["jpeg"] else None)
-    if filled.denoise is None and filled.jpeg is None and not any(filled.flags.values()):
+    filled = plain.filled(own, off=[job for job, on in zip(("noise", "jpeg"), off, strict=True) if on])
+    if not filled.jobs_named:
         raise UsageError("with --denoise off and --jpeg off nothing is left to do", hint="name what to undo")
     return filled
 
 
-def _jobs(wanted: RestoreOptions) -> set[str]:
-    """Every kind of damage that may be undone, `auto` included."""
-    jobs = {job for job, on in wanted.flags.items() if on}
-    return (
-        jobs | ({"noise"} if wanted.denoise is not None else set()) | ({"jpeg"} if wanted.jpeg is not None else set())
-    )
+def _engines(shared: options.Shared, named: str | None) -> Engines:
+    """The models of a command: each is announced when it is loaded. Raises ModelError."""
+    from imgfix.tasks.engines import Engines
 
+    def load(name: str, task: str, better: str | None) -> Engine:
+        engine = models.open_engine(shared, task, name)
+        models.announce(shared, engine, better)
+        return engine
 
-@dataclass
-class Engines:
-    """The models of a command: each loaded and announced when it is first needed, and kept."""
-
-    shared: options.Shared
-    named: str | None
-    """What --model says, unless that is `auto`."""
-    loaded: dict[str, Engine] = field(default_factory=dict)
-
-    def to_pull(self) -> tuple[str, int] | None:
-        """Name and bytes of what would be transferred first; None when nothing would be."""
-        missing = models.bytes_to_pull(self.named) if self.named else None
-        return (self.named, missing) if self.named and missing is not None else None
-
-    def ready(self, wanted: RestoreOptions) -> None:
-        """Load what is needed for certain, so that what is wrong is said before any work. Raises ModelError."""
-        from imgfix.tasks.restore import noise_engine
-
-        for job, on in wanted.flags.items():
-            if on:
-                self.of(job)
-        if isinstance(wanted.jpeg, int):
-            self.of("jpeg")
-        if isinstance(wanted.denoise, float):
-            noise_engine(self.of)
-        if self.named:
-            self._open(self.named, None)
-
-    def of(self, job: str) -> Engine:
-        """The engine for a kind of damage, the best on this machine or the one named. Raises ModelError."""
-        from imgfix.zoo import auto
-
-        if self.named and job in models.jobs_of(self.named):
-            return self._open(self.named, None)
-        name, better = auto.resolve("restore", job=job)
-        return self._open(name, better)
-
-    def filler(self) -> Engine | str:
-        """What scratches are filled with."""
-        from imgfix.zoo import auto
-
-        try:
-            name, better = auto.resolve("inpaint")
-        except ModelError:
-            return "telea"
-        return self._open(name, better, task="inpaint")
-
-    def _open(self, name: str, better: str | None, task: str = "restore") -> Engine:
-        if name not in self.loaded:
-            self.loaded[name] = models.open_engine(self.shared, task, name)
-            models.announce(self.shared, self.loaded[name], better)
-        return self.loaded[name]
+    return Engines(load, named, models.jobs_of(named) if named else ())
 
 
 @dataclass(frozen=True)
@@ -341,6 +273,8 @@ class _Masks:
         if self._is_folder:
             stem = job.source.stem if isinstance(job.source, Path) else "stdin"
             place = place / job.relative.parent / f"{stem}_mask.png"
+        if os.path.realpath(place) in [os.path.realpath(p) for p in (job.source, job.target) if isinstance(p, Path)]:
+            raise OutputError(f"{place}: the mask would be written over the picture", hint="choose another --save-mask")
         if place.exists() and not self.shared.overwrite:
             raise OutputError(f"{place} exists", hint="add --overwrite, or choose another --save-mask")
         return place
@@ -354,38 +288,45 @@ class _Work:
     scratches: bool
     masks: _Masks
     engines: Engines
+    model: str
+    """As it would be named on the command line."""
     shared: options.Shared
     context: typer.Context
 
     def restore(self, job: Job, tick: Tick) -> Outcome:
         """Restore one picture."""
         from imgfix.media import colour, image
-        from imgfix.tasks.restore import Restore
+        from imgfix.media.unchanged import write_unchanged
+        from imgfix.tasks.restore import Restore, quality_to_write
 
         start = time.monotonic()
         mask_path = self.masks.path(job)
-        picture = pictures.read(job, self.shared)
+        source = pictures.source(job)
+        picture = pictures.read(job, self.shared, source)
         transform = colour.transform(picture.metadata, picture.channels)
         said: list[str] = []
         facts: dict[str, Any] = {}
         pixels = self._scratches(picture, mask_path, tick, said, facts) if self.scratches else picture.pixels
         found, made, notes = self._steps(picture, pixels)
-        notes += [transform.note] if transform.note else []
+        reading = [*picture.metadata.notes, *([transform.note] if transform.note else [])]
         said += found_in_words(found, made)
         if not made and pixels is picture.pixels:
-            written = self._unchanged(job, picture)
+            written = write_unchanged(
+                source, picture, pictures.sink(job), format=self.shared.format, quality=self.shared.quality
+            )
+            if written is None:  # of a file that is copied nothing is lost, whatever was not understood of it
+                facts["copied"], reading, written = True, [], []
         else:
             work = Restore(pixels, made, self.wanted, alpha=picture.alpha, colour=transform)
             if work.tiles > 4 and (expected := work.seconds()) > _LONG:
                 self.shared.console.say(f"{job.source}: about {time_in_words(expected)}")
             names = [step.engine.descriptor for step in made]
+            quality = self.shared.quality or quality_to_write(made, picture.metadata.jpeg)
             writer = image.open_writer(
                 pictures.sink(job), width=picture.width, height=picture.height, channels=picture.channels,
                 dtype=picture.pixels.dtype, alpha=picture.alpha is not None, metadata=picture.metadata,
-                format=self.shared.format, quality=self.shared.quality,
-                record=pictures.record(
-                    self.context, self.shared, job, self.engines.named or "auto", names[0] if names else None
-                ),
+                format=self.shared.format, quality=quality,
+                record=pictures.record(self.context, self.shared, job, self.model, names[0] if names else None),
             )  # fmt: skip
             with writer:
                 at = 0
@@ -393,6 +334,8 @@ class _Work:
                     writer.write(_with_alpha(band, picture, at))
                     at += len(band)
             written = writer.notes
+            if writer.format == "JPEG" and quality != self.shared.quality:
+                said.append(f"written at quality {quality}")
         seconds = time.monotonic() - start
         facts = {
             "input": {"width": picture.width, "height": picture.height, "format": picture.metadata.format},
@@ -402,7 +345,7 @@ class _Work:
             "seconds": round(seconds, 3),
         }
         line = ", ".join([*said, time_in_words(seconds)])
-        return Outcome(line, facts, warnings=pictures.unique(picture.metadata.notes, notes, written))
+        return Outcome(line, facts, warnings=pictures.unique(reading, notes, written))
 
     def plan(self, job: Job) -> Outcome:
         """What restoring would take: the damage is looked for, nothing is undone."""
@@ -433,7 +376,7 @@ class _Work:
         if self.wanted.estimates:
             transform = colour.transform(picture.metadata, picture.channels)
             found = restore.find(pixels, transform, picture.metadata.jpeg)
-        made, notes = restore.steps(self.wanted, found, self.engines.of)
+        made, notes = restore.steps(self.wanted, found, self.engines)
         return found, made, notes
 
     def _scratches(
@@ -462,19 +405,6 @@ class _Work:
         facts["filler"] = filler if isinstance(filler, str) else filler.descriptor.name
         how = InpaintOptions(tta=False)
         return inpaint(picture.pixels, mask, filler, how, colour=transform, alpha=picture.alpha, progress=tick)
-
-    def _unchanged(self, job: Job, picture: Picture) -> list[str]:
-        """Write a picture to which nothing is done: the very same file where the format stays."""
-        from imgfix.media import image
-        from imgfix.media.files import copy
-
-        target, source = pictures.sink(job), job.source
-        if isinstance(target, Path) and isinstance(source, Path) and self.shared.quality is None:
-            form = image.for_target(target, picture.metadata.format, self.shared.format).name
-            if form == picture.metadata.format:
-                copy(source, target)
-                return []
-        return list(image.write(target, picture, format=self.shared.format, quality=self.shared.quality))
 
 
 def _plan_unseen(job: Job, shared: options.Shared) -> Outcome:

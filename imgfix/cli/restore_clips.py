@@ -50,8 +50,8 @@ class ClipWork:
 
         if kind != "video":
             return clips.run_animation(
-                job, self.moving, self._for_pictures(), self.context, make, model=self.model, descriptor=descriptor,
-                facts={}, tick=tick, told=told,
+                job, self.moving, self._written(job, steps), self.context, make, model=self.model,
+                descriptor=descriptor, facts={}, tick=tick, told=told,
             )  # fmt: skip
         models = [step.engine.descriptor.sha256 for step in steps]
         return clips.run(
@@ -118,6 +118,17 @@ class ClipWork:
             return list(zip(*clips.frames_of(job, self._for_pictures()), strict=True))
         assert isinstance(job.source, Path) and isinstance(job.target, Path)
         return [(job.source, job.target)]
+
+    def _written(self, job: Job, steps: list[Step]) -> options.Shared:
+        """The options for pictures; frames that were JPEGs with artefacts are not given them again."""
+        from imgfix.media import image
+        from imgfix.tasks.restore import quality_to_write
+
+        shared = self._for_pictures()
+        if job.kind != clips.FRAMES or shared.quality is not None:
+            return shared
+        (first, _), *_ = self._files(job)
+        return replace(shared, quality=quality_to_write(steps, image.read(first).metadata.jpeg))
 
     def _copied(self, job: Job, footage: Footage, told: Told, start: float, tick: Tick) -> Outcome:
         from imgfix.media.files import copy

@@ -134,16 +134,8 @@ def command(
     Format, bit depth, colour profile, metadata and transparency stay as they were; of clips also the time of every
     frame, sound, subtitles, chapters and attachments.
     """
-    shared = options.Shared(
-        inputs=tuple(inputs), output=output, model=model, device=device, precision=precision,
-        tile=options.parse_tile(tile), recursive=recursive, max_pixels=max_pixels, format=format, quality=quality,
-        overwrite=overwrite, skip_existing=skip_existing, record=not no_record, offline=offline, json=json,
-        dry_run=dry_run, quiet=quiet, verbose=verbose,
-    )  # fmt: skip
-    moving = ClipOptions.parse(
-        codec=codec, crf=crf, preset=preset, pix_fmt=pix_fmt, encoder=encoder_option, start=start, end=end,
-        no_audio=no_audio, fps=fps, deinterlace=deinterlace, resume=resume,
-    )  # fmt: skip
+    shared = options.Shared.of(context)
+    moving = ClipOptions.of(context)
     from imgfix.tasks.upscale import UpscaleOptions
 
     wanted = UpscaleOptions(

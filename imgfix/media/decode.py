@@ -96,6 +96,10 @@ def _open_errors(path: Path, name: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
+        if path.is_symlink():
+            raise InputError(
+                f"{name} is a link to a file that is not there", hint=f"it points to {path.readlink()}"
+            ) from error
         raise InputError(f"{name}: no such file", hint="check the path; quote names with spaces") from error
     except IsADirectoryError as error:
         raise InputError(

@@ -43,7 +43,10 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         made = _make_folders(final.parent)
         temporary = final.with_name(f".imgfix-{secrets.token_hex(6)}.part{final.suffix}")
         try:
-            _create(temporary, final if kind == "file" else None)
+            try:
+                _create(temporary, final if kind == "file" else None)
+            except FileNotFoundError as error:  # the folder is there: one like /proc
+                raise OutputError(f"{target}: {final.parent} takes no new files", hint="choose another -o") from error
             yield temporary
             _flush_to_disk(temporary)
             temporary.replace(final)

@@ -93,7 +93,7 @@ def plan(
     for number, source in enumerate(found.sources, start=1):
         target = place.target(source, number)
         jobs.append(Job(source.path, target, source.relative, kind_of(source.path), error=source.error))
-    _refuse_collisions(jobs, overwrite)
+    _refuse_collisions(jobs, overwrite, place.apart)
     return [_with_state(job, overwrite, skip_existing) for job in jobs]
 
 
@@ -151,6 +151,16 @@ class _Placement:
             ]
         return sources
 
+    @property
+    def apart(self) -> str:
+        """How results that fall on one another are kept apart."""
+        if self._way == "folder":
+            folder = str(self._output).rstrip("/" + os.sep)
+            return (
+                f"give each input a name of its own, as with -o '{folder}/{{n}}_{{stem}}{{ext}}', or run imgfix twice"
+            )
+        return "name a folder with -o, so that the tree is kept, or use {ext}, {parent} or {n} in a template"
+
     def target(self, source: Source, number: int) -> Path | Stdout:
         if self._way == "stdout":
             return Stdout()
@@ -164,7 +174,8 @@ class _Placement:
         assert self._output is not None
         if self._way == "file":
             target = Path(self._output)
-            return target if target.suffix or not wanted else target.with_name(target.name + extension)
+            plain = target.suffix or not wanted or (target.exists() and _is_device(target))
+            return target if plain else target.with_name(target.name + extension)
         if self._way == "folder":
             return Path(self._output) / source.relative.with_name(f"{path.stem}{extension}")
         values: dict[str, object] = {
@@ -227,7 +238,7 @@ def _place_of(source: Source, up: int = 0) -> str:
     return _same_place(path.parents[up - 1] if up else path)
 
 
-def _refuse_collisions(jobs: list[Job], overwrite: bool) -> None:
+def _refuse_collisions(jobs: list[Job], overwrite: bool, apart: str) -> None:
     sources = {_same_place(job.source): job.source for job in jobs if isinstance(job.source, Path)}
     taken: dict[str, Job] = {}
     for job in jobs:
@@ -237,7 +248,7 @@ def _refuse_collisions(jobs: list[Job], overwrite: bool) -> None:
         if place in taken:
             raise UsageError(
                 f"{taken[place].source} and {job.source} would both be written to {job.target}",
-                hint="name a folder with -o, so that the tree is kept, or use {ext}, {parent} or {n} in a template",
+                hint=apart,
             )
         taken[place] = job
         if place in sources and not (overwrite and isinstance(job.source, Path) and _same_place(job.source) == place):

@@ -196,13 +196,13 @@ def from_box(box: Box, size: Size) -> np.ndarray:
     left, top = round(box.x.of(width)), round(box.y.of(height))
     right = max(left + 1, round(box.x.of(width) + box.width.of(width)))
     bottom = max(top + 1, round(box.y.of(height) + box.height.of(height)))
-    if left >= width or top >= height:
+    if left >= width or top >= height or right <= 0 or bottom <= 0:
         raise InputError(
             f"the box {box.text} is outside the picture, which is {width}x{height}",
             hint="a box is x,y,w,h counted from the left top corner of the upright picture",
         )
     mask = np.zeros((height, width), np.float32)
-    mask[top:bottom, left:right] = 1
+    mask[max(0, top) : bottom, max(0, left) : right] = 1
     return mask
 
 
@@ -328,17 +328,17 @@ def coverage(mask: np.ndarray) -> float:
     return float(mask.mean(dtype=np.float64))
 
 
-def check(mask: np.ndarray, name: str = "the mask") -> None:
-    """Raise InputError when a mask is empty or covers nearly everything."""
+POLARITY = "white means fill; --invert if black does"
+
+
+def check(mask: np.ndarray, name: str = "the mask", hint: str = POLARITY) -> None:
+    """Raise InputError when a mask is empty or covers nearly everything; hint: what could be done about it."""
     share = coverage(mask)
     if share == 0:
-        raise InputError(
-            f"{name}: the mask is empty, there is nothing to fill", hint="white means fill; --invert if black does"
-        )
+        raise InputError(f"{name}: the mask is empty, there is nothing to fill", hint=hint)
     if share > NEARLY_ALL:
         raise InputError(
-            f"{name}: the mask covers {percent(share)} of the picture, which leaves too little to go by",
-            hint="white means fill; --invert if black does",
+            f"{name}: the mask covers {percent(share)} of the picture, which leaves too little to go by", hint=hint
         )
 
 

@@ -6,6 +6,7 @@ import atexit
 import ctypes
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from typing import TypeVar, cast
@@ -41,10 +42,17 @@ class _Worker:
         self.waiting: queue.Queue[object] = queue.Queue(maxsize=depth)
         self.failure: BaseException | None = None
         self._stopped = threading.Event()
+        self._ended = threading.Event()
         # A daemon, for the interpreter waits for others before it runs the exit handlers, of which ours stops it.
-        self._thread = threading.Thread(target=self._work, args=(items,), name="imgfix-ahead", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(items,), name="imgfix-ahead", daemon=True)
         self._thread.start()
         _workers.add(self)
+
+    def _run(self, items: Iterator[object]) -> None:
+        try:
+            self._work(items)
+        finally:
+            self._ended.set()
 
     def _work(self, items: Iterator[object]) -> None:
         try:
@@ -77,10 +85,14 @@ class _Worker:
     def stop(self) -> None:
         """End the thread: a tile may take half a minute, but its layers are steps in which an exception is noticed."""
         self._stopped.set()
-        if self._thread.is_alive() and self._thread.ident is not None:
-            raised = ctypes.py_object(_Stopped)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), raised)
-            self._thread.join(_PATIENCE)
+        if self._ended.is_set() or self._thread.ident is None:
+            return
+        raised = ctypes.py_object(_Stopped)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), raised)
+        # Not `join`: before Python 3.13 one that is interrupted (a second Ctrl-C) takes the thread for ended.
+        patience = time.monotonic() + _PATIENCE
+        while self._thread.is_alive() and not self._ended.wait(0.1) and time.monotonic() < patience:
+            continue
 
 
 _workers: weakref.WeakSet[_Worker] = weakref.WeakSet()

@@ -8,7 +8,7 @@ gives is the input of the next. Nothing is rounded in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +33,8 @@ NOISE_SEEN = 3.0
 """Of 255: noise below it is left alone under `auto`. Fine texture is easily taken for so little noise."""
 QUALITY_SEEN = 85
 """JPEGs of a higher quality are left alone under `auto`: their damage cannot be seen."""
+QUALITY_WRITTEN = 95
+"""Of a JPEG whose artefacts were undone; encoded as before it would have them again."""
 _CROP = 640  # side of the crops that a large picture is judged by; a multiple of 8, or the blocks of a JPEG are lost
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -60,6 +62,11 @@ class RestoreOptions:
     """Side of the windows that the models are given, overlap included; `None`: from free memory."""
 
     def __post_init__(self) -> None:
+        for name, given in (("denoise", self.denoise), ("jpeg", self.jpeg)):
+            if isinstance(given, np.number):
+                object.__setattr__(self, name, given.item())
+            elif given is not None and given != "auto" and not isinstance(given, int | float):
+                raise UsageError(f"{name} = {given!r} is no level", hint="give a number, 'auto' or nothing")
         if isinstance(self.denoise, int | float) and not 0 < self.denoise <= 100:
             raise UsageError(f"--denoise {self.denoise:g} is out of range", hint="give auto, off, or above 0 up to 100")
         if isinstance(self.jpeg, int) and not 1 <= self.jpeg <= 100:
@@ -79,11 +86,33 @@ class RestoreOptions:
         """Whether anything has to be found in the picture first."""
         return "auto" in (self.denoise, self.jpeg)
 
-    def filled(self) -> RestoreOptions:
-        """The same with `auto` for noise and JPEG when nothing is named."""
-        if self.denoise is None and self.jpeg is None and not any(self.flags.values()):
-            return replace(self, denoise="auto", jpeg="auto")
-        return self
+    @property
+    def jobs_named(self) -> set[str]:
+        """Every kind of damage that is asked for, `auto` included."""
+        levels = {"noise": self.denoise, "jpeg": self.jpeg}
+        return {job for job, on in self.flags.items() if on} | {job for job in levels if levels[job] is not None}
+
+    def filled(self, own: Collection[str] | None = None, off: Collection[str] = ()) -> RestoreOptions:
+        """The same where something is named; else with `auto` for noise and JPEG, or with all that a model is for.
+
+        own: the kinds of damage of the model that is to be used; None for any. off: what is left alone in any case.
+        """
+        if self.jobs_named:
+            return self
+        jobs = (set(own) if own is not None else {"noise", "jpeg"}) - set(off)
+        return replace(
+            self, denoise="auto" if "noise" in jobs else None, jpeg="auto" if "jpeg" in jobs else None,
+            light="light" in jobs, deblur="blur" in jobs, derain="rain" in jobs, dehaze="haze" in jobs,
+            retouch="retouch" in jobs,
+        )  # fmt: skip
+
+    def check(self, name: str, own: Collection[str]) -> None:
+        """Raise UsageError when a model that is for other damage (`own`) is named for what is asked for."""
+        if self.jobs_named and not self.jobs_named & set(own):
+            raise UsageError(
+                f"{name} is for {' and '.join(own)}, which is not asked for",
+                hint="leave the model out, or name what it is for",
+            )
 
     def jobs(self, found: Damage | None) -> list[str]:
         """What is to be undone, in order; found: what `auto` is decided by."""
@@ -169,6 +198,12 @@ def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) 
     if missing and not made:
         raise missing[0]
     return made, [f"{error.message}; left as it is ({error.hint})" for error in missing]
+
+
+def quality_to_write(made: Sequence[Step], file: JpegSettings | None) -> int | None:
+    """The quality at which a JPEG is written whose artefacts were undone; None where its own does."""
+    undone = any("jpeg" in step.jobs for step in made)
+    return QUALITY_WRITTEN if undone and file is not None and file.quality < QUALITY_WRITTEN else None
 
 
 def _joins(last: Step, job: str, options: RestoreOptions) -> bool:

@@ -95,7 +95,9 @@ class Perceptual(nn.Module):
 
     def distance(self, result: Tensor, target: Tensor, top: int = 0, left: int = 0) -> Tensor:
         """Distances (N,) without the first rows and columns; what is too small is enlarged first."""
-        factor = -(-(int(self.net.minimum_size) + self.jitter - 1) // min(result.shape[-2:]))
+        smallest = self.net.minimum_size
+        assert isinstance(smallest, int)
+        factor = -(-(smallest + self.jitter - 1) // min(result.shape[-2:]))
         if factor > 1:
             result, target = (F.interpolate(p, scale_factor=factor, mode="bilinear") for p in (result, target))
         return self.net(result[..., top:, left:], target[..., top:, left:])

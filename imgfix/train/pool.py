@@ -207,14 +207,20 @@ def load_pairs(
         elif second.shape[0] != first.shape[0] * scale or second.shape[1] != first.shape[1] * scale:
             raise InputError(
                 f"{left[stem].name} is {first.shape[1]} x {first.shape[0]}, its target "
-                f"{second.shape[1]} x {second.shape[0]}: not {scale} times as large"
+                f"{second.shape[1]} x {second.shape[0]}: not {scale} times as large",
+                hint="the target is the larger one: exchange --input and --target, or make them fit"
+                if scale > 1
+                else "make them fit, or leave the pair out",
             )
         else:
             low.append(first)
             high.append(second)
             names.append(stem)
     if len(names) < 2:
-        raise InputError(f"fewer than two usable pairs: {'; '.join(skipped[:3])}")
+        raise InputError(
+            f"fewer than two usable pairs: {'; '.join(skipped[:3])}",
+            hint="one pair is held out to measure with; larger pictures, or a smaller --set crop=",
+        )
     chosen = _chosen(names, fraction)
     rest = [i for i in range(len(names)) if i not in chosen]
     pools = [
@@ -238,7 +244,7 @@ def find_pictures(sources: Iterable[str]) -> list[Path]:
         elif source.is_file():
             found.append(source)
         else:
-            raise InputError(f"{source}: no such file or folder")
+            raise InputError(f"{source}: no such file or folder", hint="check the path")
     return found
 
 

@@ -50,7 +50,7 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
                 return finished(state, team)
             if state and recipe.minutes is not None and state["seconds"] >= 60 * recipe.minutes:
                 show.line(f"{out}: its {recipe.minutes:g} minutes are over already; more --minutes would go on")
-                return finished(state, team)
+                return finished(state, team, "out of time")
             with memory_errors(recipe):
                 job, learner = prepare(recipe, where, show)
                 if state:
@@ -67,10 +67,10 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
             run.close()
 
 
-def finished(state: dict[str, Any], team: distributed.Team) -> Outcome:
-    """Describe a run that has nothing left to do."""
+def finished(state: dict[str, Any], team: distributed.Team, reason: str = "finished") -> Outcome:
+    """Describe a run that has nothing left to do; reason: as of `Outcome`."""
     known = {name: state[name] for name in ("step", "seconds", "best", "best_step")}
-    return Outcome(**known, incidents=len(state["skipped"]), leads=team.leads)
+    return Outcome(**known, reason=reason, incidents=len(state["skipped"]), leads=team.leads)
 
 
 def dry_run(recipe: Recipe, *, console: Console | None = None) -> tuple[Estimate, Placement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -199,14 +200,17 @@ def imported() -> list[Entry]:
     return found
 
 
-def find(name: str) -> Entry:
-    """The model of that name, from the catalog or imported. Raises ModelError, with the nearest names, for another."""
+def find(name: str, also: Sequence[str] = ()) -> Entry:
+    """The model of that name, from the catalog or imported. Raises ModelError, with the nearest names, for another.
+
+    also: names that could have been meant besides.
+    """
     everything = [*entries(), *imported()]
     for entry in everything:
         if entry.name == name:
             return entry
-    names = [entry.name for entry in everything]
-    lowered = {known.lower(): known for known in names}
-    near = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.4)]
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    lowered = {known.lower(): known for known in (*(entry.name for entry in everything), *also)}
+    word = name.lower()
+    near = [known for known in lowered if word in known][:3] or difflib.get_close_matches(word, lowered, n=3)
+    hint = f"did you mean {' or '.join(lowered[known] for known in near)}? " if near else ""
     raise ModelError(f"there is no model named '{name}'", hint=hint + "See: imgfix weights list")

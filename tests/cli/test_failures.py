@@ -53,6 +53,42 @@ def test_a_bad_file_is_named_and_the_rest_is_done(imgfix: Run, tmp_path: Path, t
     assert litter(tmp_path) == []
 
 
+@on_posix
+def test_a_link_to_nothing_is_called_that(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
+    (tmp_path / "gone.png").symlink_to("elsewhere.png")
+    result = imgfix("upscale", tmp_path / "gone.png", "--model", tiny)
+    assert result.code == 1
+    assert "a link to a file that is not there" in result.err and "elsewhere.png" in result.err
+
+
+def test_the_remedy_for_an_empty_region_is_about_what_was_given(imgfix: Run, tmp_path: Path) -> None:
+    photo = save_photo(tmp_path / "a.png")
+    coloured = imgfix("inpaint", photo, "--color", "#ff00ff", "--model", "telea")
+    assert coloured.code == 1 and "--tolerance" in coloured.err and "--invert" not in coloured.err
+    narrowed = imgfix("inpaint", photo, "--box", "5,5,8,8", "--grow", "-20", "--model", "telea")
+    assert narrowed.code == 1 and "--grow -20" in narrowed.err
+
+
+def test_a_file_that_is_no_checkpoint_is_refused_in_words(imgfix: Run, tmp_path: Path) -> None:
+    photo = save_photo(tmp_path / "a.png")
+    for number, junk in enumerate((b"junk", b"junk!\n", b"hello, this is text", b"\x80", bytes(40))):
+        (tmp_path / f"{number}.pth").write_bytes(junk)
+        result = imgfix("upscale", photo, "--model", tmp_path / f"{number}.pth")
+        assert result.code == 3
+        assert f"{number}.pth: not a readable checkpoint" in result.err
+
+
+def test_doctor_sees_a_damaged_model(imgfix: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMGFIX_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/migan-512-places2.safetensors").write_bytes(b"cut off")
+    result = imgfix("doctor", "--json")
+    (told,) = result.items
+    assert result.code == 1
+    assert [entry["name"] for entry in told["weights"] if entry["damaged"]] == ["migan-512-places2"]
+    assert {"imgfix weights pull migan-512-places2"} == {c["remedy"] for c in told["checks"] if c["state"] == "broken"}
+
+
 def test_a_single_bad_file_is_exit_code_1(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"")
     result = imgfix("upscale", tmp_path / "bad.png", "--model", tiny)

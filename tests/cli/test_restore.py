@@ -62,6 +62,24 @@ def test_a_good_jpeg_stays_the_very_same_file(imgfix: Run, tmp_path: Path) -> No
     assert (tmp_path / "good_restored.jpg").read_bytes() == source.read_bytes()
 
 
+def test_a_good_jpeg_goes_through_a_pipe_byte_for_byte(imgfix: Run, tmp_path: Path) -> None:
+    source = tmp_path / "good.jpg"
+    source.write_bytes(as_jpeg(scene(), 95))
+    assert imgfix("restore", "-", stdin=source.read_bytes()).data == source.read_bytes()
+    assert imgfix("restore", source, "-o", "-").data == source.read_bytes()
+    assert imgfix("restore", "-", "-o", tmp_path / "out.jpg", stdin=source.read_bytes()).code == 0
+    assert (tmp_path / "out.jpg").read_bytes() == source.read_bytes()
+
+
+def test_of_a_copied_file_nothing_is_said_to_be_lost(imgfix: Run, tmp_path: Path) -> None:
+    picture = Image.fromarray((with_noise(scene() * 0.8, 0) * 255).astype(np.uint8))
+    picture.save(tmp_path / "a.png", icc_profile=b"no profile at all" * 20)
+    copied = imgfix("restore", tmp_path / "a.png", "--json")
+    assert copied.items[0]["copied"] and "profile" not in copied.err
+    written = imgfix("restore", tmp_path / "a.png", "-o", tmp_path / "out.tif", "--json")
+    assert "copied" not in written.items[0] and "profile" in written.err
+
+
 def test_a_clean_picture_in_another_format_keeps_its_pixels(imgfix: Run, clean: Path, tmp_path: Path) -> None:
     assert imgfix("restore", clean, "-o", tmp_path / "out.tif").code == 0
     assert np.array_equal(read(tmp_path / "out.tif"), read(clean))
@@ -75,6 +93,26 @@ def test_jpeg_artefacts_are_found_in_the_file_and_in_the_pixels(
     result = imgfix("restore", tmp_path / "a.jpg", tmp_path / "b.png", "--json")
     assert [(item["jpeg"], item["steps"][0]["undoes"]) for item in result.items] == [(30, ["jpeg"])] * 2
     assert imgfix("restore", tmp_path / "b.png", "--overwrite").err.count("JPEG quality 30 (in the pixels)") == 1
+
+
+def test_a_jpeg_whose_artefacts_were_undone_is_not_given_them_again(
+    imgfix: Run, tmp_path: Path, installed: list[str]
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(as_jpeg(scene(), 30))
+
+    def quality(name: str) -> int:
+        from imgfix.media.image import read as read_picture
+
+        settings = read_picture(tmp_path / name).metadata.jpeg
+        assert settings is not None
+        return settings.quality
+
+    assert "written at quality 95" in imgfix("restore", tmp_path / "a.jpg").err
+    assert quality("a_restored.jpg") == 95
+    assert imgfix("restore", tmp_path / "a.jpg", "-o", tmp_path / "b.jpg", "--quality", "40").code == 0
+    assert quality("b.jpg") == 40
+    assert imgfix("restore", tmp_path / "a.jpg", "-o", tmp_path / "c.jpg", "--denoise", "9").code == 0
+    assert quality("c.jpg") == 30  # its artefacts were not asked to be undone
 
 
 def test_a_level_by_number_needs_no_estimate(imgfix: Run, clean: Path, installed: list[str]) -> None:
@@ -249,3 +287,13 @@ def test_python_fills_scratches(tmp_path: Path) -> None:
     after: Any = package.restore(before, scratches=True)
     assert after.shape == before.shape
     assert np.abs(after.astype(int) - before)[true].mean() > 20
+
+
+def test_a_mask_is_never_written_over_a_picture(imgfix: Run, clean: Path, tmp_path: Path) -> None:
+    before = clean.read_bytes()
+    for place in (clean, tmp_path / "out.png"):
+        result = imgfix(
+            "restore", clean, "--scratches", "-o", tmp_path / "out.png", "--save-mask", place, "--overwrite"
+        )
+        assert result.code == 1 and "over the picture" in result.err
+    assert clean.read_bytes() == before

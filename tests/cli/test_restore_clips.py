@@ -153,6 +153,19 @@ def test_an_interrupted_run_is_taken_up_with_the_same_bytes(
     assert other.code == 0 and other.items[0]["resumed"] == 0 and "options or the model changed" in other.err
 
 
+def test_frames_whose_jpeg_artefacts_were_undone_are_not_given_them_again(
+    imgfix: Run, tmp_path: Path, installed: list[str]
+) -> None:
+    from imgfix.media.image import read
+
+    (tmp_path / "frames").mkdir()
+    for number, frame in enumerate(shown(2, 0)):
+        Image.fromarray(frame).save(tmp_path / f"frames/{number}.jpg", quality=30)
+    assert imgfix("restore", tmp_path / "frames", "--frames", "--jpeg", "30").code == 0
+    settings = [read(tmp_path / f"frames_restored/{number}.jpg").metadata.jpeg for number in range(2)]
+    assert [one.quality for one in settings if one is not None] == [95, 95]
+
+
 def test_animated_pictures_and_folders_of_frames(imgfix: Run, tmp_path: Path, installed: list[str]) -> None:
     frames = shown(3, 20)
     pages = [Image.fromarray(frame) for frame in frames]

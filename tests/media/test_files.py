@@ -50,6 +50,12 @@ def test_folders_are_made_and_taken_back_after_a_failure(tmp_path: Path) -> None
     assert content(tmp_path) == ["a.png", "x", "y"]
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder that takes no files")
+def test_a_folder_that_takes_no_files_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"/proc/a\.png: /proc takes no new files"):
+        write_atomic(Path("/proc/a.png"), b"1")
+
+
 def test_mode_bits_are_those_of_any_new_file(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:

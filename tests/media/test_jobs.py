@@ -132,12 +132,21 @@ def test_a_template_is_filled(tmp_path: Path) -> None:
 
 def test_two_inputs_for_one_output_are_refused(tmp_path: Path) -> None:
     touch(tmp_path, "x/a.png", "y/a.png", "y/A.png")
-    with pytest.raises(UsageError, match="both be written"):
+    with pytest.raises(UsageError, match="both be written") as caught:
         plan([str(tmp_path / "x/a.png"), str(tmp_path / "y/a.png")], str(tmp_path / "out/"))
+    assert caught.value.hint is not None and "out/{n}_{stem}{ext}" in caught.value.hint  # a way out that works
+    assert len(plan([str(tmp_path / "x/a.png"), str(tmp_path / "y/a.png")], str(tmp_path / "out/{n}_{stem}{ext}"))) == 2
     with pytest.raises(UsageError, match="both be written"):  # one file on Windows and macOS
         plan([str(tmp_path / "x/a.png"), str(tmp_path / "y/A.png")], str(tmp_path / "out/"))
     with pytest.raises(UsageError, match="both be written"):
         plan([str(tmp_path / "x/a.png"), str(tmp_path / "y/a.png")], str(tmp_path / "{scale}.png"))
+
+
+@pytest.mark.skipif(not Path("/dev/null").is_char_device(), reason="a device of POSIX")
+def test_a_device_gets_no_extension(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png")
+    (job,) = plan([str(tmp_path / "a.png")], "/dev/null", target_format="webp")
+    assert job.target == Path("/dev/null")
 
 
 def test_the_same_file_named_twice_is_taken_once(tmp_path: Path) -> None:

@@ -181,6 +181,13 @@ def test_what_is_no_box_is_a_usage_error(text: str) -> None:
 def test_a_box_outside_the_picture_is_refused_with_its_size() -> None:
     with pytest.raises(InputError, match=r"30,0,5,5.*30x20"):
         masks.from_box(masks.parse_box("30,0,5,5"), SIZE)
+    with pytest.raises(InputError, match="outside the picture"):
+        masks.from_box(masks.Box(*(masks.Length(n) for n in (-9, 0, 5, 5)), "-9,0,5,5"), SIZE)
+
+
+def test_a_box_that_begins_left_of_the_picture_is_cut_at_its_border() -> None:
+    mask = masks.from_box(masks.Box(*(masks.Length(n) for n in (-3, -2, 5, 5)), "-3,-2,5,5"), SIZE)
+    assert mask.sum() == 2 * 3 and mask[:3, :2].all()
 
 
 # ---- colours and alpha

@@ -81,6 +81,18 @@ def test_with_nothing_named_noise_and_jpeg_are_looked_for() -> None:
     assert RestoreOptions(deblur=True).filled() == RestoreOptions(deblur=True)
 
 
+def test_with_a_model_and_nothing_named_all_that_it_is_for_is_undone() -> None:
+    assert RestoreOptions().filled({"blur"}) == RestoreOptions(deblur=True)
+    assert RestoreOptions().filled({"noise", "jpeg"}, off={"jpeg"}) == RestoreOptions(denoise="auto")
+
+
+def test_a_model_for_other_damage_than_what_is_named_is_refused() -> None:
+    RestoreOptions(deblur=True).check("sharpener", ["blur"])
+    RestoreOptions().check("sharpener", ["blur"])
+    with pytest.raises(UsageError, match="sharpener is for blur"):
+        RestoreOptions(light=True).check("sharpener", ["blur"])
+
+
 def test_a_clean_picture_is_left_alone() -> None:
     made, notes = steps(RestoreOptions(denoise="auto", jpeg="auto"), Damage(1.5, None), offers())
     assert (made, notes) == ([], [])

@@ -348,7 +348,8 @@ def test_speed_and_time_left_are_shown_in_plain_lines(recipe_of: Make, tmp_path:
 def test_time_that_is_over_is_not_spent_again(recipe_of: Make, tmp_path: Path) -> None:
     settings = {"steps": 10**7, "minutes": 0.005}
     first = run_training(recipe_of(**settings), tmp_path / "run")
-    assert run_training(recipe_of(**settings), tmp_path / "run").step == first.step
+    again = run_training(recipe_of(**settings), tmp_path / "run")
+    assert (again.step, again.reason) == (first.step, "out of time")
     assert run_training(recipe_of(steps=10**7, minutes=0.01), tmp_path / "run").step > first.step
 
 

@@ -1,0 +1,58 @@
+"""Work ahead of its consumer: order and errors stay, and no thread outlives the program that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from imgfix.runtime.ahead import _Worker, ahead
+
+
+def test_items_come_in_order() -> None:
+    assert list(ahead(iter(range(20)))) == list(range(20))
+
+
+def test_an_error_reaches_the_consumer_behind_what_was_made_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("no more")
+
+    taken = ahead(items())
+    assert next(taken) == 1
+    with pytest.raises(ValueError, match="no more"):
+        next(taken)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals of POSIX")
+def test_a_second_ctrl_c_while_the_first_is_answered_still_waits_for_the_thread() -> None:
+    """A thread that is inside torch when the interpreter goes away aborts the process."""
+    left = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield 1
+            time.sleep(0.8)  # one layer of a network: nothing is noticed before it ends
+            yield 2
+        finally:
+            left.append(True)
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    worker = _Worker(items(), depth=2)
+    assert worker.next() == 1
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with contextlib.suppress(KeyboardInterrupt):
+            worker.stop()
+        assert not left  # the second Ctrl-C came in time
+        worker.stop()  # as at the exit of the program
+        assert left
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
