@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes its own environment, fetches small models, enlarges a real photo, removes a person from another, takes noise
+# Makes its own environment, fetches a small model, enlarges a real photo, removes a person from another, takes noise
 # from a third, and draws a sheet of stickers.
 # Run it again: it is quick then. Results: examples/out/
 set -euo pipefail
@@ -25,9 +25,9 @@ first_of() {
   return 1
 }
 
-upscaler=$(first_of realesr-general-x4v3 photo-x4)
+upscaler=photo-x4  # comes with imgfix, like the filler
 restorer=$(first_of ffdnet-color restore)
-filler=inpaint-photo  # comes with imgfix
+filler=inpaint-photo
 
 "$imgfix" upscale "$photos/cat.jpg" -o "$out/cat-x4.jpg" --model "$upscaler" --overwrite
 "$imgfix" inpaint "$photos/moon.jpg" --mask "$photos/moon-mask.png" -o "$out/moon-empty.jpg" --model "$filler" --overwrite

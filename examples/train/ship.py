@@ -63,7 +63,7 @@ def main() -> None:
 
 @torch.no_grad()
 def halfway(tuned: torch.nn.Module, before: torch.nn.Module) -> None:
-    """Move a fine-tuned network half the way back, in place: it forgets less (Wortsman et al. 2022, arXiv 2109.01903)."""
+    """Move a fine-tuned network half the way back, in place: it forgets less (Wortsman 2022, arXiv 2109.01903)."""
     start = before.state_dict()
     for name, values in tuned.state_dict().items():
         if values.is_floating_point() and name in start and start[name].shape == values.shape:

@@ -149,7 +149,7 @@ def test_scratches_are_filled_and_the_mask_is_written(imgfix: Run, tmp_path: Pat
     result = imgfix("restore", source, "--scratches", "--save-mask", tmp_path / "mask.png", "--json")
     assert result.code == 0
     (item,) = result.items
-    assert item["filler"] == "telea" and item["steps"] == []
+    assert item["filler"] == "inpaint-photo" and item["steps"] == []
     mask, done = read(tmp_path / "mask.png"), read(tmp_path / "scan_restored.png")
     assert mask.shape == (300, 400) and set(np.unique(mask)) == {0, 255}
     assert (mask[true] == 255).mean() > 0.8
