@@ -17,6 +17,7 @@ from imgfix.errors import ModelError
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
+    from imgfix.media.picture import JpegSettings
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.sequence import SequenceTask
     from imgfix.tasks.upscale import UpscaleOptions
@@ -29,6 +30,7 @@ EPILOG = options.examples(
 )
 
 _SIZE = "Size and look"
+_COARSE = 75  # JPEG quality below which the damage of encoding can be seen
 _LONG = 30.0  # seconds; work that takes longer is announced with an estimate
 
 Scale = Annotated[
@@ -356,8 +358,20 @@ def _upscale(
     return Outcome(
         line=f"{picture.width}x{picture.height} -> {work.width}x{work.height}, {time_in_words(seconds)}",
         facts=facts,
-        warnings=pictures.unique(picture.metadata.notes, [transform.note] if transform.note else [], writer.notes),
+        warnings=pictures.unique(
+            picture.metadata.notes,
+            [transform.note] if transform.note else [],
+            writer.notes,
+            _coarse(picture.metadata.jpeg, writer.format, shared),
+        ),
     )
+
+
+def _coarse(jpeg: JpegSettings | None, written: str, shared: options.Shared) -> list[str]:
+    """A word on a JPEG that is written as coarsely as it was read, because nobody asked for anything else."""
+    if written != "JPEG" or shared.quality or jpeg is None or jpeg.quality >= _COARSE:
+        return []
+    return [f"written at the file's own JPEG quality, {jpeg.quality}; --quality 92 keeps more of what was won"]
 
 
 def _plan(job: Job, engine: Engine, wanted: UpscaleOptions, shared: options.Shared) -> Outcome:

@@ -181,3 +181,12 @@ def test_more_pixels_than_allowed_are_refused_with_the_way_out(imgfix: Run, phot
     refused = imgfix("upscale", photo, "--model", tiny, "--max-pixels", "100")
     assert refused.code == 1 and "--max-pixels" in refused.err
     assert imgfix("upscale", photo, "--model", tiny, "--max-pixels", "0").code == 0
+
+
+def test_a_coarse_jpeg_stays_as_it_was_and_that_is_said(imgfix: Run, photo: Path, tiny: Path) -> None:
+    for quality in (40, 90):
+        Image.open(photo).convert("RGB").save(photo.with_name(f"{quality}.jpg"), quality=quality)
+    files = [photo.with_name("40.jpg"), photo.with_name("90.jpg")]
+    result = imgfix("upscale", *files, "--model", tiny)
+    assert result.code == 0 and "JPEG quality, 40; --quality 92" in result.err and "quality, 90" not in result.err
+    assert "JPEG quality" not in imgfix("upscale", files[0], "--model", tiny, "--quality", "92", "--overwrite").err
