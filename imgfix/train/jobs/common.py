@@ -202,6 +202,13 @@ def folded_config(key: str, config: dict[str, Any]) -> dict[str, object]:
     return config | ({"merged": True} if key in ("repgate", "gateunet") else {})
 
 
+def shown(pictures: Tensor, back: Tensor | float = 1.0) -> Tensor:
+    """Pictures of 1, 3 or 4 channels as (N, 3, H, W) on a background, white or (N or 1, 3, 1, 1)."""
+    if pictures.shape[1] == 4:
+        return pictures[:, :3] + (1 - pictures[:, 3:]) * back
+    return pictures.expand(-1, 3, -1, -1)
+
+
 def centre(picture: Tensor, side: int, multiple: int) -> Tensor:
     """Cut the middle out: at most `side` pixels a side, multiples of `multiple`."""
     height, width = (max(multiple, min(length, side) // multiple * multiple) for length in picture.shape[-2:])

@@ -21,7 +21,7 @@ from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, load_captioned, rank_in_group
 from imgfix.train.diffaugment import augment
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import starting_net
+from imgfix.train.jobs.common import shown, starting_net
 from imgfix.train.jobs.pix2pix import Pix2PixJob
 from imgfix.train.recipe import Recipe
 
@@ -399,7 +399,7 @@ class GenerateJob:
         chosen = trust > 0.5
         if self.perceptual is not None and bool(chosen.any()):
             back = torch.rand(len(target), 3, 1, 1, device=target.device)[chosen]
-            distance = self.perceptual(_shown(made[chosen], back), _shown(target[chosen], back))
+            distance = self.perceptual(shown(made[chosen], back), shown(target[chosen], back))
             found[f"{name}perceptual"] = self.options.perceptual * chosen.float().mean() * distance
 
     def _add_alignment(self, found: dict[str, Tensor], net: Any, batch: Batch, parts: dict[str, Tensor]) -> None:
@@ -456,8 +456,7 @@ class GenerateJob:
         if self._plans:
             whole = _generator(net)
             samples["own code"] = whole.decode(whole.encode(batch["target"][:rows])).clamp(0, 1)
-        white = torch.ones(1, 3, 1, 1, device=self.device)
-        samples = {name: _shown(pictures, white).clamp(0, 1) for name, pictures in samples.items()}
+        samples = {name: shown(pictures).clamp(0, 1) for name, pictures in samples.items()}
         return Validation(metrics, -next(iter(metrics.values())), samples)
 
     def _distance(self, batch: Batch, outputs: Tensor) -> dict[str, float]:
@@ -469,8 +468,7 @@ class GenerateJob:
             return {"statistics": float(mean.abs().mean() + spread.abs().mean())}
         found = {"l1": float((outputs - target).abs().mean())}
         if self.perceptual is not None:
-            white = torch.ones(1, 3, 1, 1, device=self.device)
-            distance = self.perceptual.distance(_shown(outputs, white).clamp(0, 1), _shown(target, white))
+            distance = self.perceptual.distance(shown(outputs).clamp(0, 1), shown(target))
             found = {"lpips": float(distance.mean()), **found}
         return found
 
@@ -490,11 +488,10 @@ class GenerateJob:
         return batch, torch.cat(parts).float().clamp(0, 1)
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:
-        white = torch.ones(1, 3, 1, 1, device=self.device)
-        columns = {"input": _shown(batch["noise"][:, : 64 // 8 * 8].reshape(-1, 1, 8, 8) / 6 + 0.5, white)}
+        columns = {"input": shown(batch["noise"][:, : 64 // 8 * 8].reshape(-1, 1, 8, 8) / 6 + 0.5)}
         if "sound" in batch:
-            columns["input"] = _shown(batch["sound"] / 2 + 0.5, white)
-        return columns | {"target": _shown(batch["target"], white)}
+            columns["input"] = shown(batch["sound"] / 2 + 0.5)
+        return columns | {"target": shown(batch["target"])}
 
     def identity(self) -> NetIdentity:
         return NetIdentity(self.key, self.config, {"task": "generate"})
@@ -549,13 +546,6 @@ class _Bank:
     def pieces(self, caption: Tensor) -> Tensor:
         """The same words put together from their pieces."""
         return self._pieces[self._flat[caption]].float()
-
-
-def _shown(pictures: Tensor, back: Tensor) -> Tensor:
-    """Pictures of 1, 3 or 4 channels on a background (N or 1, 3, 1, 1), as (N, 3, H, W)."""
-    if pictures.shape[1] == 4:
-        return pictures[:, :3] + (1 - pictures[:, 3:]) * back
-    return pictures.expand(-1, 3, -1, -1)
 
 
 def _generator(net: nn.Module) -> Any:

@@ -14,7 +14,7 @@ from imgfix.tasks.translate import SOURCES, prepared
 from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, read_captions
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import starting_net
+from imgfix.train.jobs.common import shown, starting_net
 from imgfix.train.pool import find_pictures
 from imgfix.train.recipe import Recipe
 from imgfix.train.split import held_out
@@ -119,11 +119,11 @@ class Pix2PixJob:
         return Validation(
             {"l1": error},
             -error,
-            {k: _rgb(v) for k, v in zip(("input", "output", "target"), (given, made, target), strict=True)},
+            {k: shown(v) for k, v in zip(("input", "output", "target"), (given, made, target), strict=True)},
         )
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:
-        return {"input": _rgb(batch["input"]), "target": _rgb(batch["target"])}
+        return {"input": shown(batch["input"]), "target": shown(batch["target"])}
 
     def identity(self) -> NetIdentity:
         return NetIdentity(self.key, self.config, {"task": "generate"})
@@ -133,10 +133,3 @@ class Pix2PixJob:
 
     def facts(self) -> list[str]:
         return list(self._facts)
-
-
-def _rgb(pictures: Tensor) -> Tensor:
-    """Pictures of 1, 3 or 4 channels on white."""
-    if pictures.shape[1] == 4:
-        return pictures[:, :3] + 1 - pictures[:, 3:]
-    return pictures.expand(-1, 3, -1, -1)
