@@ -63,7 +63,7 @@ class GateBlock(nn.Module):
     def __init__(self, channels: int, convolutions: int = 3, *, merged: bool = False) -> None:
         super().__init__()
         layers = [RepConv3(channels, channels, merged=merged) for _ in range(convolutions)]
-        _shrink(layers[-1], 0.1)
+        shrink(layers[-1], 0.1)
         self.convolutions = nn.ModuleList(layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ class RepGate(nn.Module):
         self.fuse = nn.Conv2d(3 * channels, channels, 1)
         self.mix = RepConv3(channels, channels, merged=merged)
         self.tail = RepConv3(channels, 3 * scale * scale, merged=merged)
-        _shrink(self.tail, 0.01)
+        shrink(self.tail, 0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         first = self.head(x)
@@ -132,7 +132,8 @@ def silence(net: nn.Module, loaded: set[str]) -> None:
             nn.init.zeros_(module.squeeze)
 
 
-def _shrink(convolution: RepConv3, factor: float) -> None:
+def shrink(convolution: RepConv3, factor: float) -> None:
+    """Scale what a fresh convolution gives, in place; with 0 it starts silent and still learns."""
     with torch.no_grad():
         for name, parameter in convolution.named_parameters():
             if name != "expand":

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgfix.nets.flow import FlowLevel, SPyNet, warp
-from imgfix.nets.repgate import GateBlock, RepConv3
+from imgfix.nets.repgate import GateBlock, RepConv3, shrink
 
 LEVELS = 3
 MULTIPLE = 4 * 2 ** (LEVELS - 1)
@@ -66,34 +66,45 @@ class Motion(nn.Module):
 class VideoGate(nn.Module):
     """Upscales a clip frame by frame; each frame sees the last result and features, moved to where things are now.
 
-    A frame's output is a gated mean of the enlarged input and the moved last output, plus what a body of
-    re-parameterised convolutions finds. Carrying the output is FRVSR's idea (Sajjadi, Vemulapalli & Brown 2018,
-    arXiv 1801.04590), carrying features beside it RLSP's (Fuoli, Gu & Timofte 2019, arXiv 1909.08080); gate, body and
-    motion are our own composition. Licence as the project's.
+    The last result is moved along the motion and corrected until it would shrink to the frame itself: one step of
+    iterative back-projection (Irani & Peleg 1991), which alone gathers what several frames show. A RepGate sees frame,
+    corrected result, how much had to be corrected, and the moved features; the output is a gated mean of what it finds
+    and the corrected result. Its tensors have RepGate's names, so that a trained upscaler for pictures is the start.
+    Carrying the output is FRVSR's idea (Sajjadi, Vemulapalli & Brown 2018, arXiv 1801.04590), carrying features beside
+    it RLSP's (Fuoli, Gu & Timofte 2019, arXiv 1909.08080). Licence as the project's.
 
     Shapes: (N, T, 3, H, W) in [0, 1] to (N, T, 3, H * scale, W * scale), not clipped. The part `flow` is
     (N, T - 1, 2, H, W), the motion from each frame into the one before; `both` is result and flow. Any size.
-    Parameters (merged): 48 channels, 2 blocks: 0.94 M, of which 0.72 M are the coarse motion; 0.22 M multiply-adds an
+    Parameters (merged): 48 channels, 3 blocks: 1.03 M, of which 0.72 M are the coarse motion; 0.31 M multiply-adds an
     input pixel. Receptive field: without bound in time; within one frame 120 pixels or so, by the coarse motion.
     """
 
     memory = Memory
+    down: Tensor
+    up: Tensor
 
     def __init__(
-        self, scale: int = 4, channels: int = 48, blocks: int = 2, convolutions: int = 3, merged: bool = False
+        self, scale: int = 4, channels: int = 48, blocks: int = 3, convolutions: int = 3, merged: bool = False
     ) -> None:
         super().__init__()
         self.scale, self.channels = scale, channels
         self.motion = Motion()
-        self.head = RepConv3(3 + 3 * scale**2 + channels, channels, merged=merged)
+        self.head = RepConv3(3, channels, merged=merged)
+        self.past = RepConv3(3 * scale**2 + 3 + channels, channels, merged=merged)
         self.body = nn.ModuleList(GateBlock(channels, convolutions, merged=merged) for _ in range(blocks))
+        self.fuse = nn.Conv2d(3 * channels, channels, 1)
+        self.mix = RepConv3(channels, channels, merged=merged)
         self.tail = RepConv3(channels, 3 * scale**2, merged=merged)
         self.gate = RepConv3(channels, scale**2, merged=merged)
+        shrink(self.tail, 0.01)
+        shrink(self.gate, 0.03)
+        shrink(self.past, 0.0)  # a picture network at first, to which the past is added as it proves useful
         with torch.no_grad():
-            for part in (self.tail, self.gate):
-                for name, parameter in part.named_parameters():
-                    if name != "expand":
-                        parameter.mul_(0.03)
+            assert self.gate.bias is not None
+            self.gate.bias.fill_(-1.0)
+        down, up = back_projection(scale)
+        self.register_buffer("down", down, persistent=False)
+        self.register_buffer("up", up, persistent=False)
 
     def forward(self, frames: Tensor, part: Part = "result") -> Tensor | tuple[Tensor, Tensor]:
         if part == "flow":
@@ -107,16 +118,6 @@ class VideoGate(nn.Module):
             flows += [] if flow is None else [flow]
         joined = torch.stack(results, dim=1)
         return (joined, torch.stack(flows, dim=1)) if part == "both" else joined
-
-    def start(self, frame: Tensor) -> Memory:
-        """What a clip begins with: no features yet, and the plainly enlarged frame as the last result."""
-        height, width = frame.shape[-2:]
-        features = frame.new_zeros(frame.shape[0], self.channels, height, width)
-        return Memory(frame, features, self.enlarged(frame))
-
-    def enlarged(self, frame: Tensor) -> Tensor:
-        """Plain bilinear enlargement."""
-        return F.interpolate(frame, scale_factor=self.scale, mode="bilinear", align_corners=False)
 
     def flow(self, frame: Tensor, before: Tensor) -> Tensor:
         """The motion from a frame into the one before, (N, 3, H, W) each to (N, 2, H, W)."""
@@ -136,23 +137,69 @@ class VideoGate(nn.Module):
             the result (N, 3, H * scale, W * scale), what the next frame needs, and the flow into the frame before
             (N, 2, H, W), `None` at the start.
         """
-        flow: Tensor | None = None
+        plain = frame.repeat_interleave(self.scale**2, dim=1)
         if memory is None:
-            memory = self.start(frame)
-            features, last = memory.features, memory.result
+            x = self.head(frame)
+            flow = corrected = None
         else:
             flow = self.flow(frame, memory.frame)
             features = warp(memory.features, flow)
             large = self.scale * F.interpolate(flow, scale_factor=self.scale, mode="bilinear", align_corners=False)
-            last = warp(memory.result, large.float(), border="border")
-        last = F.pixel_unshuffle(last, self.scale)
-        x = self.head(torch.cat((frame, last.to(frame.dtype), features), dim=1))
-        for block in self.body:
-            x = block(x)
-        plain = F.pixel_unshuffle(self.enlarged(frame), self.scale)
-        share = torch.sigmoid(self.gate(x)).repeat(1, 3, 1, 1)  # one gate for each place, equal in all colours
-        result = F.pixel_shuffle(plain + share * (last - plain) + self.tail(x), self.scale)
+            moved = F.pixel_unshuffle(warp(memory.result, large.float(), border="border"), self.scale).to(frame.dtype)
+            missing = frame - reaching_two(moved, self.down)
+            corrected = moved + reaching_two(missing, self.up)
+            seen = torch.cat((frame, corrected - plain, 4 * missing, features), dim=1)
+            kernel = torch.cat((self.head.kernel(), self.past.kernel()), dim=1)
+            assert self.head.bias is not None and self.past.bias is not None
+            x = F.conv2d(seen, kernel, self.head.bias + self.past.bias, padding=1)
+        first, half, middle = x, x, x
+        for index, block in enumerate(self.body):
+            half = block(half)
+            if index == (len(self.body) - 1) // 2:
+                middle = half
+        x = first + self.mix(self.fuse(torch.cat((first, middle, half), dim=1)))
+        result = self.tail(x) + plain
+        if corrected is not None:
+            share = torch.sigmoid(self.gate(x)).repeat(1, 3, 1, 1)  # one gate for each place, equal in all colours
+            result = result + share * (corrected - result)
+        result = F.pixel_shuffle(result, self.scale)
         return result, Memory(frame, x, result), flow
+
+
+def back_projection(scale: int) -> tuple[Tensor, Tensor]:
+    """Bicubic shrinking and enlarging by `scale`, as kernels over pictures whose pixels are folded into channels.
+
+    Folded is `pixel_unshuffle`. Antialiased shrinking as in MATLAB, Keys' cubic (a = -1/2).
+
+    Returns:
+        (3, 3 * scale ** 2, 5, 5) and (3 * scale ** 2, 3, 5, 5).
+    """
+    cells, inside = torch.arange(-2, 3).double(), torch.arange(scale).double()
+    # Where the pixels of the cells around lie, in input pixels from the middle of this one.
+    places = (cells[:, None] * scale + inside + 0.5) / scale - 0.5
+    down = _cubic(places) / scale
+    down = down / down.sum()
+    up = _cubic(cells[:, None] - (inside + 0.5) / scale + 0.5)
+    up = up / up.sum(0)
+    kernels = []
+    for line in (down, up):
+        square = torch.einsum("ap,bq->pqab", line, line).flatten(0, 1)  # (scale ** 2, 5, 5)
+        kernels.append(torch.einsum("cd,pab->cdpab", torch.eye(3).double(), square))
+    shrinking = kernels[0].flatten(1, 2)
+    enlarging = kernels[1].transpose(1, 2).flatten(0, 1)
+    return shrinking.float(), enlarging.float()
+
+
+def _cubic(distance: Tensor) -> Tensor:
+    d = distance.abs()
+    inner = 1.5 * d**3 - 2.5 * d**2 + 1
+    outer = -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2
+    return torch.where(d <= 1, inner, torch.where(d < 2, outer, torch.zeros_like(d)))
+
+
+def reaching_two(x: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve by a kernel of 5 x 5, borders repeated: (N, C, H, W) to (N, C', H, W)."""
+    return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), kernel.to(x.dtype))
 
 
 def take_motion(net: VideoGate, flow: SPyNet) -> None:

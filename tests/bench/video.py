@@ -135,8 +135,8 @@ def overlap(model: str, frames: int, size: tuple[int, int], turns: int, folder: 
 
     works = {
         "network alone": alone,
-        "one stage after the other": lambda: whole(one_by_one, "a"),
-        "at once": lambda: whole(at_once, "b"),
+        "one stage after the other": lambda: whole(one_by_one, "in-turn"),
+        "at once": lambda: whole(at_once, "at-once"),
     }
     wall: dict[str, list[float]] = {name: [] for name in works}
     busy: dict[str, list[float]] = {name: [] for name in works}

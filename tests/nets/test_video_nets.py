@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from imgfix.nets.basicvsr import BasicVSR
 from imgfix.nets.flow import SPyNet, warp
-from imgfix.nets.repgate import merge
-from imgfix.nets.videogate import VideoGate, take_motion
+from imgfix.nets.repgate import RepGate, merge
+from imgfix.nets.videogate import VideoGate, back_projection, reaching_two, take_motion
+from imgfix.runtime.resize import resize
 
 
 def clip(frames: int, height: int, width: int) -> Tensor:
@@ -106,18 +108,45 @@ def test_the_coarse_motion_starts_from_the_levels_that_see_the_same_sizes() -> N
         assert torch.equal(taken[0].weight, flow.levels[level][0].weight)
 
 
-def test_with_zero_flow_a_still_clip_is_carried_in_place() -> None:
-    """A still clip through a network whose gate is open and whose body adds nothing gives its own memory back."""
+def test_back_projection_shrinks_and_enlarges_as_bicubic_resizing_does() -> None:
+    torch.manual_seed(0)
+    down, up = back_projection(4)
+    large, small = torch.rand(1, 3, 48, 64), torch.rand(1, 3, 12, 16)
+    shrunk = reaching_two(F.pixel_unshuffle(large, 4), down)
+    enlarged = F.pixel_shuffle(reaching_two(small, up), 4)
+    inner = (..., slice(2, -2), slice(2, -2))
+    assert torch.allclose(shrunk[inner], resize(large, (12, 16))[inner], atol=1e-5)
+    inner = (..., slice(8, -8), slice(8, -8))
+    assert torch.allclose(enlarged[inner], resize(small, (48, 64))[inner], atol=1e-5)
+
+
+def test_a_fresh_videogate_upscales_a_first_frame_as_the_repgate_it_started_from() -> None:
+    torch.manual_seed(0)
+    still = RepGate(channels=8, blocks=2, convolutions=1).eval()
+    net = VideoGate(channels=8, blocks=2, convolutions=1).eval()
+    missing, unexpected = net.load_state_dict(still.state_dict(), strict=False)
+    assert not unexpected
+    assert {name.partition(".")[0] for name in missing} == {"motion", "past", "gate"}
+    frames = clip(2, 16, 20)
+    with torch.inference_mode():
+        assert torch.allclose(net(frames)[:, 0], still(frames[:, 0]), atol=1e-6)
+
+
+def test_an_open_gate_gives_the_last_result_corrected_until_it_shrinks_to_the_frame() -> None:
     net = VideoGate(channels=8, blocks=1, convolutions=1).eval()
     with torch.no_grad():
-        for part in (net.motion, net.tail):
-            for parameter in part.parameters():
-                parameter.zero_()
+        for parameter in net.motion.parameters():
+            parameter.zero_()
         net.gate.bias.fill_(50.0)
-        frame = torch.rand(1, 3, 16, 16)
+        large = torch.rand(1, 3, 64, 64)
+        frame = resize(large, (16, 16))
         _, memory, _ = net.step(frame, None)
-        carried = memory._replace(result=torch.rand(1, 3, 64, 64))
-        result, _, flow = net.step(frame, carried)
+        result, _, flow = net.step(frame, memory._replace(result=large))
+        other, _, _ = net.step(frame, memory._replace(result=F.avg_pool2d(large, 5, 1, 2)))
     assert flow is not None
     assert float(flow.abs().max()) == 0
-    assert torch.allclose(result, carried.result, atol=1e-4)
+    inner = (..., slice(16, -16), slice(16, -16))
+    assert torch.allclose(result[inner], large[inner], atol=1e-4)  # nothing was missing
+    blurred = resize(F.avg_pool2d(large, 5, 1, 2), (16, 16))
+    before, after = (float((x - frame)[..., 4:-4, 4:-4].abs().mean()) for x in (blurred, resize(other, (16, 16))))
+    assert after < 0.6 * before

@@ -54,7 +54,7 @@ class Options(Terms):
     alignment: float = 0.2
     """Weight of the difference between each target and the one before it, moved along the net's motion."""
     motion: str | None = None
-    """Catalog model or file whose SPyNet the motion of a fresh network starts from."""
+    """Catalog model or file whose SPyNet the motion of a fresh network starts from; a videogate, its whole motion."""
     motion_rate: float = 0.0
     """Part of the gradient that the coarse motion taken from there gets; 0 keeps it as it was."""
     motion_until: int = 0
@@ -244,21 +244,31 @@ class VideoJob:
 
     def _take_motion(self) -> None:
         """Start the coarse motion of a fresh network from another's SPyNet, and let it learn less or not at all."""
-        if not isinstance(self.net, VideoGate) or self.options.motion is None or self.recipe.model:
+        if not isinstance(self.net, VideoGate) or self.options.motion is None or self._goes_on():
             return
         from imgfix import zoo
 
         source = zoo.load(self.options.motion).net
-        if not isinstance(flow := getattr(source, "flow", None), SPyNet):
+        if isinstance(source, VideoGate):
+            self.net.motion.load_state_dict(source.motion.state_dict())
+            self._facts.append(f"motion from {self.options.motion}")
+        elif isinstance(flow := getattr(source, "flow", None), SPyNet):
+            take_motion(self.net, flow)
+            self.teacher = flow.to(self.device).eval().requires_grad_(False)
+            self._facts.append(f"coarse motion from {self.options.motion}")
+        else:
             raise UsageError(f"video.motion = {self.options.motion}: there is no SPyNet in it")
-        take_motion(self.net, flow)
-        self.teacher = flow.to(self.device).eval().requires_grad_(False)
-        self._facts.append(f"coarse motion from {self.options.motion}")
         for parameter in self.net.motion.coarse.parameters():
             if self.options.motion_rate:
                 parameter.register_hook(lambda gradient: gradient * self.options.motion_rate)
             else:
                 parameter.requires_grad_(False)
+
+    def _goes_on(self) -> bool:
+        """Whether the network was a videogate before, and brings its motion; one for pictures brings none."""
+        from imgfix import zoo
+
+        return self.recipe.model is not None and isinstance(zoo.load(self.recipe.model).net, VideoGate)
 
     def _filmed(self, photos: Pool, draw: Draw, frames: int) -> Tensor:
         # Of two places the one with more detail, as with clips.
