@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -68,3 +71,13 @@ def test_views_and_results_in_place_are_not_counted_twice() -> None:
 def test_settings_of_the_c_library_do_no_harm() -> None:
     memory.keep_pages()
     memory.release(CPU)
+
+
+def test_counting_does_not_import_torchs_compiler() -> None:
+    """It takes two seconds, which every first run of a model would wait for."""
+    code = (
+        "import sys, torch; from imgfix.runtime import memory; convolution = torch.nn.Conv2d(1, 1, 3)\n"
+        "memory.with_peak_bytes(lambda: convolution(torch.zeros(1, 1, 8, 8)), torch.device('cpu'))\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
