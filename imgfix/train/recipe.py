@@ -179,7 +179,7 @@ def build_recipe(kind: str, layers: Iterable[Mapping[str, Any]]) -> Recipe:
             values[head] = _converted(name, value, known[head], rest, values.get(head))
         else:
             names = sorted((known.keys() - {"kind", "options"}) | own.keys())
-            near = difflib.get_close_matches(head, names, n=3, cutoff=0.5)
+            near = difflib.get_close_matches(head, names, n=3, cutoff=0.6)
             hint = f"did you mean {' or '.join(near)}?" if near else "see: imgfix train " + kind + " --set help"
             raise UsageError(f"'{name}' is not a setting of imgfix train {kind}", hint=hint)
 
