@@ -100,11 +100,11 @@ def test_merging_keeps_what_videogate_computes() -> None:
     twin.load_state_dict(merged.state_dict())
 
 
-def test_the_coarse_motion_starts_from_the_levels_that_see_the_same_sizes() -> None:
+def test_the_motion_starts_from_the_levels_that_see_the_same_sizes() -> None:
     torch.manual_seed(0)
     flow, net = SPyNet(6), VideoGate(channels=8, blocks=1, convolutions=1)
     take_motion(net, flow)
-    for taken, level in zip(net.motion.coarse.levels, (1, 2, 3), strict=True):
+    for taken, level in zip(net.motion.levels, (1, 2, 3, 4), strict=True):
         assert torch.equal(taken[0].weight, flow.levels[level][0].weight)
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from imgfix import zoo
-from imgfix.errors import ImgfixError, InputError
+from imgfix.errors import ImgfixError, InputError, UsageError
 from imgfix.runtime.resize import downscale
 from imgfix.train.clips import ClipPool, load_clips
 from imgfix.train.compress import compress
@@ -236,11 +236,11 @@ def test_the_motion_starts_from_another_networks_and_stays(clips: Path, tmp_path
     path = tmp_path / "flow.safetensors"
     zoo.save(path, "basicvsr", config, source.state_dict(), task="video")
     job = job_for(clips, motion=str(path))
-    coarse = job.net.motion.coarse
-    assert torch.equal(coarse.levels[2][0].weight, source.flow.levels[3][0].weight)
-    assert not any(parameter.requires_grad for parameter in coarse.parameters())
+    motion = job.net.motion
+    assert torch.equal(motion.levels[2][0].weight, source.flow.levels[3][0].weight)
+    assert not any(parameter.requires_grad for parameter in motion.parameters())
     learning = job_for(clips, motion=str(path), motion_rate=0.5)
-    assert all(parameter.requires_grad for parameter in learning.net.motion.coarse.parameters())
+    assert all(parameter.requires_grad for parameter in learning.net.motion.parameters())
 
 
 def test_the_motion_learns_alone_at_first_and_from_a_whole_spynet(clips: Path, tmp_path: Path) -> None:
@@ -250,7 +250,9 @@ def test_the_motion_learns_alone_at_first_and_from_a_whole_spynet(clips: Path, t
     config = {"features": 8, "blocks": 1}
     path = tmp_path / "flow.safetensors"
     zoo.save(path, "basicvsr", config, NETS["basicvsr"].build(config).state_dict(), task="video")
-    job = job_for(clips, motion=str(path), motion_until=3, short_until=5, short_frames=2)
+    with pytest.raises(UsageError, match="motion_rate"):
+        job_for(clips, motion=str(path), motion_until=3)
+    job = job_for(clips, motion=str(path), motion_rate=1.0, motion_until=3, short_until=5, short_frames=2)
     lengths = [job.sample(Draw(0, step, 0, 1, 2))["clip"].shape[1] for step in (2, 3, 5)]
     assert lengths == [3, 2, 3]
     batch, nets = job.sample(Draw(0, 0, 0, 1, 2)), {"net": job.net}

@@ -56,7 +56,7 @@ class Options(Terms):
     motion: str | None = None
     """Catalog model or file whose SPyNet the motion of a fresh network starts from; a videogate, its whole motion."""
     motion_rate: float = 0.0
-    """Part of the gradient that the coarse motion taken from there gets; 0 keeps it as it was."""
+    """Part of the gradient that the motion taken from there gets; 0 keeps it as it was."""
     motion_until: int = 0
     """Step up to which the motion alone learns: from the targets, and from the whole SPyNet of `motion`."""
     pixel_kind: Literal["l1", "charbonnier"] = "charbonnier"
@@ -243,11 +243,17 @@ class VideoJob:
         return list(self._facts)
 
     def _take_motion(self) -> None:
-        """Start the coarse motion of a fresh network from another's SPyNet, and let it learn less or not at all."""
+        """Start the motion of a fresh network from another's SPyNet, and let it learn less or not at all."""
         if not isinstance(self.net, VideoGate) or self.options.motion is None or self._goes_on():
             return
         from imgfix import zoo
 
+        if self.options.motion_until and not self.options.motion_rate:
+            raise UsageError(
+                f"video.motion_until = {self.options.motion_until}, but with video.motion_rate = 0 the motion taken"
+                f" from {self.options.motion} stays as it is",
+                hint="set motion_rate above 0, or leave motion_until out",
+            )
         source = zoo.load(self.options.motion).net
         if isinstance(source, VideoGate):
             self.net.motion.load_state_dict(source.motion.state_dict())
@@ -255,10 +261,10 @@ class VideoJob:
         elif isinstance(flow := getattr(source, "flow", None), SPyNet):
             take_motion(self.net, flow)
             self.teacher = flow.to(self.device).eval().requires_grad_(False)
-            self._facts.append(f"coarse motion from {self.options.motion}")
+            self._facts.append(f"motion from {self.options.motion}")
         else:
             raise UsageError(f"video.motion = {self.options.motion}: there is no SPyNet in it")
-        for parameter in self.net.motion.coarse.parameters():
+        for parameter in self.net.motion.parameters():
             if self.options.motion_rate:
                 parameter.register_hook(lambda gradient: gradient * self.options.motion_rate)
             else:
