@@ -94,7 +94,8 @@ def expand(
     """Add filled borders to a picture, whose own pixels stay bit-identical.
 
     A wide border is filled in steps, from the picture outwards. pixels: (H, W, C) uint8 or uint16. filler: as for
-    `inpaint`. Returns the new pixels, (H', W', C), and the new alpha (the border is opaque) or None.
+    `inpaint`. Returns the new pixels, (H', W', C), and the new alpha or None: a border is as transparent as the edge it
+    continues, so that a cut-out gets no frame.
     """
     from imgfix.tasks.inpaint import InpaintOptions, inpaint
 
@@ -106,8 +107,8 @@ def expand(
     canvas[rows, columns] = pixels
     sheet = None
     if alpha is not None:
-        sheet = np.full((new_height, new_width), np.iinfo(alpha.dtype).max, alpha.dtype)
-        sheet[rows, columns] = alpha
+        added = (rows.start, new_height - rows.stop), (columns.start, new_width - columns.stop)
+        sheet = np.pad(alpha, added, mode="edge")
     top, bottom, left, right = rows.start, rows.stop, columns.start, columns.stop
     steps = list(_steps((top, bottom, left, right), new_width, new_height))
     for done, (outer, inner) in enumerate(steps):
