@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +25,7 @@ class RepConv3(nn.Module):
         plain = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.weight = plain.weight
         self.bias = plain.bias
+        self._held: Tensor | None = None
         if not merged:
             hidden = expansion * min(inputs, outputs)
             self.point = nn.Parameter(0.5 * nn.Conv2d(inputs, outputs, 1).weight.detach()[..., 0, 0])
@@ -37,6 +41,8 @@ class RepConv3(nn.Module):
         """Sum the branches: (outputs, inputs, 3, 3), in fp32."""
         if self.merged:
             return self.weight
+        if self._held is not None:
+            return self._held
         with torch.autocast(self.weight.device.type, enabled=False):
             point = F.pad(self.point[..., None, None], (1, 1, 1, 1))
             return self.weight + point + torch.einsum("omyx,mi->oiyx", self.squeeze, self.expand)
@@ -108,6 +114,19 @@ class RepGate(nn.Module):
         features = first + self.mix(self.fuse(torch.cat((first, middle, half), dim=1)))
         enlarged = x.repeat_interleave(self.scale * self.scale, dim=1)
         return F.pixel_shuffle(self.tail(features).to(x.dtype) + enlarged, self.scale)
+
+
+@contextmanager
+def held_kernels(net: nn.Module) -> Iterator[None]:
+    """Within it, every re-parameterised convolution sums its kernel once, for a network that runs many times a step."""
+    convolutions = [module for module in net.modules() if isinstance(module, RepConv3)]
+    for convolution in convolutions:
+        convolution._held = convolution.kernel()
+    try:
+        yield
+    finally:
+        for convolution in convolutions:
+            convolution._held = None
 
 
 def merge(net: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgfix.nets.flow import FlowLevel, SPyNet, warp
-from imgfix.nets.repgate import GateBlock, RepConv3, shrink
+from imgfix.nets.repgate import GateBlock, RepConv3, held_kernels, shrink
 
 LEVELS = 4
 MULTIPLE = 2 * 2 ** (LEVELS - 1)
@@ -93,10 +93,11 @@ class VideoGate(nn.Module):
             return self.flow(near, far).unflatten(0, (frames.shape[0], frames.shape[1] - 1))
         memory: Memory | None = None
         results, flows = [], []
-        for frame in frames.unbind(1):
-            result, memory, flow = self.step(frame, memory)
-            results.append(result)
-            flows += [] if flow is None else [flow]
+        with held_kernels(self):
+            for frame in frames.unbind(1):
+                result, memory, flow = self.step(frame, memory)
+                results.append(result)
+                flows += [] if flow is None else [flow]
         joined = torch.stack(results, dim=1)
         return (joined, torch.stack(flows, dim=1)) if part == "both" else joined
 
