@@ -289,6 +289,14 @@ def test_training_of_classes_goes_on_from_its_model(sizes: Path, tmp_path: Path)
     assert not any("clusters" in fact for fact in job.facts())
 
 
+def test_without_captions_all_are_copies_until_the_discriminator_plays(sizes: Path, tmp_path: Path) -> None:
+    job = job_for(sizes, tmp_path, adversarial=1.0, adversarial_from=5)
+    batch = job.sample(Draw(0, 0, 0, 1, 4))
+    assert set(job.losses("net", job.networks(), batch, 0)) == {"plan", "copy_pixel"} and "output" not in batch
+    assert set(job.losses("net", job.networks(), batch, 5)) == {"plan", "copy_pixel", "pixel", "adversarial"}
+    assert len(batch["output"]) == 3
+
+
 def test_classes_without_the_memory_have_a_learned_plan_as_before(sizes: Path, tmp_path: Path) -> None:
     job = job_for(sizes, tmp_path, memory=False)
     assert isinstance(job.net.plan, CodePlanner) and "mixture" not in job.config

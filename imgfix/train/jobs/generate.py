@@ -366,7 +366,8 @@ class GenerateJob:
         if not (options.pixel or options.perceptual or options.plan or self.discriminator is not None):
             return found  # only the ears learn
         if self._plans:
-            made, found = self._planned_and_copied(net, batch, condition, found)
+            judged = "discriminator" in self.players(step)
+            made, found = self._planned_and_copied(net, batch, condition, found, judged)
         else:
             made = net.draw(batch["noise"], condition).float()
         if not len(made):
@@ -386,12 +387,16 @@ class GenerateJob:
         return found
 
     def _planned_and_copied(
-        self, net: Any, batch: Batch, condition: Tensor, found: dict[str, Tensor]
+        self, net: Any, batch: Batch, condition: Tensor, found: dict[str, Tensor], judged: bool
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Draw the first pictures from plans and the others from their own codes; compare all plans with codes."""
+        """Draw the first pictures from plans and the others from their own codes; compare all plans with codes.
+
+        Where neither a caption nor yet a discriminator says what is right, all are drawn from their own codes.
+        """
         options, drawn = self.options, self.recipe.batch
         target = batch["target"]
-        begin = drawn - round(drawn * options.copies)
+        copied_only = options.copies > 0 and not judged and not bool(batch["trust"].any())
+        begin = 0 if copied_only else drawn - round(drawn * options.copies)
         codes = self._codes(net)[batch["number"]].float()
         asked = torch.cat((batch["noise"], condition), 1)
         if isinstance(net.plan, CodeMixture):
