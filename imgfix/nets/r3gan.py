@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgfix.nets.codemixture import CodeMixture
 from imgfix.nets.conditions import ConditionEncoder, Conditions
 
 SIMILAR = 96.0
@@ -21,7 +22,8 @@ class R3Generator(nn.Module):
 
     The coarse picture is a weighted sum of fixed pictures: the principal components of what it was trained on (Turk &
     Pentland 1991), which cost no training at all. Codes are planned by a layer, or remembered with the
-    captions of the training set and mixed by nearness; drawing means to sharpen what is coarse. The blocks are those of
+    captions of the training set and mixed by nearness, or drawn from Gaussians of each class; drawing means to sharpen
+    what is coarse. The blocks are those of
     R3GAN (Huang et al. 2024, arXiv 2501.05441): no normalisation, fix-up initialisation, plain upsampling; with full
     instead of grouped convolutions, which a processor prefers. The last step is a pixel shuffle: nothing is computed
     at full resolution.
@@ -36,6 +38,7 @@ class R3Generator(nn.Module):
         widths: channels at a quarter and at half of the size.
         hidden: width of the layer between noise and condition and the code.
         memory: how many conditions and pictures are remembered, instead of such a layer.
+        mixture: how many clusters of codes a class has, and axes a cluster, instead of such a layer.
     """
 
     mean: Tensor
@@ -52,18 +55,24 @@ class R3Generator(nn.Module):
         hidden: int = 1024,
         condition: int = 96,
         memory: Sequence[int] | None = None,
+        mixture: Sequence[int] | None = None,
         **conditions: Any,
     ) -> None:
         super().__init__()
         if side < 16 or side % 8:
             raise ValueError(f"side {side}: must be 16 or more, a multiple of 8")
+        if mixture is not None and not conditions.get("classes"):
+            raise ValueError("a mixture of codes needs classes")
         self.side, self.channels, self.noise, self.codes = side, channels, noise, codes
         self.conditions = ConditionEncoder(size=condition, channels=channels, **conditions)
-        self.plan = (
-            CodeMemory(noise, self.conditions.total, codes, *memory)
-            if memory is not None
-            else CodePlanner(noise, self.conditions.total, codes, hidden)
-        )
+        total, label = self.conditions.total, self.conditions.size
+        self.plan: CodeMixture | CodeMemory | CodePlanner
+        if mixture is not None:
+            self.plan = CodeMixture(noise, total, codes, hidden, len(self.conditions.classes), label, *mixture)
+        elif memory is not None:
+            self.plan = CodeMemory(noise, total, codes, *memory)
+        else:
+            self.plan = CodePlanner(noise, total, codes, hidden)
         cells = channels * (side // 2) ** 2
         self.register_buffer("mean", torch.zeros(cells))
         self.register_buffer("basis", torch.zeros(codes, cells))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from imgfix.nets.codemixture import CodeMixture, clustered
 from imgfix.nets.conditions import ConditionEncoder, steer
 from imgfix.nets.dcgan import DCGANDiscriminator
 from imgfix.nets.r3gan import CodeMemory, R3Discriminator, R3Generator
@@ -149,3 +150,68 @@ def test_what_is_remembered_comes_back_and_noise_chooses_among_equals() -> None:
     chosen = memory(torch.cat((torch.randn(40, 16), conditions[4].expand(40, 96)), 1))
     nearest = torch.cdist(chosen, codes).argmin(1)
     assert set(nearest.tolist()) == {4, 5}
+
+
+def mixture(clusters: int = 4, axes: int = 8) -> tuple[CodeMixture, torch.Tensor, torch.Tensor]:
+    """Two classes of codes: one in two lumps of unequal size, one a line; with the codes and their classes."""
+    torch.manual_seed(0)
+    lumps = 0.1 * torch.randn(400, 12)
+    lumps[:300, 0] += 5
+    lumps[300:, 0] -= 5
+    line = 0.01 * torch.randn(200, 12)
+    line[:, 1] += 3 * torch.randn(200)
+    codes, labels = torch.cat((lumps, line)), torch.tensor([0] * 400 + [1] * 200)
+    made = CodeMixture(24, 16, 12, 32, 2, 16, clusters, axes)
+    made.settle(codes, labels, torch.randn(2, 16), torch.ones(12))
+    return made, codes, labels
+
+
+def drawn_by(made: CodeMixture, label: torch.Tensor, count: int = 2000) -> torch.Tensor:
+    return made(torch.cat((torch.randn(count, 24), label.expand(count, 16)), 1)).detach()
+
+
+def test_codes_that_noise_draws_are_spread_like_those_of_the_class() -> None:
+    made, codes, labels = mixture()
+    for label in (0, 1):
+        own, drawn = codes[labels == label], drawn_by(made, made.keys[label])
+        assert float((drawn.mean(0) - own.mean(0)).abs().max()) < 0.3
+        assert float((drawn.std(0) - own.std(0)).abs().max()) < 0.3
+    lumps = drawn_by(made, made.keys[0])[:, 0]
+    assert float((lumps.abs() - 5).abs().max()) < 1  # in one or the other, never between them
+    assert float((lumps > 0).float().mean()) == pytest.approx(0.75, abs=0.05)
+
+
+def test_without_noise_it_is_the_largest_cluster_and_what_is_learned_is_added() -> None:
+    made, _, _ = mixture(clusters=2)
+    asked = torch.cat((torch.zeros(1, 24), made.keys[:1]), 1)
+    plain = made(asked)
+    assert float(plain[0, 0].detach()) == pytest.approx(5, abs=0.2)
+    with torch.no_grad():
+        made.last.bias.fill_(1)
+    code, added = made.parts(asked)
+    assert torch.equal(code, plain) and float(added.min()) > 0 and torch.equal(made(asked), code + added)
+
+
+def test_a_condition_between_classes_gives_codes_between_theirs() -> None:
+    made, _, _ = mixture(clusters=1)
+    ends = torch.cat((torch.zeros(2, 24), made.keys), 1)
+    one, other = made(ends)
+    middle = made(ends.mean(0, keepdim=True))[0]
+    assert torch.allclose(middle, (one + other) / 2, atol=1e-4)
+
+
+def test_clusters_are_found_and_few_or_equal_points_do_no_harm() -> None:
+    places = torch.tensor([[0.0, 0], [10, 0], [0, 10]])
+    points = (places[:, None] + 0.1 * torch.randn(3, 20, 2)).flatten(0, 1)
+    owner, centres = clustered(points, 3, torch.Generator().manual_seed(0))
+    assert all(len(set(owner[i : i + 20].tolist())) == 1 for i in (0, 20, 40)) and len(set(owner.tolist())) == 3
+    assert float(torch.cdist(places, centres).amin(1).max()) < 0.2
+    made = CodeMixture(24, 16, 12, 32, 3, 16, 4, 8)
+    made.settle(torch.ones(3, 12), torch.tensor([0, 1, 1]), torch.randn(3, 16), torch.ones(12))  # nothing of the third
+    for label in range(3):
+        assert torch.isfinite(drawn_by(made, made.keys[label], 5)).all()
+
+
+def test_a_mixture_without_classes_is_refused() -> None:
+    with pytest.raises(ValueError, match="classes"):
+        R3Generator(**SMALL["r3gan"], mixture=[4, 8])

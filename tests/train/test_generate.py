@@ -14,6 +14,7 @@ from PIL import Image
 
 from imgfix import zoo
 from imgfix.errors import InputError, UsageError
+from imgfix.nets.r3gan import CodePlanner
 from imgfix.tasks.generate import Generator, Wish
 from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, rank_in_group, read_captions
@@ -237,3 +238,66 @@ def test_a_folder_for_each_class_is_enough(tmp_path: Path) -> None:
     assert job.classes == sorted(COLOURS) and job.words is None
     batch = job.sample(Draw(0, 0, 0, 1, 4))
     assert set(job.losses("net", job.networks(), batch, 0)) == {"pixel", "adversarial"}
+
+
+@pytest.fixture
+def sizes(tmp_path: Path) -> Path:
+    """Discs of many sizes and two colours, a folder for each colour."""
+    for name in ("blue", "red"):
+        for number in range(24):
+            path = disc(tmp_path / "sizes" / name / f"{number}.png", COLOURS[name])
+            picture = Image.open(path).convert("RGBA").resize((8 + number, 8 + number))
+            ground = Image.new("RGB", (32, 32), "white")
+            ground.paste(picture, (12 - number // 2, 12 - number // 2), picture)
+            ground.save(path)
+    return tmp_path / "sizes"
+
+
+def test_classes_differ_and_seeds_give_different_pictures_before_and_after_training(
+    sizes: Path, tmp_path: Path
+) -> None:
+    job = job_for(sizes, tmp_path, adversarial=1.0)
+    assert any("clusters" in fact for fact in job.facts())
+    noise = torch.randn(16, job.noise, generator=torch.Generator().manual_seed(0))
+    red, blue = (job.net(noise, {"class": torch.full((16,), n)}).detach().clamp(0, 1) for n in (1, 0))
+    true = job.training.picture(torch.arange(len(job.training)))[job.bank.label == 1]
+    assert float(red.std(0).mean()) > 0.5 * float(true.std(0).mean())
+    assert float((red.mean((0, 2, 3)) - blue.mean((0, 2, 3))).abs().max()) > 0.1
+    assert float((red.mean((0, 2, 3)) - true.mean((0, 2, 3))).abs().max()) < 0.1
+
+    small = {key: value for key, value in SMALL["r3gan"].items() if key != "side"}
+    layer = {"photos": (str(sizes),), "device": "cpu", "crop": 32, "batch": 8, "val_fraction": 0.0, "steps": 15}
+    layer |= {"net": "r3gan", "net_config": small, "perceptual": 0.0, "adversarial": 1.0, "warmup": 0, "ema": 0.5}
+    run_training(build_recipe("generate", [layer]), tmp_path / "run")
+    model = zoo.load(str(tmp_path / "run" / "model.safetensors"))
+    drawn = [Generator(model, "cpu").draw(Wish(label="red"), seed).astype(float) / 255 for seed in range(16)]
+    assert float(np.std(drawn, 0).mean()) > 0.5 * float(true.std(0).mean())
+    again = Generator(zoo.load(str(tmp_path / "run" / "model.safetensors")), "cpu")
+    assert np.array_equal(again.draw(Wish(label="red"), 3), (np.array(drawn[3]) * 255).round())
+
+
+def test_training_of_classes_goes_on_from_its_model(sizes: Path, tmp_path: Path) -> None:
+    small = {key: value for key, value in SMALL["r3gan"].items() if key != "side"}
+    file = Path(__file__).parents[2] / "examples" / "train" / "generate-classes.toml"
+    common = {"photos": (str(sizes),), "device": "cpu", "batch": 4, "val_fraction": 0.0, "steps": 2, "sheet_rows": 2}
+    first = build_recipe("generate", [read_toml(file), common | {"net_config": small, "adversarial_from": 1}])
+    run_training(first, tmp_path / "one")
+    model = str(tmp_path / "one" / "model.safetensors")
+    again = build_recipe("generate", [common | {"crop": 32, "model": model, "perceptual": 0.0}])
+    job = find_kind("generate").build(again, torch.device("cpu"))
+    kept, stored = job.net.state_dict(), zoo.load(model).net.state_dict()
+    assert all(torch.equal(kept[name], stored[name]) for name in stored)
+    assert not any("clusters" in fact for fact in job.facts())
+
+
+def test_without_captions_all_are_copies_until_the_discriminator_plays(sizes: Path, tmp_path: Path) -> None:
+    job = job_for(sizes, tmp_path, adversarial=1.0, adversarial_from=5)
+    batch = job.sample(Draw(0, 0, 0, 1, 4))
+    assert set(job.losses("net", job.networks(), batch, 0)) == {"plan", "copy_pixel"} and "output" not in batch
+    assert set(job.losses("net", job.networks(), batch, 5)) == {"plan", "copy_pixel", "pixel", "adversarial"}
+    assert len(batch["output"]) == 3
+
+
+def test_classes_without_the_memory_have_a_learned_plan_as_before(sizes: Path, tmp_path: Path) -> None:
+    job = job_for(sizes, tmp_path, memory=False)
+    assert isinstance(job.net.plan, CodePlanner) and "mixture" not in job.config

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from imgfix import cli, zoo
 from imgfix.errors import UsageError
 from imgfix.media import image
+from imgfix.nets.pix2pix import Pix2Pix
 from imgfix.tasks.translate import Translator, looks_drawn, prepared
 from imgfix.train.recipe import build_recipe
 from imgfix.train.run import run_training
@@ -39,6 +41,16 @@ def test_pairs_teach_what_becomes_of_a_picture(pairs: tuple[Path, Path], tmp_pat
     translator = Translator(zoo.load(str(tmp_path / "run" / "model.safetensors")), "cpu")
     middle = translator.draw(image.read(given / "0.png"))[12:20, 12:20].astype(float).mean((0, 1))
     assert middle[0] > middle[1] + 60 and middle[0] > middle[2] + 60
+
+
+def test_borders_of_a_fresh_network_are_like_its_middle() -> None:
+    torch.manual_seed(0)
+    white = torch.ones(1, 1, 32, 32)
+    frames = {}
+    for padding in ("zeros", "reflect"):
+        with torch.no_grad():
+            frames[padding] = Pix2Pix(32, 1, 3, 8, 5, padding=padding).eval()(white).std((2, 3)).max()  # type: ignore[arg-type]
+    assert frames["reflect"] < 1e-5 < frames["zeros"]
 
 
 @pytest.mark.parametrize("source", ["edges", "grey"])

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgfix.errors import UsageError
+from imgfix.nets.codemixture import CodeMixture
 from imgfix.nets.conditions import steer
 from imgfix.nets.dcgan import DCGANDiscriminator, DCGANGenerator
 from imgfix.nets.r3gan import CodeMemory, R3Discriminator, R3Generator
@@ -27,6 +28,8 @@ from imgfix.train.recipe import Recipe
 
 MOST_SETTLING = 8192
 """Pictures whose principal components are taken."""
+MOST_CLUSTERS, MOST_AXES = 16, 48
+"""Clusters of a class's codes, and principal axes of a cluster, where there are few classes."""
 SECTORS = 8
 """Pictures of one caption that a seed can choose among, where there are no classes."""
 
@@ -48,10 +51,11 @@ class Options:
     copies: float = 0.25
     """Part of the drawn pictures that are drawn from their own codes instead of planned ones (r3gan)."""
     plan: float = 1.0
-    """Weight of the squared distance of planned codes to those of the pictures (r3gan)."""
+    """Weight of the squared distance of planned codes to those of the pictures (r3gan); where only classes are known,
+    of what is added to the codes that the noise drew."""
     memory: bool = True
-    """A fresh r3gan remembers captions with their pictures' codes; without that it learns to plan codes, which takes
-    hours instead of minutes (there are no captions to remember where only classes are known)."""
+    """A fresh r3gan remembers captions with their pictures' codes or, where only classes are known, how the codes of
+    each class are spread; without that it learns to plan codes, which takes hours instead of minutes."""
     plan_batch: int = 112
     """How many more pictures than `batch` codes are planned for at each step; far cheaper than drawing them."""
     adversarial: float = 0.05
@@ -165,6 +169,8 @@ class GenerateJob:
         if self._plans and not recipe.model and isinstance(self.net.plan, CodeMemory):
             self._remember()
             facts.append(f"remembers {len(self.net.plan.keys)} captions")
+        if isinstance(start.net, R3Generator) and isinstance(start.net.plan, CodeMixture):
+            facts += self._find_clusters(start.net, start.net.plan)
         self.perceptual = losses.Perceptual(options.perceptual_model, device, jitter=4) if options.perceptual else None
         found = f"{len(self.training)} pictures of {recipe.crop} pixels, {self.training.channels} channels"
         heard = f"{len(self.training.heard)} with a sound" if self.training.heard else "none with a sound"
@@ -187,9 +193,12 @@ class GenerateJob:
             )
         table = self._words().config() if told and not (recipe.model and not recipe.net) else None
         count = sum(max(1, len(item.texts)) for item in pool.items)
-        remembers = options.memory and told and recipe.net in (None, "r3gan")
+        remembers = options.memory and recipe.net in (None, "r3gan")
+        clusters = max(1, min(MOST_CLUSTERS, 256 // max(1, len(pool.classes))))
+        axes = max(4, min(MOST_AXES, 8192 // max(1, clusters * len(pool.classes))))
         return {
-            **({"memory": [count, len(pool)]} if remembers else {}),
+            **({"memory": [count, len(pool)]} if remembers and told else {}),
+            **({"mixture": [clusters, axes]} if remembers and not told else {}),
             "side": recipe.crop,
             "channels": pool.channels,
             "words": table,
@@ -235,6 +244,17 @@ class GenerateJob:
         conditions = torch.cat([net.conditions({k: v[p] for k, v in given.items()}, len(p)) for p in parts])
         net.plan.remember(conditions, owner.to(self.device), self._codes(net).float())
 
+    @torch.no_grad()
+    def _find_clusters(self, net: R3Generator, plan: CodeMixture) -> list[str]:
+        """Find how the codes of each class are spread, where nobody has yet; returns facts."""
+        assert net.conditions.manner is not None
+        net.conditions.manner.requires_grad_(False)  # classes are found by them
+        if bool(plan.shares.any()):
+            return []
+        keys = net.conditions.manner.weight[: len(self.classes)]
+        plan.settle(self._codes(net).float(), self.bank.label.to(self.device), keys, net.steps)
+        return [f"{int((plan.shares > 0).sum())} clusters of codes in {len(self.classes)} classes"]
+
     def networks(self) -> dict[str, nn.Module]:
         return {"net": self.net} | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
 
@@ -244,7 +264,7 @@ class GenerateJob:
         return ("net", "discriminator") if self.discriminator is not None and step >= begins else ("net",)
 
     def sample(self, draw: Draw) -> Batch:
-        rows = draw.batch + (self.options.plan_batch if self._plans else 0)
+        rows = draw.batch + (self.options.plan_batch if self._plans and self.words is not None else 0)
         chance = draw.uniform(9, "captioned")
         if rows > draw.batch:
             more = torch.rand(rows - draw.batch, 9, generator=draw.cpu_generator, dtype=chance.dtype)
@@ -346,7 +366,8 @@ class GenerateJob:
         if not (options.pixel or options.perceptual or options.plan or self.discriminator is not None):
             return found  # only the ears learn
         if self._plans:
-            made, found = self._planned_and_copied(net, batch, condition, found)
+            judged = "discriminator" in self.players(step)
+            made, found = self._planned_and_copied(net, batch, condition, found, judged)
         else:
             made = net.draw(batch["noise"], condition).float()
         if not len(made):
@@ -366,17 +387,26 @@ class GenerateJob:
         return found
 
     def _planned_and_copied(
-        self, net: Any, batch: Batch, condition: Tensor, found: dict[str, Tensor]
+        self, net: Any, batch: Batch, condition: Tensor, found: dict[str, Tensor], judged: bool
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Draw the first pictures from plans and the others from their own codes; compare all plans with codes."""
+        """Draw the first pictures from plans and the others from their own codes; compare all plans with codes.
+
+        Where neither a caption nor yet a discriminator says what is right, all are drawn from their own codes.
+        """
         options, drawn = self.options, self.recipe.batch
         target = batch["target"]
-        begin = drawn - round(drawn * options.copies)
+        copied_only = options.copies > 0 and not judged and not bool(batch["trust"].any())
+        begin = 0 if copied_only else drawn - round(drawn * options.copies)
         codes = self._codes(net)[batch["number"]].float()
-        plan = net.plan(torch.cat((batch["noise"], condition), 1))
+        asked = torch.cat((batch["noise"], condition), 1)
+        if isinstance(net.plan, CodeMixture):
+            code, added = net.plan.parts(asked)
+            plan, astray = code + added, added.square().mean()
+        else:
+            plan = net.plan(asked)
+            astray = ((plan - codes).square().mean(1) * batch["trust"]).mean()
         if options.plan:
-            distance = (plan - codes).square().mean(1)
-            found["plan"] = options.plan * (distance * batch["trust"]).mean()
+            found["plan"] = options.plan * astray
         if begin < drawn:
             copied = net.decode(codes[begin:drawn]).float()
             self._add_distances(found, "copy_", copied, target[begin:], torch.ones(len(copied), device=self.device))

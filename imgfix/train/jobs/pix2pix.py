@@ -33,7 +33,7 @@ class Pix2PixJob:
         start, facts = starting_net(
             recipe, device, task="generate", key="pix2pix",
             config={"side": recipe.crop, "inputs": self.inputs.shape[1], "channels": self.targets.shape[1],
-                    "source": self.source},
+                    "source": self.source, "padding": "reflect"},
             check={"native_size": recipe.crop},
         )  # fmt: skip
         if not isinstance(start.net, Pix2Pix):
