@@ -21,12 +21,11 @@ class R3Generator(nn.Module):
     """Noise and condition to a code, the code to a coarse picture of half the size, and residual blocks to the picture.
 
     The coarse picture is a weighted sum of fixed pictures: the principal components of what it was trained on (Turk &
-    Pentland 1991), which cost no training at all. Codes are planned by a layer, or remembered with the
-    captions of the training set and mixed by nearness, or drawn from Gaussians of each class; drawing means to sharpen
-    what is coarse. The blocks are those of
-    R3GAN (Huang et al. 2024, arXiv 2501.05441): no normalisation, fix-up initialisation, plain upsampling; with full
-    instead of grouped convolutions, which a processor prefers. The last step is a pixel shuffle: nothing is computed
-    at full resolution.
+    Pentland 1991), which cost no training at all. Codes are planned by a layer, or remembered with the captions of the
+    training set and mixed by nearness, or drawn from Gaussians of each class; drawing means to sharpen what is coarse.
+    The blocks are those of R3GAN (Huang et al. 2024, arXiv 2501.05441): no normalisation, fix-up initialisation, plain
+    upsampling; with full instead of grouped convolutions, which a processor prefers. The last step is a pixel shuffle:
+    nothing is computed at full resolution.
 
     Shapes: noise (N, noise) and conditions to (N, channels, side, side), about [0, 1]; colours are multiplied by the
     opacity where there is a fourth channel.
