@@ -79,7 +79,33 @@ class GateBlock(nn.Module):
         return x * (torch.sigmoid(h) + 0.5) + h
 
 
-class RepGate(nn.Module):
+class RepGateTrunk(nn.Module):
+    """What RepGate and networks built around it share: head, gated blocks, fusion of three depths, tail.
+
+    Shapes: `deepened` takes what the head found, (N, C, H, W), to the features that the tail sees, the same.
+    """
+
+    def __init__(self, scale: int, channels: int, blocks: int, convolutions: int, merged: bool) -> None:
+        super().__init__()
+        self.scale = scale
+        self.head = RepConv3(3, channels, merged=merged)
+        self.body = nn.ModuleList(GateBlock(channels, convolutions, merged=merged) for _ in range(blocks))
+        self.fuse = nn.Conv2d(3 * channels, channels, 1)
+        self.mix = RepConv3(channels, channels, merged=merged)
+        self.tail = RepConv3(channels, 3 * scale * scale, merged=merged)
+        shrink(self.tail, 0.01)
+
+    def deepened(self, first: Tensor) -> Tensor:
+        """Run the blocks, and add what three depths of them found."""
+        half, middle = first, first
+        for index, block in enumerate(self.body):
+            half = block(half)
+            if index == (len(self.body) - 1) // 2:
+                middle = half
+        return first + self.mix(self.fuse(torch.cat((first, middle, half), dim=1)))
+
+
+class RepGate(RepGateTrunk):
     """Upscaler: convolution, gated blocks, fusion of three depths, pixel shuffle over the enlarged input.
 
     Shapes: (N, 3, H, W) in [0, 1] to (N, 3, H * scale, W * scale), not clipped. Any size from 1 x 1.
@@ -95,23 +121,10 @@ class RepGate(nn.Module):
         convolutions: int = 3,
         merged: bool = False,
     ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.head = RepConv3(3, channels, merged=merged)
-        self.body = nn.ModuleList(GateBlock(channels, convolutions, merged=merged) for _ in range(blocks))
-        self.fuse = nn.Conv2d(3 * channels, channels, 1)
-        self.mix = RepConv3(channels, channels, merged=merged)
-        self.tail = RepConv3(channels, 3 * scale * scale, merged=merged)
-        shrink(self.tail, 0.01)
+        super().__init__(scale, channels, blocks, convolutions, merged)
 
     def forward(self, x: Tensor) -> Tensor:
-        first = self.head(x)
-        half, middle = first, first
-        for index, block in enumerate(self.body):
-            half = block(half)
-            if index == (len(self.body) - 1) // 2:
-                middle = half
-        features = first + self.mix(self.fuse(torch.cat((first, middle, half), dim=1)))
+        features = self.deepened(self.head(x))
         enlarged = x.repeat_interleave(self.scale * self.scale, dim=1)
         return F.pixel_shuffle(self.tail(features).to(x.dtype) + enlarged, self.scale)
 

@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from imgfix.nets.flow import FlowLevel, SPyNet, warp
-from imgfix.nets.repgate import GateBlock, RepConv3, held_kernels, shrink
+from imgfix.nets.repgate import RepConv3, RepGateTrunk, held_kernels, shrink
 
 LEVELS = 4
 MULTIPLE = 2 * 2 ** (LEVELS - 1)
@@ -44,7 +44,7 @@ class Motion(SPyNet):
         return 2 * F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=True)
 
 
-class VideoGate(nn.Module):
+class VideoGate(RepGateTrunk):
     """Upscales a clip frame by frame; each frame sees the last result and features, moved to where things are now.
 
     The last result is moved along the motion and corrected until it would shrink to the frame itself: one step of
@@ -67,17 +67,10 @@ class VideoGate(nn.Module):
     def __init__(
         self, scale: int = 4, channels: int = 48, blocks: int = 3, convolutions: int = 3, merged: bool = False
     ) -> None:
-        super().__init__()
-        self.scale, self.channels = scale, channels
+        super().__init__(scale, channels, blocks, convolutions, merged)
         self.motion = Motion()
-        self.head = RepConv3(3, channels, merged=merged)
         self.past = RepConv3(3 * scale**2 + 3 + channels, channels, merged=merged)
-        self.body = nn.ModuleList(GateBlock(channels, convolutions, merged=merged) for _ in range(blocks))
-        self.fuse = nn.Conv2d(3 * channels, channels, 1)
-        self.mix = RepConv3(channels, channels, merged=merged)
-        self.tail = RepConv3(channels, 3 * scale**2, merged=merged)
         self.gate = RepConv3(channels, scale**2, merged=merged)
-        shrink(self.tail, 0.01)
         shrink(self.gate, 0.03)
         shrink(self.past, 0.0)  # a picture network at first, to which the past is added as it proves useful
         with torch.no_grad():
@@ -134,12 +127,7 @@ class VideoGate(nn.Module):
             kernel = torch.cat((self.head.kernel(), self.past.kernel()), dim=1)
             assert self.head.bias is not None and self.past.bias is not None
             x = F.conv2d(seen, kernel, self.head.bias + self.past.bias, padding=1)
-        first, half, middle = x, x, x
-        for index, block in enumerate(self.body):
-            half = block(half)
-            if index == (len(self.body) - 1) // 2:
-                middle = half
-        x = first + self.mix(self.fuse(torch.cat((first, middle, half), dim=1)))
+        x = self.deepened(x)
         result = self.tail(x) + plain
         if corrected is not None:
             share = torch.sigmoid(self.gate(x)).repeat(1, 3, 1, 1)  # one gate for each place, equal in all colours

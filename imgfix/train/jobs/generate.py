@@ -22,7 +22,7 @@ from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, load_captioned, rank_in_group
 from imgfix.train.diffaugment import augment
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import shown, starting_net
+from imgfix.train.jobs.common import net_of, shown, starting_net
 from imgfix.train.jobs.pix2pix import Pix2PixJob
 from imgfix.train.recipe import Recipe
 
@@ -120,7 +120,7 @@ NET_DEFAULTS: dict[str, dict[str, Any]] = {
 
 def build(recipe: Recipe, device: torch.device) -> GenerateJob | Pix2PixJob:
     """Make the job; raises ImgfixError for unusable pictures, models or sizes."""
-    if recipe.net == "pix2pix" or recipe.input or (recipe.model and _net_of(recipe.model) == "pix2pix"):
+    if recipe.net == "pix2pix" or recipe.input or (recipe.model and net_of(recipe.model) == "pix2pix"):
         options = recipe.options or Options()
         return Pix2PixJob(recipe, device, options.source, options.pixel, options.adversarial)
     return GenerateJob(recipe, device)
@@ -587,12 +587,6 @@ def _generator(net: nn.Module) -> Any:
     if isinstance(net, DCGANGenerator | R3Generator) or hasattr(net, "_orig_mod"):
         return net
     raise UsageError(f"a {type(net).__name__} is not a generator", hint="choose --net r3gan or dcgan")
-
-
-def _net_of(model: str) -> str:
-    from imgfix import zoo
-
-    return zoo.load(model).descriptor.net
 
 
 def _channels_of(model: str) -> int:

@@ -21,7 +21,7 @@ from imgfix.train.clips import ClipPool, detail, load_clips
 from imgfix.train.compress import compress
 from imgfix.train.degrade import LIGHT, Damage, damage, gaussian_downscale
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import Judges, Metric, Terms, folded, mean_of, sheet_column, starting_net
+from imgfix.train.jobs.common import Judges, Metric, Terms, folded, mean_of, net_of, sheet_column, starting_net
 from imgfix.train.motion import render
 from imgfix.train.pool import Pool, find_pictures, load_photos
 from imgfix.train.recipe import Recipe
@@ -54,7 +54,7 @@ class Options(Terms):
     alignment: float = 0.2
     """Weight of the difference between each target and the one before it, moved along the net's motion."""
     motion: str | None = None
-    """Catalog model or file whose SPyNet the motion of a fresh network starts from; a videogate, its whole motion."""
+    """Catalog model or file whose SPyNet the motion of a fresh network starts from."""
     motion_rate: float = 0.0
     """Part of the gradient that the motion taken from there gets; 0 keeps it as it was."""
     motion_until: int = 0
@@ -255,15 +255,11 @@ class VideoJob:
                 hint="set motion_rate above 0, or leave motion_until out",
             )
         source = zoo.load(self.options.motion).net
-        if isinstance(source, VideoGate):
-            self.net.motion.load_state_dict(source.motion.state_dict())
-            self._facts.append(f"motion from {self.options.motion}")
-        elif isinstance(flow := getattr(source, "flow", None), SPyNet):
-            take_motion(self.net, flow)
-            self.teacher = flow.to(self.device).eval().requires_grad_(False)
-            self._facts.append(f"motion from {self.options.motion}")
-        else:
+        if not isinstance(flow := getattr(source, "flow", None), SPyNet):
             raise UsageError(f"video.motion = {self.options.motion}: there is no SPyNet in it")
+        take_motion(self.net, flow)
+        self.teacher = flow.to(self.device).eval().requires_grad_(False)
+        self._facts.append(f"motion from {self.options.motion}")
         for parameter in self.net.motion.parameters():
             if self.options.motion_rate:
                 parameter.register_hook(lambda gradient: gradient * self.options.motion_rate)
@@ -272,9 +268,7 @@ class VideoJob:
 
     def _goes_on(self) -> bool:
         """Whether the network was a videogate before, and brings its motion; one for pictures brings none."""
-        from imgfix import zoo
-
-        return self.recipe.model is not None and isinstance(zoo.load(self.recipe.model).net, VideoGate)
+        return self.recipe.model is not None and net_of(self.recipe.model) == "videogate"
 
     def _filmed(self, photos: Pool, draw: Draw, frames: int) -> Tensor:
         # Of two places the one with more detail, as with clips.
