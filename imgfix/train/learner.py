@@ -12,6 +12,7 @@ from imgfix.errors import ModelError, UsageError
 from imgfix.train.checkpoint import copied
 from imgfix.train.ema import Average
 from imgfix.train.job import TrainJob
+from imgfix.train.muon import Muon
 from imgfix.train.placement import Placement
 from imgfix.train.recipe import Recipe
 
@@ -30,7 +31,7 @@ class Learner:
         self.raw = job.networks()
         if "net" not in self.raw:
             raise UsageError(f"the {recipe.kind} job has no network called 'net'")
-        if recipe.channels_last and placement.device.type == "cuda":
+        if recipe.channels_last and placement.device.type in ("cuda", "cpu"):
             for network in self.raw.values():
                 network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for network in self.raw.values():
@@ -131,9 +132,12 @@ class Learner:
             {"params": kernels, "weight_decay": self.recipe.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
+        groups = [g for g in groups if g["params"]]
+        if self.recipe.optimizer == "muon":
+            return Muon(groups, lr=self._peak(name), betas=self.recipe.betas)
         kind = torch.optim.AdamW if self.recipe.optimizer == "adamw" else torch.optim.Adam
         fused = True if self.placement.device.type == "cuda" else None
-        return kind([g for g in groups if g["params"]], lr=self._peak(name), betas=self.recipe.betas, fused=fused)
+        return kind(groups, lr=self._peak(name), betas=self.recipe.betas, fused=fused)
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:

@@ -62,8 +62,8 @@ class Recipe:
     """Learning rate at its highest."""
     discriminator_lr: float | None = None
     """Learning rate of the discriminator; the same as `lr` when not given."""
-    optimizer: Literal["adamw", "adam"] = "adamw"
-    """Adam with decoupled weight decay, or plain Adam."""
+    optimizer: Literal["adamw", "adam", "muon"] = "adamw"
+    """Adam with decoupled weight decay, plain Adam, or Muon, which needs fewer steps from a fresh start."""
     betas: tuple[float, float] = (0.9, 0.99)
     """Adam's averaging factors for the gradient and its square."""
     weight_decay: float = 0.0
@@ -90,7 +90,7 @@ class Recipe:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Precision of the forward pass; weights and optimizer stay in fp32."""
     channels_last: bool = True
-    """Keep pictures and kernels channels-last on the accelerator, which convolutions there prefer."""
+    """Keep pictures and kernels channels-last, which convolutions prefer."""
     compile: bool = False
     """Compile the networks first: minutes of waiting, then faster steps on an accelerator."""
     deterministic: bool = False

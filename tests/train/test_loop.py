@@ -61,7 +61,15 @@ def test_training_learns(recipe_of: Make, tmp_path: Path) -> None:
     assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
 
 
-@pytest.mark.parametrize("settings", [{}, {"adversarial": 0.1, "dropout": 0.2}, {"accumulate": 2, "precision": "bf16"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"adversarial": 0.1, "dropout": 0.2},
+        {"accumulate": 2, "precision": "bf16"},
+        {"optimizer": "muon", "channels_last": False},
+    ],
+)
 def test_a_resumed_run_is_the_uninterrupted_run(
     recipe_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
 ) -> None:

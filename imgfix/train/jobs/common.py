@@ -73,7 +73,7 @@ class Judges:
             from imgfix import zoo
 
             self.teacher = zoo.load(recipe.teacher).net.to(device).eval().requires_grad_(False)
-            if device.type == "cuda":
+            if recipe.channels_last and device.type in ("cuda", "cpu"):
                 self.teacher = self.teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         elif terms.distil:
             raise UsageError("a distillation weight is given without a teacher", hint="add --teacher NAME")

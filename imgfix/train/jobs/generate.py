@@ -161,8 +161,6 @@ class GenerateJob:
         self.words: WordTable | None = encoder.words
         self.classes: list[str] = list(encoder.classes)
         self.noise = self.net.noise
-        if device.type == "cpu":
-            self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # half as long again without
         self.bank = _Bank(self.training, self.words, self.classes)
         self.held_bank = _Bank(self.held, self.words, self.classes) if self.held else None
         self.discriminator = self._discriminator() if options.adversarial else None
@@ -227,8 +225,7 @@ class GenerateJob:
                 steps = side.bit_length() - 3
                 widths = [32, 64, 112, 160, 192, 224][:steps]
                 judge = R3Discriminator(side, channels, widths, asked)
-        judge.to(self.device)
-        return judge.to(memory_format=torch.channels_last) if self.device.type == "cpu" else judge  # type: ignore[call-overload]
+        return judge.to(self.device)
 
     @torch.no_grad()
     def _remember(self) -> None:

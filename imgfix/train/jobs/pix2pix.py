@@ -45,9 +45,6 @@ class Pix2PixJob:
                 torch.manual_seed(recipe.seed + 1)
                 channels = self.inputs.shape[1] + self.targets.shape[1]
                 self.judge = discriminator.build("patch", channels, 32).to(device)
-        if device.type == "cpu":
-            for net in self.networks().values():
-                net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._facts = [f"{len(self.training)} pictures, {len(self.held)} held out; given: {self.source}", *facts]
 
     def _read(self) -> None:
