@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import queue
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TypeVar, cast
 
 _Item = TypeVar("_Item")
@@ -43,6 +44,8 @@ class _Worker:
         self.failure: BaseException | None = None
         self._stopped = threading.Event()
         self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._left_alone = False  # interrupted once already, or cleaning up: an exception would cut the cleaning short
         # A daemon, for the interpreter waits for others before it runs the exit handlers, of which ours stops it.
         self._thread = threading.Thread(target=self._run, args=(items,), name="imgfix-ahead", daemon=True)
         self._thread.start()
@@ -50,7 +53,10 @@ class _Worker:
 
     def _run(self, items: Iterator[object]) -> None:
         try:
-            self._work(items)
+            with contextlib.suppress(_Stopped):
+                self._work(items)
+            if isinstance(items, Generator):
+                items.close()
         finally:
             self._ended.set()
 
@@ -58,9 +64,11 @@ class _Worker:
         try:
             for item in items:
                 if not self._put(item):
-                    break
+                    with self._lock:
+                        self._left_alone = True
+                    return
         except _Stopped:
-            return
+            raise
         except BaseException as error:  # handed to the consumer, whatever it is
             self.failure = error
         self._put(_END)
@@ -87,8 +95,11 @@ class _Worker:
         self._stopped.set()
         if self._ended.is_set() or self._thread.ident is None:
             return
-        raised = ctypes.py_object(_Stopped)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), raised)
+        with self._lock:
+            if not self._left_alone:
+                raised = ctypes.py_object(_Stopped)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), raised)
+                self._left_alone = True
         # Not `join`: before Python 3.13 one that is interrupted (a second Ctrl-C) takes the thread for ended.
         patience = time.monotonic() + _PATIENCE
         while self._thread.is_alive() and not self._ended.wait(0.1) and time.monotonic() < patience:

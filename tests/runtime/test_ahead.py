@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Iterator
 
@@ -56,3 +57,31 @@ def test_a_second_ctrl_c_while_the_first_is_answered_still_waits_for_the_thread(
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def test_a_worker_that_is_cleaning_up_is_waited_for_and_not_interrupted_again(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    left = []
+
+    def inner() -> Iterator[int]:
+        try:
+            yield from range(100)
+        finally:
+            time.sleep(0.5)
+            while len(left) < 1000:  # steps at which an exception would be noticed
+                left.append(True)
+
+    def outer() -> Iterator[int]:
+        yield from ahead(inner())
+
+    worker = _Worker(outer(), depth=1)
+    assert worker.next() == 0
+    threads = [threading.Thread(target=worker.stop) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.1)
+    for thread in threads:
+        thread.join()
+    assert len(left) == 1000
+    assert "ignored" not in capfd.readouterr().err
