@@ -501,11 +501,15 @@ def _translate(items: list[Item[Order]], model: Model, name: str, how: dict[str,
     enlarge = None if shared.dry_run else _enlarger(how, shared)
 
     def work(order: Order, tick: Tick) -> Outcome:
-        side = round(translator.side * (how["upscale"] or 1))
-        facts = {"model": translator.descriptor.name, "output": {"width": side, "height": side}}
-        if shared.dry_run:
-            return Outcome(f"{side}x{side}", facts, "planned")
         assert order.wish.image is not None
+        size = (translator.side, translator.side)
+        if translator.colours:
+            header = image.inspect(order.wish.image)
+            size = (header.width, header.height)
+        width, height = (round(length * (how["upscale"] or 1)) for length in size)
+        facts = {"model": translator.descriptor.name, "output": {"width": width, "height": height}}
+        if shared.dry_run:
+            return Outcome(f"{width}x{height}", facts, "planned")
         pixels = translator.draw(image.read(order.wish.image))
         pixels = pixels if enlarge is None else enlarge(pixels)
         _write(order, pixels, _record(order.wish, order.seed, how, name, translator.descriptor, shared), shared)

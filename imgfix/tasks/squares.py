@@ -20,18 +20,9 @@ def squared(picture: Picture, side: int, channels: int) -> np.ndarray:
         (side, side, channels) uint8; colours are multiplied by the opacity where there are four channels, else on
         white.
     """
-    pixels = picture.pixels if picture.pixels.dtype == np.uint8 else (picture.pixels >> 8).astype(np.uint8)
-    if pixels.shape[2] == 4:  # CMYK, 0 = no ink
-        pixels = (255 - pixels[..., :3].astype(np.int32)) * (255 - pixels[..., 3:].astype(np.int32)) // 255
-    colours = np.broadcast_to(pixels, (*pixels.shape[:2], 3)).astype(np.float32)
-    if picture.alpha is None:
-        opacity = np.full((*pixels.shape[:2], 1), 255, np.float32)
-    else:
-        alpha = picture.alpha if picture.alpha.dtype == np.uint8 else picture.alpha >> 8
-        opacity = alpha[..., None].astype(np.float32)
-    whole = np.concatenate([colours * opacity / 255, opacity], 2)
+    whole = premultiplied(picture)
     height, width = whole.shape[:2]
-    if opacity.min() >= 255:
+    if whole[..., 3].min() >= 255:
         short = min(height, width)
         top, left = (height - short) // 2, (width - short) // 2
         whole = whole[top : top + short, left : left + short]
@@ -47,6 +38,20 @@ def squared(picture: Picture, side: int, channels: int) -> np.ndarray:
     if channels == 1:
         canvas = canvas @ np.array([[0.299], [0.587], [0.114]], np.float32)
     return canvas.round().clip(0, 255).astype(np.uint8)
+
+
+def premultiplied(picture: Picture) -> np.ndarray:
+    """(H, W, 4) float32 in [0, 255]: colours, multiplied by the opacity, and the opacity."""
+    pixels = picture.pixels if picture.pixels.dtype == np.uint8 else (picture.pixels >> 8).astype(np.uint8)
+    if pixels.shape[2] == 4:  # CMYK, 0 = no ink
+        pixels = (255 - pixels[..., :3].astype(np.int32)) * (255 - pixels[..., 3:].astype(np.int32)) // 255
+    colours = np.broadcast_to(pixels, (*pixels.shape[:2], 3)).astype(np.float32)
+    if picture.alpha is None:
+        opacity = np.full((*pixels.shape[:2], 1), 255, np.float32)
+    else:
+        alpha = picture.alpha if picture.alpha.dtype == np.uint8 else picture.alpha >> 8
+        opacity = alpha[..., None].astype(np.float32)
+    return np.concatenate([colours * opacity / 255, opacity], 2)
 
 
 def on_white(pixels: np.ndarray) -> np.ndarray:

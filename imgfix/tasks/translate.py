@@ -1,4 +1,4 @@
-"""Picture to picture with a pix2pix network: edges to pictures, grey to colour, or whatever its pairs were."""
+"""Picture to picture with a pix2pix network: edges to pictures, colours for grey ones, or whatever its pairs were."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imgfix.media.picture import Picture
 from imgfix.nets.pix2pix import Pix2Pix
 from imgfix.runtime import device as devices
 from imgfix.tasks.generate import finished
-from imgfix.tasks.squares import on_white, squared
+from imgfix.tasks.squares import on_white, premultiplied, squared
 from imgfix.zoo.descriptor import Model
 
 SOURCES = ("edges", "grey")
@@ -32,18 +32,23 @@ class Translator:
         self.descriptor = model.descriptor
         self.net = model.net.to(self.placement.device)
         self.side = self.net.side
+        self.colours = self.net.source == "grey" and self.net.channels == 3
 
     @torch.inference_mode()
     def draw(self, picture: Picture, *, sketch: bool | None = None) -> np.ndarray:
         """Draw what a picture becomes.
 
+        A model that learned to colour grey pictures keeps the picture's size, shape and lightness, and adds colours.
+
         Args:
-            picture: a square is cut or padded out of it.
+            picture: for other models a square is cut or padded out of it.
             sketch: whether it is line art already, where the model was trained on edges; `None` looks.
 
         Returns:
-            (side, side, C) uint8.
+            (side, side, C) uint8, of a coloured picture (H, W, 3).
         """
+        if self.colours:
+            return self._coloured(picture)
         pixels = squared(picture, self.side, 3 if self.net.source in SOURCES else self.net.inputs)
         if self.net.source in SOURCES:
             drawn = looks_drawn(pixels) if sketch is None else sketch
@@ -53,6 +58,21 @@ class Translator:
                 pixels = prepared(pixels[None], self.net.source)[0]
         given = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
         return finished(self.net(given.to(self.placement.device))[0])
+
+    def _coloured(self, picture: Picture) -> np.ndarray:
+        """The picture's lightness with the network's colours, which it finds with the shorter side at its own size."""
+        whole = premultiplied(picture)
+        given = whole[..., :3] + 255 - whole[..., 3:]
+        height, width = given.shape[:2]
+        step, factor = 2 ** len(self.net.down), self.side / min(height, width)
+        size = [max(step, round(length * factor / step) * step) for length in (width, height)]
+        light = cv2.cvtColor(given / 255, cv2.COLOR_RGB2GRAY)
+        small = cv2.resize(light, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+        made = self.net(torch.from_numpy(small)[None, None].to(self.placement.device))
+        colours = cv2.cvtColor(made[0].float().permute(1, 2, 0).cpu().numpy(), cv2.COLOR_RGB2YCrCb)[..., 1:]
+        colours = cv2.resize(colours, (width, height), interpolation=cv2.INTER_CUBIC)
+        found = cv2.cvtColor(np.dstack([light, colours]), cv2.COLOR_YCrCb2RGB)
+        return (found * 255).round().clip(0, 255).astype(np.uint8)
 
 
 def prepared(pictures: np.ndarray, source: str) -> np.ndarray:

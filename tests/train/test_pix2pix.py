@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,10 +14,12 @@ from PIL import Image
 from imgfix import cli, zoo
 from imgfix.errors import UsageError
 from imgfix.media import image
+from imgfix.media.picture import Picture
 from imgfix.nets.pix2pix import Pix2Pix
 from imgfix.tasks.translate import Translator, looks_drawn, prepared
 from imgfix.train.recipe import build_recipe
 from imgfix.train.run import run_training
+from imgfix.zoo.descriptor import Descriptor, Model
 from tests.train.test_generate import COLOURS, disc
 
 SMALL: dict[str, Any] = {
@@ -62,11 +65,28 @@ def test_inputs_are_made_from_a_folder_and_the_command_uses_the_model(
     model = tmp_path / "run" / "model.safetensors"
     words = ["generate", "--image", str(pairs[1] / "0.png"), "--model", str(model), "-o", str(tmp_path / "a.png")]
     assert cli.run(words) == 0
-    with Image.open(tmp_path / "a.png") as drawn:
-        assert drawn.size == (32, 32)
+    with Image.open(tmp_path / "a.png") as drawn, Image.open(pairs[1] / "0.png") as given:
+        assert drawn.size == ((32, 32) if source == "edges" else given.size)
     record = image.read_record(tmp_path / "a.png")
     assert record is not None and record["generate"]["image"] == str(pairs[1] / "0.png")  # type: ignore[index]
     assert cli.run(["generate", "a cat", "--model", str(model), "-o", str(tmp_path / "b.png")]) == 2
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_colouring_keeps_size_shape_and_lightness(depth: type) -> None:
+    torch.manual_seed(0)
+    net = Pix2Pix(32, 1, 3, 8, 3, source="grey", padding="reflect").eval()
+    torch.nn.init.constant_(net.last.bias, 0.0)
+    y, x = np.mgrid[:150, :97].astype(np.float32)
+    grey = (128 + 60 * np.sin(x / 5) * np.cos(y / 9)).round().astype(np.uint8)
+    pixels = grey[..., None] if depth is np.uint8 else (grey.astype(np.uint16) << 8)[..., None]
+    model = Model(Descriptor("mine", "generate", "pix2pix"), net)
+    made = Translator(model, "cpu").draw(Picture(pixels))
+    assert made.shape == (150, 97, 3) and made.dtype == np.uint8
+    assert made.std(2).max() > 2  # a fresh network's colours are no grey
+    inside = (made > 0).all(2) & (made < 255).all(2)
+    light = cv2.cvtColor(made, cv2.COLOR_RGB2GRAY)
+    assert inside.mean() > 0.5 and np.abs(light.astype(int) - grey)[inside].max() <= 1
 
 
 def test_edges_are_black_on_white_and_a_sketch_is_told_from_a_photo() -> None:
