@@ -33,7 +33,7 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> A
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore or video.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore, video or generate.")],
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with all below) or files to train on.")
     ] = None,

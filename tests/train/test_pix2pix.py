@@ -17,6 +17,8 @@ from imgfix.media import image
 from imgfix.media.picture import Picture
 from imgfix.nets.pix2pix import Pix2Pix
 from imgfix.tasks.translate import Translator, looks_drawn, prepared
+from imgfix.train.jobs.generate import build
+from imgfix.train.jobs.pix2pix import Pix2PixJob
 from imgfix.train.recipe import build_recipe
 from imgfix.train.run import run_training
 from imgfix.zoo.descriptor import Descriptor, Model
@@ -44,6 +46,17 @@ def test_pairs_teach_what_becomes_of_a_picture(pairs: tuple[Path, Path], tmp_pat
     translator = Translator(zoo.load(str(tmp_path / "run" / "model.safetensors")), "cpu")
     middle = translator.draw(image.read(given / "0.png"))[12:20, 12:20].astype(float).mean((0, 1))
     assert middle[0] > middle[1] + 60 and middle[0] > middle[2] + 60
+
+
+def test_pictures_of_val_are_held_out_and_bad_files_are_named(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    (pairs[1] / "bad.png").write_bytes(b"no picture")
+    settings = SMALL | {"photos": (str(pairs[1]),), "val": str(pairs[0]), "source": "grey"}
+    job = build(build_recipe("generate", [settings]), torch.device("cpu"))
+    assert isinstance(job, Pix2PixJob) and len(job.training) == 6 and len(job.held) == 6
+    assert not {job.paths[n].parent for n in job.training} & {pairs[0]}
+    assert any("bad.png" in fact for fact in job.facts())
+    with pytest.raises(UsageError, match="--val does not go with pairs"):
+        run_training(build_recipe("generate", [settings | {"input": str(pairs[0]), "target": str(pairs[1])}]), tmp_path)
 
 
 def test_borders_of_a_fresh_network_are_like_its_middle() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -17,6 +17,9 @@ from imgfix.train.job import Batch
 from imgfix.train.recipe import Recipe
 from imgfix.train.start import Start
 from imgfix.train.start import starting_net as start_from
+
+MOST_SKIPPED = 10
+"""Unusable files that are named; others are counted."""
 
 
 @dataclass(frozen=True)
@@ -235,3 +238,9 @@ def sheet_column(pictures: list[Tensor], side: int) -> Tensor:
     cut = [picture[..., :side, :side].clamp(0, 1).float().cpu() for picture in pictures]
     height, width = (max(p.shape[axis] for p in cut) for axis in (-2, -1))
     return torch.cat([F.pad(p, (0, width - p.shape[-1], 0, height - p.shape[-2])) for p in cut])
+
+
+def left_out(skipped: Sequence[str]) -> list[str]:
+    """Lines about files that could not be used, for a run's facts; many are counted."""
+    more = len(skipped) - MOST_SKIPPED
+    return [*(f"skipped {line}" for line in skipped[:MOST_SKIPPED]), *([f"skipped {more} more"] if more > 0 else [])]

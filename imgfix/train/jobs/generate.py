@@ -22,7 +22,7 @@ from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, load_captioned, rank_in_group
 from imgfix.train.diffaugment import augment
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import net_of, shown, starting_net
+from imgfix.train.jobs.common import left_out, net_of, shown, starting_net
 from imgfix.train.jobs.pix2pix import Pix2PixJob
 from imgfix.train.recipe import Recipe
 
@@ -178,8 +178,7 @@ class GenerateJob:
             f"{len(self.bank.texts)} captions, {len(self.classes)} classes, {heard}",
             *facts,
             *([f"{len(unknown)} words are not in the table, such as {', '.join(unknown[:5])}"] if unknown else []),
-            *(f"skipped {line}" for line in skipped[:10]),
-            *([f"skipped {len(skipped) - 10} more"] if len(skipped) > 10 else []),
+            *left_out(skipped),
         ]
 
     def _fresh_config(self, told: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from imgfix.train.jobs.common import (
     centre,
     folded,
     folded_config,
+    left_out,
     mean_of,
     sheet_column,
     starting_net,
@@ -80,7 +81,7 @@ class InpaintJob:
         ]
         self._facts += [
             f"{len(self.training)} pictures, {self.training.megapixels:.0f} MP; {len(self.validation)} held out",
-            *(f"skipped {line}" for line in photos.skipped[:10]),
+            *left_out(photos.skipped),
         ]
 
     def networks(self) -> dict[str, nn.Module]:

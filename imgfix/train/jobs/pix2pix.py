@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from imgfix.tasks.translate import SOURCES, prepared
 from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, read_captions
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import shown, starting_net
+from imgfix.train.jobs.common import left_out, shown, starting_net
 from imgfix.train.pool import find_pictures
 from imgfix.train.recipe import Recipe
 from imgfix.train.split import held_out
@@ -45,12 +46,22 @@ class Pix2PixJob:
                 torch.manual_seed(recipe.seed + 1)
                 channels = self.inputs.shape[1] + self.targets.shape[1]
                 self.judge = discriminator.build("patch", channels, 32).to(device)
-        self._facts = [f"{len(self.training)} pictures, {len(self.held)} held out; given: {self.source}", *facts]
+        self._facts = [
+            f"{len(self.training)} pictures, {len(self.held)} held out; given: {self.source}",
+            *left_out(self.skipped),
+            *facts,
+        ]
 
     def _read(self) -> None:
         """Decode the pictures, and split their numbers into those to learn from and those to measure on."""
         recipe = self.recipe
+        self.skipped: list[str] = []
+        apart: set[Path] = set()
         if recipe.input and recipe.target:
+            if recipe.val:
+                raise UsageError(
+                    "--val does not go with pairs", hint="leave it out: --val-fraction of them is held out"
+                )
             left = {path.stem: path for path in find_pictures([recipe.input])}
             right = {path.stem: path for path in find_pictures([recipe.target])}
             stems = sorted(left.keys() & right.keys())
@@ -58,23 +69,29 @@ class Pix2PixJob:
                 raise UsageError(
                     f"{recipe.input} and {recipe.target} share {len(stems)} names", hint="name pairs alike"
                 )
-            items = [
+            sides = [
                 [items[0] for items in [read_captions([str(side[s])])[0] for s in stems]] for side in (left, right)
             ]
-            pools = [CaptionedPool(part, recipe.crop, listen=False) for part in items]
+            pools = [CaptionedPool(part, recipe.crop, listen=False) for part in sides]
             if len(pools[0]) != len(pools[1]):
                 raise UsageError(
                     "some pairs cannot be read", hint="; ".join((*pools[0].skipped, *pools[1].skipped)[:3])
                 )
             self.inputs, self.targets = pools[0].pixels, pools[1].pixels
         else:
-            pool = CaptionedPool(read_captions(recipe.photos)[0], recipe.crop, listen=False)
+            items, self.skipped = read_captions(recipe.photos)
+            if recipe.val:
+                kept, missing = read_captions([recipe.val])
+                apart = {item.path for item in kept}
+                items, self.skipped = [*(i for i in items if i.path not in apart), *kept], [*self.skipped, *missing]
+            pool = CaptionedPool(items, recipe.crop, listen=False)
+            self.skipped += pool.skipped
             pools = [pool]
             self.targets = pool.pixels
             pictures = self.targets.permute(0, 2, 3, 1).numpy()
             self.inputs = torch.from_numpy(prepared(pictures, self.source)).permute(0, 3, 1, 2)
-        names = [item.path for item in pools[-1].items]
-        apart = set(held_out(names, recipe.val_fraction)[1])
+        self.paths = names = [item.path for item in pools[-1].items]
+        apart = apart or set(held_out(names, recipe.val_fraction)[1])
         self.training = [n for n, name in enumerate(names) if name not in apart]
         self.held = [n for n, name in enumerate(names) if name in apart][: recipe.val_limit]
 

@@ -20,6 +20,7 @@ from imgfix.train.jobs.common import (
     centre,
     folded,
     folded_config,
+    left_out,
     mean_of,
     sheet_column,
     starting_net,
@@ -100,8 +101,7 @@ class RestoreJob:
         held = len(next(iter(self.validation.values())))
         self._facts += [
             f"{len(self.training)} pictures, {self.training.megapixels:.0f} megapixels; {held} held out",
-            *(f"skipped {line}" for line in skipped[:10]),
-            *([f"skipped {len(skipped) - 10} more"] if len(skipped) > 10 else []),
+            *left_out(skipped),
         ]
 
     def networks(self) -> dict[str, nn.Module]:

@@ -21,7 +21,17 @@ from imgfix.train.clips import ClipPool, detail, load_clips
 from imgfix.train.compress import compress
 from imgfix.train.degrade import LIGHT, Damage, damage, gaussian_downscale
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import Judges, Metric, Terms, folded, mean_of, net_of, sheet_column, starting_net
+from imgfix.train.jobs.common import (
+    Judges,
+    Metric,
+    Terms,
+    folded,
+    left_out,
+    mean_of,
+    net_of,
+    sheet_column,
+    starting_net,
+)
 from imgfix.train.motion import render
 from imgfix.train.pool import Pool, find_pictures, load_photos
 from imgfix.train.recipe import Recipe
@@ -141,8 +151,7 @@ class VideoJob:
             self._facts.append(f"{count} sequences, {self.clips.frames} frames, {total:.0f} MP; {len(held)} held out")
         if self.photos is not None:
             self._facts.append(f"{len(self.photos)} photos to move over, {self.photos.megapixels:.0f} MP")
-        self._facts += [f"skipped {line}" for line in skipped[:10]]
-        self._facts += [f"skipped {len(skipped) - 10} more"] if len(skipped) > 10 else []
+        self._facts += left_out(skipped)
 
     def networks(self) -> dict[str, nn.Module]:
         judge = self.judges.discriminator
