@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from imgfix import zoo
+from imgfix.train.jobs.common import fitted
 
 
 def main() -> None:
@@ -27,7 +28,7 @@ def main() -> None:
     model = zoo.load(str(options.run / "model.safetensors"))
     facts, found = {}, model.descriptor
     if options.back_to:
-        halfway(model.net, zoo.load(options.back_to).net)
+        halfway(model, zoo.load(options.back_to))
     if found.gan_trained and found.task != "generate":  # of generators the architecture says it
         facts["gan_trained"] = True
     target = options.weights / f"{options.name}.safetensors"
@@ -62,12 +63,12 @@ def main() -> None:
 
 
 @torch.no_grad()
-def halfway(tuned: torch.nn.Module, before: torch.nn.Module) -> None:
+def halfway(tuned: zoo.Model, before: zoo.Model) -> None:
     """Move a fine-tuned network half the way back, in place: it forgets less (Wortsman 2022, arXiv 2109.01903)."""
-    start = before.state_dict()
-    for name, values in tuned.state_dict().items():
-        if values.is_floating_point() and name in start and start[name].shape == values.shape:
-            values.lerp_(start[name], 0.5)
+    weights = tuned.net.state_dict()
+    for name, values in fitted(before, weights, tuned.descriptor.scale).items():
+        if values.is_floating_point():
+            weights[name].lerp_(values, 0.5)
 
 
 def lean(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -10,14 +10,18 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn import functional
 
 from imgfix import zoo
 from imgfix.errors import ImgfixError, UsageError
+from imgfix.nets.repgate import RepGate, merge
 from imgfix.nets.srvgg import SRVGG
 from imgfix.train.job import Draw, TrainJob
+from imgfix.train.jobs.common import fitted
 from imgfix.train.kinds import find_kind
 from imgfix.train.recipe import Recipe, build_recipe
 from imgfix.train.shorten import shorten
+from imgfix.zoo.descriptor import Descriptor, Model
 
 NETS = {
     "upscale": {"scale": 2, "channels": 8, "blocks": 1},
@@ -121,6 +125,33 @@ def test_a_network_of_another_scale_starts_from_what_fits(photos: Path, tmp_path
     mine = job.exported(job.networks()["net"])
     assert torch.allclose(mine["body.0.convolutions.0.weight"], weights["body.0.convolutions.0.weight"])
     assert any("takes" in line for line in job.facts())
+
+
+@pytest.mark.parametrize("kind", ["srvgg", "repgate"])
+def test_a_network_of_half_the_scale_starts_as_the_other_brought_down(kind: str) -> None:
+    torch.manual_seed(0)
+    net = SRVGG(scale=4, features=8, convs=2) if kind == "srvgg" else merge(RepGate(4, 8, 2))
+    for parameter in net.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    smaller = SRVGG(scale=2, features=8, convs=2) if isinstance(net, SRVGG) else RepGate(2, 8, 2, merged=True)
+    model = Model(Descriptor("mine", "upscale", kind, scale=4), net)
+    smaller.load_state_dict(fitted(model, smaller.state_dict(), 2))
+    x = torch.rand(1, 3, 9, 7)
+    torch.testing.assert_close(smaller(x), functional.avg_pool2d(net(x), 2), rtol=1e-4, atol=1e-5)
+
+
+def test_a_teacher_may_enlarge_further_but_not_otherwise(photos: Path, tmp_path: Path) -> None:
+    def taught_by(scale: int) -> dict[str, float]:
+        config: dict[str, Any] = {"scale": scale, "features": 4, "convs": 1}
+        weights = SRVGG(**config).state_dict()
+        path = zoo.save(tmp_path / f"x{scale}.safetensors", "srvgg", config, weights, name="mine", task="upscale")
+        job = job_for("upscale", photos, scale=2, teacher=str(path), distil=1.0)
+        batch = job.sample(Draw(0, 0, 0, 1, 2, torch.device("cpu")))
+        return {name: float(term.detach()) for name, term in job.losses("net", job.networks(), batch, 0).items()}
+
+    assert taught_by(4)["distil"] > 0
+    with pytest.raises(UsageError, match="the teacher makes 72x72 where 48x48 is needed"):
+        taught_by(3)
 
 
 @pytest.mark.parametrize(

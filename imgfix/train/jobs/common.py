@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from imgfix.errors import ImgfixError, UsageError
 from imgfix.nets import discriminator, repgate
@@ -17,6 +18,7 @@ from imgfix.train.job import Batch
 from imgfix.train.recipe import Recipe
 from imgfix.train.start import Start
 from imgfix.train.start import starting_net as start_from
+from imgfix.zoo.descriptor import Model
 
 MOST_SKIPPED = 10
 """Unusable files that are named; others are counted."""
@@ -114,7 +116,7 @@ class Judges:
             found["perceptual"] = weights.perceptual * self.perceptual(result, target)
         if self.teacher is not None and (weights.distil or weights.distil_fourier) and step < weights.distil_until:
             with torch.no_grad():
-                taught = self.teacher(batch["input"]).float().clamp(0, 1)
+                taught = _brought_down(self.teacher(batch["input"]).float().clamp(0, 1), result)
             found["distil"] = weights.distil * (result - taught).abs().mean()
             if weights.distil_fourier:
                 found["distil_fourier"] = weights.distil_fourier * losses.fourier(result, taught)
@@ -169,7 +171,8 @@ def starting_net(
     """Make the network: fresh, from `recipe.model`, or fresh with what fits of the model's tensors.
 
     With a model and no architecture, training goes on with exactly that network (see `imgfix.train.start`). With both,
-    a fresh network takes over every tensor whose name and shape fit: so does an x2 network start from an x4 one.
+    a fresh network takes over every tensor whose name and shape fit. An x2 network that starts from an x4 one draws, to
+    begin with, what that draws, brought down by half.
 
     Returns:
         the start, its network on the device, and facts to print.
@@ -185,7 +188,7 @@ def starting_net(
         from imgfix import zoo
 
         own = start.net.state_dict()
-        fitting = {n: t for n, t in zoo.load(model).net.state_dict().items() if n in own and own[n].shape == t.shape}
+        fitting = fitted(zoo.load(model), own, start.described.get("scale"))
         if not fitting:
             raise UsageError(f"nothing of {model} fits a {start.key} of {start.config}")
         start.net.load_state_dict(fitting, strict=False)
@@ -193,6 +196,28 @@ def starting_net(
         facts.append(f"takes {len(fitting)} of {len(own)} tensors from {model}")
     start.net.to(device).train()
     return start, facts
+
+
+def fitted(model: Model, own: Mapping[str, Tensor], scale: int | None) -> dict[str, Tensor]:
+    """What of a model fits a network: tensors of the same name and shape.
+
+    Where the model enlarges k times as far as the network, by a pixel shuffle, the k * k pixels of its last layer that
+    share one pixel of the network are averaged.
+
+    Args:
+        model: what to take from.
+        own: the network's tensors by name.
+        scale: how far the network enlarges.
+    """
+    outputs, finer = model.descriptor.out_channels, model.descriptor.scale // scale if scale else 1
+    found = {}
+    for name, tensor in model.net.state_dict().items():
+        mine = own[name].shape if name in own else None
+        if mine == tensor.shape:
+            found[name] = tensor
+        elif mine and scale and mine == (outputs * scale**2, *tensor.shape[1:]) and len(tensor) == mine[0] * finer**2:
+            found[name] = tensor.unflatten(0, (-1, scale, finer, scale, finer)).mean((2, 4)).flatten(0, 2)
+    return found
 
 
 def net_of(model: str) -> str:
@@ -238,6 +263,19 @@ def sheet_column(pictures: list[Tensor], side: int) -> Tensor:
     cut = [picture[..., :side, :side].clamp(0, 1).float().cpu() for picture in pictures]
     height, width = (max(p.shape[axis] for p in cut) for axis in (-2, -1))
     return torch.cat([F.pad(p, (0, width - p.shape[-1], 0, height - p.shape[-2])) for p in cut])
+
+
+def _brought_down(taught: Tensor, result: Tensor) -> Tensor:
+    """What a teacher made, at the size of the result: a teacher may enlarge further."""
+    if taught.shape == result.shape:
+        return taught
+    factor = taught.shape[-1] // result.shape[-1]
+    if not factor or taught.shape[-2:] != torch.Size(factor * length for length in result.shape[-2:]):
+        sizes = [f"{x.shape[-1]}x{x.shape[-2]}" for x in (taught, result)]
+        raise UsageError(
+            f"the teacher makes {sizes[0]} where {sizes[1]} is needed", hint="choose a teacher of this scale"
+        )
+    return functional.avg_pool2d(taught, factor)
 
 
 def left_out(skipped: Sequence[str]) -> list[str]:
