@@ -5,7 +5,8 @@
 
 BENCH holds Set5/, Set14/ (HR and LR_bicubic), BSD100/, Kodak24/ and classic5/. Protocols:
 fidelity  PSNR on Y, as many pixels shaved off each side as the scale, MATLAB's LR files (BSD100: ours, equal to them)
-photo     Kodak24 through the seeded damage of `imgfix.train.degrade`, light and heavy by turns; LPIPS (AlexNet), NIQE
+photo     x4 and x2: Kodak24 through the seeded damage of `imgfix.train.degrade`, light and heavy by turns; LPIPS
+          (AlexNet), NIQE
 restore   Kodak24 with colour Gaussian noise of 25 (seeded, neither rounded nor clipped), RGB PSNR of the bytes:
           whole pictures, and their middle 500x500 pixels, which is what the papers from FFDNet on call Kodak24;
           classic5 as grey JPEG of quality 10, 20, 30 and 40 by Pillow
@@ -19,6 +20,7 @@ import argparse
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,7 @@ from imgfix.tasks.restore import level_of_quality
 from imgfix.train.degrade import LIGHT, Damage, damage
 
 Run = Callable[[Tensor], Tensor]
+SLOW = "realesrgan-x4plus"
 PAPERS = {
     4: {"FSRCNN": (30.70, 27.59, 26.96), "IMDN": (32.21, 28.58, 27.56), "SPAN": (32.20, 28.66, 27.62)},
     2: {"FSRCNN": (37.05, 32.66, 31.53), "IMDN": (38.00, 33.63, 32.19), "SPAN": (38.08, 33.71, 32.22)},
@@ -61,8 +64,10 @@ def main() -> None:
             for scale in (4, 2):
                 fidelity(options.bench, scale, models([f"fidelity-x{scale}"], files, options.without))
         if options.only in (None, "photo"):
-            names = ["realesr-general-x4v3", "realesrgan-x4plus", "photo-x4"]
-            photo(options.bench, models(names, files, options.without))
+            nets = models(["realesr-general-x4v3", "realesrgan-x4plus", "photo-x4"], files, options.without)
+            photo(options.bench, 4, nets)
+            halved = {f"{name}, halved": partial(brought_down, net) for name, net in nets.items() if name != SLOW}
+            photo(options.bench, 2, halved | models(["photo-x2"], files, options.without))
         if options.only in (None, "restore"):
             nets = models(["restore", "ffdnet-color"], files, options.without)
             if "ffdnet-color" in nets:
@@ -115,28 +120,33 @@ def classic_pairs(folder: Path, scale: int) -> Iterator[tuple[Tensor, Tensor]]:
         yield (read(stored) if stored else downscale(high, scale)), high
 
 
-def photo(bench: Path, nets: dict[str, Run]) -> None:
-    runs: dict[str, Run] = {"bicubic": enlarger(4), **nets}
+def brought_down(net: Run, low: Tensor) -> Tensor:
+    """What an x4 network does for x2."""
+    return downscale(net(low), 2)
+
+
+def photo(bench: Path, scale: int, nets: dict[str, Run]) -> None:
+    runs: dict[str, Run] = {"bicubic": enlarger(scale), **nets}
     rows: dict[str, list[tuple[float, float, float]]] = {name: [] for name in runs}
-    for low, high in damaged_kodak(bench):
+    for low, high in damaged_kodak(bench, scale):
         for name, run in runs.items():
             result = round_to_bytes(run(low))
             quality = float(niqe(result)) if min(high.shape[-2:]) >= 192 else float("nan")
-            rows[name].append((float(lpips(result, high)), quality, float(psnr(result, high, y=True, border=4))))
-    print(f"\nx4, damaged Kodak24 {'':4}{'LPIPS':>9}{'light':>9}{'heavy':>9}{'NIQE':>9}{'PSNR':>9}")
+            rows[name].append((float(lpips(result, high)), quality, float(psnr(result, high, y=True, border=scale))))
+    print(f"\nx{scale}, damaged Kodak24 {'':9}{'LPIPS':>9}{'light':>9}{'heavy':>9}{'NIQE':>9}{'PSNR':>9}")
     for name, values in rows.items():
         table = np.array(values)
         distance, quality, fidelity_ = table.mean(axis=0)
         light, heavy = table[::2, 0].mean(), table[1::2, 0].mean()
-        print(f"{name:24}{distance:9.4f}{light:9.4f}{heavy:9.4f}{quality:9.2f}{fidelity_:9.2f}")
+        print(f"{name:29}{distance:9.4f}{light:9.4f}{heavy:9.4f}{quality:9.2f}{fidelity_:9.2f}")
 
 
-def damaged_kodak(bench: Path) -> Iterator[tuple[Tensor, Tensor]]:
-    """Kodak24, damaged and shrunk by 4: gently (even numbers) and as Real-ESRGAN does in training (odd ones)."""
+def damaged_kodak(bench: Path, scale: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Kodak24, damaged and shrunk by the scale: gently (even numbers) or as Real-ESRGAN does in training (odd ones)."""
     for number, path in enumerate(sorted((bench / "Kodak24").glob("*.png"))):
         high = read(path)
         generators = torch.Generator().manual_seed(1000 + number), torch.Generator().manual_seed(2000 + number)
-        yield damage(high, 4, Damage() if number % 2 else LIGHT, *generators), high
+        yield damage(high, scale, Damage() if number % 2 else LIGHT, *generators), high
 
 
 QUALITIES = (10, 20, 30, 40)
