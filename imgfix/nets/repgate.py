@@ -98,6 +98,13 @@ class RepGateTrunk(nn.Module):
         self.tail = RepConv3(channels, 3 * scale * scale, merged=merged)
         shrink(self.tail, 0.01)
 
+    def repeated(self, x: Tensor) -> Tensor:
+        """The input enlarged by repetition, folded as the tail is: (N, 3, H, W) to (N, 3 * scale ** 2, H, W).
+
+        Channels last in memory, like what it is added to: mixed layouts cost more than the addition.
+        """
+        return x.movedim(1, 3).repeat_interleave(self.scale**2, dim=3).movedim(3, 1)
+
     def deepened(self, first: Tensor) -> Tensor:
         """Run the blocks, and add what three depths of them found."""
         half, middle = first, first
@@ -128,8 +135,7 @@ class RepGate(RepGateTrunk):
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.deepened(self.head(x))
-        enlarged = x.repeat_interleave(self.scale * self.scale, dim=1)
-        return F.pixel_shuffle(self.tail(features).to(x.dtype) + enlarged, self.scale)
+        return F.pixel_shuffle(self.tail(features).to(x.dtype) + self.repeated(x), self.scale)
 
 
 @contextmanager

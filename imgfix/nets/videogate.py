@@ -115,7 +115,7 @@ class VideoGate(RepGateTrunk):
             (N, 2, H, W), `None` at the start.
         """
         flow = correction = None
-        plain = frame.movedim(1, 3).repeat_interleave(self.scale**2, dim=3).movedim(3, 1)
+        plain = self.repeated(frame)
         if memory is None:
             x = self.head(frame)
         else:

@@ -13,7 +13,7 @@ from imgfix.train.checkpoint import copied
 from imgfix.train.ema import Average
 from imgfix.train.job import TrainJob
 from imgfix.train.muon import Muon
-from imgfix.train.placement import Placement
+from imgfix.train.placement import Placement, channels_last
 from imgfix.train.recipe import Recipe
 
 
@@ -31,11 +31,10 @@ class Learner:
         self.raw = job.networks()
         if "net" not in self.raw:
             raise UsageError(f"the {recipe.kind} job has no network called 'net'")
-        if recipe.channels_last and placement.device.type in ("cuda", "cpu"):
-            for network in self.raw.values():
-                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for network in self.raw.values():
             network.train()
+            if recipe.channels_last:
+                channels_last(network, placement.device)
         self.average = Average(self.raw["net"], recipe.ema)
         self.networks: dict[str, nn.Module] = dict(self.raw)
         if recipe.compile:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from imgfix.errors import UsageError
 from imgfix.runtime.device import select
@@ -48,6 +49,13 @@ class Placement:
             return peak if sys.platform == "darwin" else peak * 1024
         except ImportError:  # not on Windows
             return 0
+
+
+def channels_last(network: nn.Module, device: torch.device) -> nn.Module:
+    """Keep a network's kernels channels-last, which convolutions prefer; in place. MPS does not."""
+    if device.type in ("cuda", "cpu"):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def place(device: str = "auto", precision: str = "auto") -> Placement:

@@ -15,6 +15,7 @@ from imgfix.errors import ImgfixError, UsageError
 from imgfix.nets import discriminator, repgate
 from imgfix.train import losses
 from imgfix.train.job import Batch
+from imgfix.train.placement import channels_last
 from imgfix.train.recipe import Recipe
 from imgfix.train.start import Start
 from imgfix.train.start import starting_net as start_from
@@ -78,8 +79,8 @@ class Judges:
             from imgfix import zoo
 
             self.teacher = zoo.load(recipe.teacher).net.to(device).eval().requires_grad_(False)
-            if recipe.channels_last and device.type in ("cuda", "cpu"):
-                self.teacher = self.teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if recipe.channels_last:
+                channels_last(self.teacher, device)
         elif terms.distil:
             raise UsageError("a distillation weight is given without a teacher", hint="add --teacher NAME")
 
@@ -258,11 +259,9 @@ def mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def sheet_column(pictures: list[Tensor], side: int) -> Tensor:
     """Stack pictures (1, 3, H, W) of different sizes to a column of a sample sheet, cut to `side` pixels."""
-    import torch.nn.functional as F
-
     cut = [picture[..., :side, :side].clamp(0, 1).float().cpu() for picture in pictures]
     height, width = (max(p.shape[axis] for p in cut) for axis in (-2, -1))
-    return torch.cat([F.pad(p, (0, width - p.shape[-1], 0, height - p.shape[-2])) for p in cut])
+    return torch.cat([functional.pad(p, (0, width - p.shape[-1], 0, height - p.shape[-2])) for p in cut])
 
 
 def _brought_down(taught: Tensor, result: Tensor) -> Tensor:
