@@ -110,6 +110,25 @@ def _beside(source: Path) -> list[Captioned]:
     return rows
 
 
+def read_both(sources: Iterable[str], val: str | None) -> tuple[list[Captioned], list[Captioned], list[str]]:
+    """What to train on, what to measure on (nothing without `val`), and what is left out.
+
+    Pictures of `val` that lie in `sources` too are measured on alone.
+
+    Raises:
+        InputError: no picture in `sources` or in `val`, or none that is not in both.
+    """
+    items, skipped = read_captions(sources)
+    if not val:
+        return items, [], skipped
+    apart, missing = read_captions([val])
+    measured = {item.path.resolve() for item in apart}
+    items = [item for item in items if item.path.resolve() not in measured]
+    if not items:
+        raise InputError(f"every picture is in {val}, which is measured on", hint="leave some to train on")
+    return items, apart, [*skipped, *missing]
+
+
 class CaptionedPool:
     """Decoded pictures of one size with everything that can be asked for.
 
@@ -179,13 +198,10 @@ def load_captioned(
     """Read folders into a training pool and a held-out one (`None` where nothing is held out).
 
     Raises:
-        InputError: no usable picture.
+        InputError: no usable picture, or see `read_both`.
     """
-    items, skipped = read_captions(sources)
-    if val:
-        apart, missing = read_captions([val])
-        skipped += missing
-    else:
+    items, apart, skipped = read_both(sources, val)
+    if not val:
         chosen = set(held_out([item.path for item in items], fraction)[1])
         apart = [item for item in items if item.path in chosen]
         items = [item for item in items if item.path not in chosen]

@@ -1,4 +1,4 @@
-"""Which pictures are held out for validation."""
+"""Which pictures are held out for validation, and which of them are looked at."""
 
 from __future__ import annotations
 
@@ -36,3 +36,9 @@ def held_out(files: Sequence[Path], fraction: float) -> tuple[list[Path], list[P
 def _place(name: str) -> float:
     """Hash a name to [0, 1)."""
     return int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()) / 2.0**64
+
+
+def spread(count: int, limit: int) -> list[int]:
+    """At most `limit` of `count` numbers, evenly spread."""
+    kept = min(count, limit)
+    return [index * count // kept for index in range(kept)]

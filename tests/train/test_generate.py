@@ -17,7 +17,7 @@ from imgfix.errors import InputError, UsageError
 from imgfix.nets.r3gan import CodePlanner
 from imgfix.tasks.generate import Generator, Wish
 from imgfix.train import losses
-from imgfix.train.captioned import CaptionedPool, rank_in_group, read_captions
+from imgfix.train.captioned import CaptionedPool, load_captioned, rank_in_group, read_captions
 from imgfix.train.diffaugment import augment
 from imgfix.train.job import Draw
 from imgfix.train.jobs.generate import GenerateJob
@@ -107,6 +107,17 @@ def test_channels_follow_the_pictures(tmp_path: Path, mode: str, channels: int) 
         Image.open(path).convert(mode).save(path)
     pool = CaptionedPool(read_captions([str(tmp_path)])[0], 16)
     assert pool.channels == channels and pool.picture(torch.tensor([0])).shape == (1, channels, 16, 16)
+
+
+def test_what_is_measured_on_is_not_trained_on_even_inside_the_training_folder(captioned: Path) -> None:
+    whole, none, _ = load_captioned([str(captioned)], side=16, fraction=0.0)
+    training, held, _ = load_captioned([str(captioned)], side=16, fraction=0.0, val=str(captioned / "noto"))
+    assert none is None and held is not None
+    assert {item.path.parent.name for item in held.items} == {"noto"}
+    assert len(training) == len(whole) - len(held)
+    assert not {item.path for item in training.items} & {item.path for item in held.items}
+    with pytest.raises(InputError, match="measured on"):
+        load_captioned([str(captioned / "noto")], side=16, fraction=0.0, val=str(captioned))
 
 
 def test_pictures_of_one_caption_get_numbers(captioned: Path) -> None:

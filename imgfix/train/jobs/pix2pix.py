@@ -13,12 +13,12 @@ from imgfix.nets import discriminator
 from imgfix.nets.pix2pix import Pix2Pix
 from imgfix.tasks.translate import SOURCES, prepared
 from imgfix.train import losses
-from imgfix.train.captioned import CaptionedPool, read_captions
+from imgfix.train.captioned import CaptionedPool, read_both, read_captions
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import left_out, shown, starting_net
 from imgfix.train.pool import find_pictures
 from imgfix.train.recipe import Recipe
-from imgfix.train.split import held_out
+from imgfix.train.split import held_out, spread
 
 
 class Pix2PixJob:
@@ -79,12 +79,9 @@ class Pix2PixJob:
                 )
             self.inputs, self.targets = pools[0].pixels, pools[1].pixels
         else:
-            items, self.skipped = read_captions(recipe.photos)
-            if recipe.val:
-                kept, missing = read_captions([recipe.val])
-                apart = {item.path for item in kept}
-                items, self.skipped = [*(i for i in items if i.path not in apart), *kept], [*self.skipped, *missing]
-            pool = CaptionedPool(items, recipe.crop, listen=False)
+            items, kept, self.skipped = read_both(recipe.photos, recipe.val)
+            apart = {item.path for item in kept}
+            pool = CaptionedPool([*items, *kept], recipe.crop, listen=False)
             self.skipped += pool.skipped
             pools = [pool]
             self.targets = pool.pixels
@@ -93,7 +90,8 @@ class Pix2PixJob:
         self.paths = names = [item.path for item in pools[-1].items]
         apart = apart or set(held_out(names, recipe.val_fraction)[1])
         self.training = [n for n, name in enumerate(names) if name not in apart]
-        self.held = [n for n, name in enumerate(names) if name in apart][: recipe.val_limit]
+        held = [n for n, name in enumerate(names) if name in apart]
+        self.held = [held[n] for n in spread(len(held), recipe.val_limit)]
 
     def networks(self) -> dict[str, nn.Module]:
         return {"net": self.net} | ({"discriminator": self.judge} if self.judge is not None else {})
