@@ -6,14 +6,17 @@
 no part in the training: 100 captions are chosen, and a drawn picture counts when the true picture that is nearest to it
 (by the cosine of the features, less their mean) is one of its own caption. True pictures of held-out files are judged
 in the same way, which is about the most that can be reached. The generator heard the same sound files in training,
-so sounds measure hearing, not new sounds. FID takes all held-out pictures (about 220, too few to be compared with
-published numbers) and one drawn for each of their captions and classes. Fetches inception-fid (87 MB).
+so sounds measure hearing, not new sounds; for these leave some out of the training folder's metadata.jsonl, train, and
+name the beginning of their file names with `--unheard`: then a drawing counts whose nearest true picture has any of the
+captions that the sound belongs to. FID takes all held-out pictures (about 220, too few to be compared with published
+numbers) and one drawn for each of their captions and classes. Fetches inception-fid (87 MB).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,7 +27,7 @@ from imgfix import zoo
 from imgfix.metrics import fid as frechet
 from imgfix.tasks.generate import Generator, Wish
 from imgfix.tasks.squares import on_white
-from imgfix.train.captioned import load_captioned
+from imgfix.train.captioned import CaptionedPool, load_captioned
 
 AMONG = 100
 
@@ -33,10 +36,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("captioned")
     parser.add_argument("--model", default="generate-stickers")
+    parser.add_argument("--unheard", help="sounds whose names begin so were left out of training: try these alone")
     options = parser.parse_args()
     generator = Generator(zoo.load(options.model), "cpu")
     training, held, _ = load_captioned([options.captioned], side=64, fraction=0.04)
     assert held is not None
+    if options.unheard:
+        return try_unheard(generator, training, options.unheard)
 
     kept = [n for n, item in enumerate(held.items) if item.texts]
     asked = [held.items[n] for n in kept]
@@ -77,6 +83,30 @@ def main() -> None:
     for name, value in result.items():
         print(f"{name:<30}{value:.3f}")
     print(json.dumps(result))
+
+
+def try_unheard(generator: Generator, training: CaptionedPool, beginning: str) -> None:
+    """Print how often what is drawn for a sound is nearest to a picture that the sound belongs to."""
+    owned: dict[Path, set[str]] = {}
+    for item in training.items:
+        for path in item.sounds:
+            if path.name.startswith(beginning) and item.texts:
+                owned.setdefault(path, set()).add(item.texts[0])
+    right = sorted(set().union(*owned.values()))
+    others = sorted({item.texts[0] for item in training.items if item.texts} - set(right))
+    choice = np.random.default_rng(0)
+    candidates = {*right, *(others[n] for n in choice.permutation(len(others))[: max(AMONG - len(right), AMONG // 2)])}
+    rows = [n for n, item in enumerate(training.items) if item.texts and item.texts[0] in candidates]
+    names = [training.items[n].texts[0] for n in rows]
+    bank = features(whitened(training.picture(torch.tensor(rows))))
+    drawn = features(torch.stack([pixels(generator, Wish(sound=path), 0) for path in owned]))
+    middle = bank.mean(0)
+    nearest = (F.normalize(drawn - middle, dim=1) @ F.normalize(bank - middle, dim=1).T).argmax(1).tolist()
+    for (path, texts), number in zip(owned.items(), nearest, strict=True):
+        print(f"{path.name:<24}{names[number]:<40}{'right' if names[number] in texts else ''}")
+    hits = sum(names[number] in texts for texts, number in zip(owned.values(), nearest, strict=True))
+    shares = [sum(name in texts for name in names) / len(names) for texts in owned.values()]
+    print(f"{hits} of {len(owned)} right among {len(candidates)} captions, chance {np.mean(shares):.3f}")
 
 
 def pixels(generator: Generator, wish: Wish, seed: int) -> Tensor:
