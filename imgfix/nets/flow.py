@@ -1,22 +1,27 @@
-"""Optical flow by SPyNet, and warping along a flow."""
+"""Optical flow by SPyNet or by dense inverse search, and warping along a flow."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from itertools import pairwise
 
+import cv2
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+SEARCH_SIDE = 32
+"""Frames are extended to this for dense inverse search, whose patches have 8 pixels a side at every level."""
 
-def warp(x: Tensor, flow: Tensor, *, border: str = "zeros") -> Tensor:
-    """Fetch every pixel from where its flow points to, bilinear.
+
+def warp(x: Tensor, flow: Tensor, *, border: str = "zeros", mode: str = "bilinear") -> Tensor:
+    """Fetch every pixel from where its flow points to.
 
     Args:
         x: (N, C, H, W).
         flow: (N, 2, H, W) in pixels, along x and y.
         border: `zeros` or `border`, what lies outside.
+        mode: `bilinear` or `bicubic`.
 
     Returns:
         (N, C, H, W).
@@ -25,7 +30,7 @@ def warp(x: Tensor, flow: Tensor, *, border: str = "zeros") -> Tensor:
     base = _base_grid(height, width, x.device)
     scale = flow.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)], dtype=torch.float32)
     grid = base + flow.float().permute(0, 2, 3, 1) * scale
-    return F.grid_sample(x, grid.to(x.dtype), mode="bilinear", padding_mode=border, align_corners=True)
+    return F.grid_sample(x, grid.to(x.dtype), mode=mode, padding_mode=border, align_corners=True)
 
 
 @lru_cache(maxsize=32)
@@ -36,6 +41,28 @@ def _base_grid(height: int, width: int, device: torch.device) -> Tensor:
         x = torch.linspace(-1, 1, width, device=device) if width > 1 else torch.full((1,), -1.0, device=device)
         rows, columns = torch.meshgrid(y, x, indexing="ij")
         return torch.stack((columns, rows), dim=-1)[None]
+
+
+@torch.no_grad()
+def dense_inverse_search(reference: Tensor, other: Tensor) -> Tensor:
+    """Optical flow of the luma by OpenCV's dense inverse search at full size, on the CPU, without gradients.
+
+    Kroeger, Timofte, Dai & Van Gool, "Fast Optical Flow using Dense Inverse Search" (2016), arXiv 1603.03590.
+
+    Shapes: two pictures (N, 3, H, W) in [0, 1] to (N, 2, H, W), fp32 on their device: pixels along x and y that lead
+    from the first picture into the second.
+    """
+    height, width = reference.shape[-2:]
+    room = (0, max(SEARCH_SIDE - width, 0), 0, max(SEARCH_SIDE - height, 0))
+    weights = reference.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
+    luma = torch.einsum("knchw,c->nkhw", torch.stack((reference, other)).float(), weights)
+    if any(room):
+        luma = F.pad(luma, room, mode="replicate")
+    levels = (255 * luma).round().clamp(0, 255).byte().cpu().numpy()
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)
+    flows = [torch.from_numpy(search.calc(first, second, None)) for first, second in levels]  # type: ignore[call-overload]
+    return torch.stack(flows)[:, :height, :width].permute(0, 3, 1, 2).to(reference.device)
 
 
 class FlowLevel(nn.Sequential):

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgfix.nets.flow import FlowLevel, SPyNet, warp
+from imgfix.nets.flow import dense_inverse_search, warp
 from imgfix.nets.repgate import RepConv3, RepGateTrunk, held_kernels, shrink
-
-LEVELS = 3
-FINEST = 4
-"""Input pixels along a side that share one vector of motion; it is interpolated between them."""
-MULTIPLE = FINEST * 2 ** (LEVELS - 1)
-"""Sides are extended to multiples of this inside, for the pyramid of the motion."""
-
-
-Part = Literal["result", "flow", "both"]
 
 
 class Memory(NamedTuple):
@@ -32,22 +23,11 @@ class Memory(NamedTuple):
     """The last output, (N, 3, H * scale, W * scale), not clipped."""
 
 
-class Motion(SPyNet):
-    """Flow between two frames by SPyNet without its two finest levels: each costs four times as much as the one before.
-
-    Shapes: two frames (N, 3, H, W), sides multiples of 16, to (N, 2, H, W) in pixels along x and y. Parameters: 0.72 M.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(LEVELS)
-
-    def forward(self, frame: Tensor, before: Tensor) -> Tensor:
-        flow = self.pyramid(F.avg_pool2d(frame, FINEST), F.avg_pool2d(before, FINEST))
-        return FINEST * F.interpolate(flow, scale_factor=FINEST, mode="bilinear", align_corners=False)
-
-
 class VideoGate(RepGateTrunk):
     """Upscales a clip frame by frame; each frame sees the last result and features, moved to where things are now.
+
+    The motion is measured in the input by dense inverse search, on the CPU, and not learned: what is carried gains from
+    neighbouring frames only where the motion is right to a fraction of an input pixel.
 
     The last result is moved along the motion and corrected until it would shrink to the frame itself: one step of
     iterative back-projection (Irani & Peleg 1991), which alone gathers what several frames show. A RepGate sees frame,
@@ -56,10 +36,9 @@ class VideoGate(RepGateTrunk):
     Carrying the output is FRVSR's idea (Sajjadi, Vemulapalli & Brown 2018, arXiv 1801.04590), carrying features beside
     it RLSP's (Fuoli, Gu & Timofte 2019, arXiv 1909.08080). Licence as the project's.
 
-    Shapes: (N, T, 3, H, W) in [0, 1] to (N, T, 3, H * scale, W * scale), not clipped. The part `flow` is
-    (N, T - 1, 2, H, W), the motion from each frame into the one before; `both` is result and flow. Any size.
-    Parameters (merged): 48 channels, 3 blocks: 1.01 M, of which 0.72 M are the motion; 0.31 M multiply-adds an input
-    pixel. Receptive field: without bound in time; within one frame 120 pixels or so, by the motion.
+    Shapes: (N, T, 3, H, W) in [0, 1] to (N, T, 3, H * scale, W * scale), not clipped. Any size. Parameters
+    (merged): 48 channels, 3 blocks: 0.29 M; as many multiply-adds an input pixel, and the search for the motion.
+    Receptive field: without bound in time; in space that of the motion, which is searched for from coarse to fine.
     """
 
     memory = Memory
@@ -70,40 +49,27 @@ class VideoGate(RepGateTrunk):
         self, scale: int = 4, channels: int = 48, blocks: int = 3, convolutions: int = 3, merged: bool = False
     ) -> None:
         super().__init__(scale, channels, blocks, convolutions, merged)
-        self.motion = Motion()
         self.past = RepConv3(3 * scale**2 + 3 + channels, channels, merged=merged)
         self.gate = RepConv3(channels, scale**2, merged=merged)
         shrink(self.gate, 0.03)
         shrink(self.past, 0.0)  # a picture network at first, to which the past is added as it proves useful
         with torch.no_grad():
             assert self.gate.bias is not None
-            self.gate.bias.fill_(-1.0)
+            self.gate.bias.fill_(1.5)  # the longer the clip, the more the past is worth: mostly open at first
         down, up = back_projection(scale)
         self.register_buffer("down", down, persistent=False)
         self.register_buffer("up", up, persistent=False)
 
-    def forward(self, frames: Tensor, part: Part = "result") -> Tensor | tuple[Tensor, Tensor]:
-        if part == "flow":
-            near, far = frames[:, 1:].flatten(0, 1), frames[:, :-1].flatten(0, 1)
-            return self.flow(near, far).unflatten(0, (frames.shape[0], frames.shape[1] - 1))
+    def forward(self, frames: Tensor) -> Tensor:
         memory: Memory | None = None
-        results, flows = [], []
+        results = []
         with held_kernels(self):
             for frame in frames.unbind(1):
-                result, memory, flow = self.step(frame, memory)
+                result, memory = self.step(frame, memory)
                 results.append(result)
-                flows += [] if flow is None else [flow]
-        joined = torch.stack(results, dim=1)
-        return (joined, torch.stack(flows, dim=1)) if part == "both" else joined
+        return torch.stack(results, dim=1)
 
-    def flow(self, frame: Tensor, before: Tensor) -> Tensor:
-        """The motion from a frame into the one before, (N, 3, H, W) each to (N, 2, H, W)."""
-        height, width = frame.shape[-2:]
-        room = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
-        near, far = (F.pad(x, room, mode="replicate") if any(room) else x for x in (frame, before))
-        return self.motion(near, far)[..., :height, :width]
-
-    def step(self, frame: Tensor, memory: Memory | None) -> tuple[Tensor, Memory, Tensor | None]:
+    def step(self, frame: Tensor, memory: Memory | None) -> tuple[Tensor, Memory]:
         """Upscale one frame.
 
         Args:
@@ -111,17 +77,18 @@ class VideoGate(RepGateTrunk):
             memory: of the frame before; `None` at the start of a clip.
 
         Returns:
-            the result (N, 3, H * scale, W * scale), what the next frame needs, and the flow into the frame before
-            (N, 2, H, W), `None` at the start.
+            the result (N, 3, H * scale, W * scale), and what the next frame needs.
         """
-        flow = correction = None
+        correction = None
         plain = self.repeated(frame)
         if memory is None:
             x = self.head(frame)
         else:
-            flow = self.flow(frame, memory.frame)
+            flow = dense_inverse_search(frame, memory.frame)
             large = self.scale * F.interpolate(flow, scale_factor=self.scale, mode="bilinear", align_corners=False)
-            moved = F.pixel_unshuffle(warp(memory.result, large.float(), border="border"), self.scale).to(frame.dtype)
+            # Bicubic: what is carried through many frames would blur by bilinear fetching.
+            fetched = warp(memory.result, large, border="border", mode="bicubic")
+            moved = F.pixel_unshuffle(fetched, self.scale).to(frame.dtype)
             # Channels last in memory: mixed layouts cost more than all that is computed with them.
             moved, features = (
                 t.contiguous(memory_format=torch.channels_last) for t in (moved, warp(memory.features, flow))
@@ -139,7 +106,7 @@ class VideoGate(RepGateTrunk):
             share = torch.sigmoid(self.gate(x)).repeat(1, 3, 1, 1)  # one gate for each place, equal in all colours
             result = torch.lerp(result, correction, share)
         result = F.pixel_shuffle(result + plain, self.scale)
-        return result, Memory(frame, x, result), flow
+        return result, Memory(frame, x, result)
 
 
 def back_projection(scale: int) -> tuple[Tensor, Tensor]:
@@ -176,11 +143,3 @@ def _cubic(distance: Tensor) -> Tensor:
 def reaching_two(x: Tensor, kernel: Tensor) -> Tensor:
     """Convolve by a kernel of 5 x 5, borders repeated: (N, C, H, W) to (N, C', H, W)."""
     return F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), kernel.to(x.dtype))
-
-
-def take_motion(net: VideoGate, flow: SPyNet) -> None:
-    """Take the motion from the levels of a whole SPyNet that have the same sizes; in place."""
-    skipped = len(flow.levels) - LEVELS - 2  # the finest two work at full and at half size
-    for target, source in zip(net.motion.levels, list(flow.levels)[skipped:], strict=False):
-        assert isinstance(target, FlowLevel)
-        target.load_state_dict(source.state_dict())

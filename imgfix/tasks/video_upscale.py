@@ -175,7 +175,7 @@ class Streaming(_Sequence):
 
         def part(net: nn.Module, inputs: Sequence[Tensor]) -> Sequence[Tensor]:
             kept = type(net).memory(*inputs[1:]) if len(inputs) > 1 else None  # type: ignore[attr-defined]
-            result, after, _ = net.step(inputs[0], kept)  # type: ignore[operator]
+            result, after = net.step(inputs[0], kept)  # type: ignore[operator]
             return result, after.features
 
         result, features = self.model.run(part, [frame, *(memory or [])], (scale, 1))

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgfix.nets.basicvsr import BasicVSR
-from imgfix.nets.flow import SPyNet, warp
+from imgfix.nets.flow import SPyNet, dense_inverse_search, warp
 from imgfix.nets.repgate import RepGate, merge
-from imgfix.nets.videogate import VideoGate, back_projection, reaching_two, take_motion
+from imgfix.nets.videogate import VideoGate, back_projection, reaching_two
 from imgfix.runtime.resize import resize
 
 
@@ -34,6 +34,33 @@ def test_warping_in_between_is_bilinear() -> None:
     flow[:, 0] = 0.25
     expected = 0.75 * x[..., :-1] + 0.25 * x[..., 1:]
     assert torch.allclose(warp(x, flow)[..., :-1], expected, atol=1e-6)
+
+
+def test_bicubic_warping_keeps_fine_detail_that_bilinear_blurs() -> None:
+    x = torch.sin(torch.arange(32.0) * 2 * torch.pi / 5).expand(1, 1, 8, 32)
+    flow = torch.zeros(1, 2, 8, 32)
+    flow[:, 0] = 0.5
+    expected = torch.sin((torch.arange(32.0) + 0.5) * 2 * torch.pi / 5)[4:-4]
+    linear, cubic = (warp(x, flow, mode=mode)[0, 0, 4, 4:-4] for mode in ("bilinear", "bicubic"))
+    assert float((cubic - expected).abs().max()) < 0.5 * float((linear - expected).abs().max())
+
+
+def test_dense_inverse_search_finds_a_shift_of_part_of_a_pixel() -> None:
+    cells = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0))
+    large = resize(cells, (96 * 4, 128 * 4)).clamp(0, 1)
+    one = F.avg_pool2d(large, 4)[..., 4:-4, 4:-4]
+    other = F.avg_pool2d(large.roll((-2, 6), (2, 3)), 4)[..., 4:-4, 4:-4]  # half a pixel up, one and a half right
+    flow = dense_inverse_search(torch.cat((one, other)), torch.cat((other, one)))
+    assert flow.shape == (2, 2, 88, 120)
+    for found, (right, down) in zip(flow, ((1.5, -0.5), (-1.5, 0.5)), strict=True):
+        inner = found[:, 8:-8, 8:-8].flatten(1).median(dim=1).values
+        assert torch.allclose(inner, torch.tensor([right, down]), atol=0.05)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 40)])
+def test_dense_inverse_search_takes_any_size(size: tuple[int, int]) -> None:
+    frame = torch.rand(1, 3, *size)
+    assert torch.isfinite(dense_inverse_search(frame, frame)).all()
 
 
 @pytest.mark.parametrize("size", [(32, 64), (33, 50), (7, 5)])
@@ -100,14 +127,6 @@ def test_merging_keeps_what_videogate_computes() -> None:
     twin.load_state_dict(merged.state_dict())
 
 
-def test_the_motion_starts_from_the_levels_that_see_the_same_sizes() -> None:
-    torch.manual_seed(0)
-    flow, net = SPyNet(6), VideoGate(channels=8, blocks=1, convolutions=1)
-    take_motion(net, flow)
-    for taken, level in zip(net.motion.levels, (1, 2, 3), strict=True):
-        assert torch.equal(taken[0].weight, flow.levels[level][0].weight)
-
-
 def test_back_projection_shrinks_and_enlarges_as_bicubic_resizing_does() -> None:
     torch.manual_seed(0)
     down, up = back_projection(4)
@@ -126,7 +145,7 @@ def test_a_fresh_videogate_upscales_a_first_frame_as_the_repgate_it_started_from
     net = VideoGate(channels=8, blocks=2, convolutions=1).eval()
     missing, unexpected = net.load_state_dict(still.state_dict(), strict=False)
     assert not unexpected
-    assert {name.partition(".")[0] for name in missing} == {"motion", "past", "gate"}
+    assert {name.partition(".")[0] for name in missing} == {"past", "gate"}
     frames = clip(2, 16, 20)
     with torch.inference_mode():
         assert torch.allclose(net(frames)[:, 0], still(frames[:, 0]), atol=1e-6)
@@ -135,16 +154,12 @@ def test_a_fresh_videogate_upscales_a_first_frame_as_the_repgate_it_started_from
 def test_an_open_gate_gives_the_last_result_corrected_until_it_shrinks_to_the_frame() -> None:
     net = VideoGate(channels=8, blocks=1, convolutions=1).eval()
     with torch.no_grad():
-        for parameter in net.motion.parameters():
-            parameter.zero_()
         net.gate.bias.fill_(50.0)
         large = torch.rand(1, 3, 64, 64)
         frame = resize(large, (16, 16))
-        _, memory, _ = net.step(frame, None)
-        result, _, flow = net.step(frame, memory._replace(result=large))
-        other, _, _ = net.step(frame, memory._replace(result=F.avg_pool2d(large, 5, 1, 2)))
-    assert flow is not None
-    assert float(flow.abs().max()) == 0
+        _, memory = net.step(frame, None)
+        result, _ = net.step(frame, memory._replace(result=large))
+        other, _ = net.step(frame, memory._replace(result=F.avg_pool2d(large, 5, 1, 2)))
     inner = (..., slice(16, -16), slice(16, -16))
     assert torch.allclose(result[inner], large[inner], atol=1e-4)  # nothing was missing
     blurred = resize(F.avg_pool2d(large, 5, 1, 2), (16, 16))

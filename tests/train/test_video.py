@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from imgfix import zoo
-from imgfix.errors import ImgfixError, InputError, UsageError
+from imgfix.errors import ImgfixError, InputError
 from imgfix.runtime.resize import downscale
 from imgfix.train.clips import ClipPool, load_clips
 from imgfix.train.compress import compress
@@ -207,7 +207,7 @@ def test_a_job_learns_its_own_batch_measures_itself_and_exports(clips: Path, tmp
     values = []
     for step in range(25):
         terms = job.losses("net", {"net": net}, batch, step)
-        assert set(terms) == {"pixel", "alignment"}
+        assert set(terms) == {"pixel"}
         loss = sum(terms.values(), torch.zeros(()))
         optimizer.zero_grad()
         loss.backward()
@@ -225,46 +225,3 @@ def test_a_job_learns_its_own_batch_measures_itself_and_exports(clips: Path, tmp
     assert (model.descriptor.frames, model.descriptor.causal, model.descriptor.scale) == (0, True, 4)
     with torch.inference_mode():
         assert torch.allclose(model.net(batch["clip"]), net(batch["clip"]), atol=1e-4)
-
-
-def test_the_motion_starts_from_another_networks_and_stays(clips: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    from imgfix.zoo.nets import NETS
-
-    config = {"features": 8, "blocks": 1}
-    source = NETS["basicvsr"].build(config)
-    path = tmp_path / "flow.safetensors"
-    zoo.save(path, "basicvsr", config, source.state_dict(), task="video")
-    job = job_for(clips, motion=str(path))
-    motion = job.net.motion
-    assert torch.equal(motion.levels[2][0].weight, source.flow.levels[3][0].weight)
-    assert not any(parameter.requires_grad for parameter in motion.parameters())
-    learning = job_for(clips, motion=str(path), motion_rate=0.5)
-    assert all(parameter.requires_grad for parameter in learning.net.motion.parameters())
-
-
-def test_the_motion_learns_alone_at_first_and_from_a_whole_spynet(clips: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    from imgfix.zoo.nets import NETS
-
-    config = {"features": 8, "blocks": 1}
-    path = tmp_path / "flow.safetensors"
-    zoo.save(path, "basicvsr", config, NETS["basicvsr"].build(config).state_dict(), task="video")
-    with pytest.raises(UsageError, match="motion_rate"):
-        job_for(clips, motion=str(path), motion_until=3)
-    job = job_for(clips, motion=str(path), motion_rate=1.0, motion_until=3, short_until=5, short_frames=2)
-    lengths = [job.sample(Draw(0, step, 0, 1, 2))["clip"].shape[1] for step in (2, 3, 5)]
-    assert lengths == [3, 2, 3]
-    batch, nets = job.sample(Draw(0, 0, 0, 1, 2)), {"net": job.net}
-    assert set(job.losses("net", nets, batch, 2)) == {"alignment", "motion"}
-    assert set(job.losses("net", nets, batch, 3)) == {"pixel", "alignment"}
-    optimizer = torch.optim.Adam([p for p in job.net.parameters() if p.requires_grad], lr=1e-3)
-    values = []
-    for _ in range(15):
-        loss = sum(job.losses("net", nets, batch, 0).values(), torch.zeros(()))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        values.append(float(loss.detach()))
-    assert values[-1] < values[0]
-    assert job.net.tail.weight.grad is None

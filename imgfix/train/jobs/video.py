@@ -8,15 +8,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgfix.errors import InputError, UsageError
 from imgfix.metrics.psnr import psnr
-from imgfix.nets.flow import SPyNet, warp
-from imgfix.nets.videogate import VideoGate, take_motion
 from imgfix.runtime.resize import downscale, resize
-from imgfix.train import losses
 from imgfix.train.clips import ClipPool, detail, load_clips
 from imgfix.train.compress import compress
 from imgfix.train.degrade import LIGHT, Damage, damage, gaussian_downscale
@@ -28,13 +24,13 @@ from imgfix.train.jobs.common import (
     folded,
     left_out,
     mean_of,
-    net_of,
     sheet_column,
     starting_net,
 )
 from imgfix.train.motion import render
 from imgfix.train.pool import Pool, find_pictures, load_photos
 from imgfix.train.recipe import Recipe
+from imgfix.train.split import spread
 
 Degradation = Literal["bicubic", "gaussian", "real", "mixed"]
 
@@ -61,14 +57,6 @@ class Options(Terms):
     """Chance that a sequence with real damage is also compressed as video (H.264 or MPEG-4)."""
     synthetic: float = 0.5
     """Part of the samples made by moving a camera over photos, where photos are given beside clips."""
-    alignment: float = 0.2
-    """Weight of the difference between each target and the one before it, moved along the net's motion."""
-    motion: str | None = None
-    """Catalog model or file whose SPyNet the motion of a fresh network starts from."""
-    motion_rate: float = 0.0
-    """Part of the gradient that the motion taken from there gets; 0 keeps it as it was."""
-    motion_until: int = 0
-    """Step up to which the motion alone learns: from the targets, and from the whole SPyNet of `motion`."""
     pixel_kind: Literal["l1", "charbonnier"] = "charbonnier"
     """Mean absolute error, or its smooth relative."""
     val_crop: int = 256
@@ -102,8 +90,6 @@ class VideoJob:
             recipe, device, task="video", key="videogate", config={"scale": scale}, check={"scale": scale}
         )
         self.net, self.key, self.config = start.net, start.key, start.config
-        self.teacher: SPyNet | None = None
-        self._take_motion()
         self.judges = Judges(options, recipe, device)
         self.metric = Metric(self.judges, device)
         skipped: list[str] = []
@@ -123,7 +109,7 @@ class VideoJob:
             self.clips = clips.training
         held += [
             clips.held_out.sequence(i, options.val_crop, 4 * scale)
-            for i in _spread(len(clips.held_out), recipe.val_limit)
+            for i in spread(len(clips.held_out), recipe.val_limit)
         ]
         if find_pictures(recipe.photos) and (options.synthetic or self.clips is None):
             side = round(1.5 * recipe.crop)
@@ -162,9 +148,7 @@ class VideoJob:
 
     def sample(self, draw: Draw) -> Batch:
         parts, options = [], self.options
-        # Frames in plenty where only the motion learns, which is cheap.
-        short = options.motion_until <= draw.step < options.short_until
-        frames = min(options.short_frames, options.frames) if short else options.frames
+        frames = min(options.short_frames, options.frames) if draw.step < options.short_until else options.frames
         if self.clips is not None:
             parts.append(self.clips.take(draw, frames, self.recipe.crop))
         if self.photos is not None:
@@ -180,29 +164,7 @@ class VideoJob:
     def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         if player == "discriminator":
             return self.judges.discriminator_terms(networks, batch, step)
-        clip, options = batch["clip"], self.options
-        if not isinstance(self.net, VideoGate) or not options.alignment:
-            return self.judges.net_terms(networks, batch, networks["net"](clip).flatten(0, 1), step)
-        if step < options.motion_until:
-            flows = networks["net"](clip, part="flow").flatten(0, 1).float()
-            found = {"alignment": self._misaligned(flows, batch["clip_target"])}
-            if self.teacher is not None:
-                with torch.no_grad():
-                    taught = self.teacher(clip[:, 1:].flatten(0, 1), clip[:, :-1].flatten(0, 1))
-                found["motion"] = 0.1 * (flows - taught).abs().mean()
-            return found
-        result, flows = networks["net"](clip, part="both")
-        found = self.judges.net_terms(networks, batch, result.flatten(0, 1), step)
-        aligned = self._misaligned(flows.flatten(0, 1).float(), batch["clip_target"])
-        return found | {"alignment": options.alignment * aligned}
-
-    def _misaligned(self, flows: Tensor, targets: Tensor) -> Tensor:
-        """How far each target is from the one before it, moved along the flows of the small frames."""
-        large = self.options.scale * F.interpolate(
-            flows, scale_factor=self.options.scale, mode="bilinear", align_corners=False
-        )
-        moved = warp(targets[:, :-1].flatten(0, 1), large, border="border")
-        return losses.charbonnier(moved, targets[:, 1:].flatten(0, 1))
+        return self.judges.net_terms(networks, batch, networks["net"](batch["clip"]).flatten(0, 1), step)
 
     def validate(self, net: nn.Module) -> Validation:
         rows, results = [], []
@@ -250,34 +212,6 @@ class VideoJob:
 
     def facts(self) -> list[str]:
         return list(self._facts)
-
-    def _take_motion(self) -> None:
-        """Start the motion of a fresh network from another's SPyNet, and let it learn less or not at all."""
-        if not isinstance(self.net, VideoGate) or self.options.motion is None or self._goes_on():
-            return
-        from imgfix import zoo
-
-        if self.options.motion_until and not self.options.motion_rate:
-            raise UsageError(
-                f"video.motion_until = {self.options.motion_until}, but with video.motion_rate = 0 the motion taken"
-                f" from {self.options.motion} stays as it is",
-                hint="set motion_rate above 0, or leave motion_until out",
-            )
-        source = zoo.load(self.options.motion).net
-        if not isinstance(flow := getattr(source, "flow", None), SPyNet):
-            raise UsageError(f"video.motion = {self.options.motion}: there is no SPyNet in it")
-        take_motion(self.net, flow)
-        self.teacher = flow.to(self.device).eval().requires_grad_(False)
-        self._facts.append(f"motion from {self.options.motion}")
-        for parameter in self.net.motion.parameters():
-            if self.options.motion_rate:
-                parameter.register_hook(lambda gradient: gradient * self.options.motion_rate)
-            else:
-                parameter.requires_grad_(False)
-
-    def _goes_on(self) -> bool:
-        """Whether the network was a videogate before, and brings its motion; one for pictures brings none."""
-        return self.recipe.model is not None and net_of(self.recipe.model) == "videogate"
 
     def _filmed(self, photos: Pool, draw: Draw, frames: int) -> Tensor:
         # Of two places the one with more detail, as with clips.
@@ -334,9 +268,3 @@ class VideoJob:
 
 def _seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def _spread(count: int, limit: int) -> list[int]:
-    """At most `limit` of `count` numbers, evenly spread."""
-    kept = min(count, limit)
-    return [index * count // kept for index in range(kept)]
