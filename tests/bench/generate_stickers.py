@@ -100,8 +100,7 @@ def try_unheard(generator: Generator, training: CaptionedPool, beginning: str) -
     names = [training.items[n].texts[0] for n in rows]
     bank = features(whitened(training.picture(torch.tensor(rows))))
     drawn = features(torch.stack([pixels(generator, Wish(sound=path), 0) for path in owned]))
-    middle = bank.mean(0)
-    nearest = (F.normalize(drawn - middle, dim=1) @ F.normalize(bank - middle, dim=1).T).argmax(1).tolist()
+    nearest = nearest_of(drawn, bank)
     for (path, texts), number in zip(owned.items(), nearest, strict=True):
         print(f"{path.name:<24}{names[number]:<40}{'right' if names[number] in texts else ''}")
     hits = sum(names[number] in texts for texts, number in zip(owned.values(), nearest, strict=True))
@@ -124,13 +123,17 @@ def features(pictures: Tensor) -> Tensor:
     return frechet.features(pictures.split(8))
 
 
+def nearest_of(found: Tensor, rows: Tensor) -> list[int]:
+    """For each of some features the number of the row that is nearest, by the cosine less the rows' mean."""
+    middle = rows.mean(0)
+    return (F.normalize(found - middle, dim=1) @ F.normalize(rows - middle, dim=1).T).argmax(1).tolist()
+
+
 def precision(found: Tensor, names: list[str], bank: dict[str, Tensor]) -> float:
     """How often the nearest true picture is one of the right caption."""
     texts = [text for text, rows in bank.items() for _ in rows]
     rows = torch.cat(list(bank.values()))
-    middle = rows.mean(0)
-    scores = F.normalize(found - middle, dim=1) @ F.normalize(rows - middle, dim=1).T
-    nearest = [texts[n] for n in scores.argmax(1).tolist()]
+    nearest = [texts[n] for n in nearest_of(found, rows)]
     return sum(one == name for one, name in zip(nearest, names, strict=True)) / len(names)
 
 

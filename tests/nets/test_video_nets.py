@@ -160,6 +160,7 @@ def test_an_open_gate_gives_the_last_result_corrected_until_it_shrinks_to_the_fr
         _, memory = net.step(frame, None)
         result, _ = net.step(frame, memory._replace(result=large))
         other, _ = net.step(frame, memory._replace(result=F.avg_pool2d(large, 5, 1, 2)))
+    assert float(dense_inverse_search(frame, memory.frame).abs().max()) == 0
     inner = (..., slice(16, -16), slice(16, -16))
     assert torch.allclose(result[inner], large[inner], atol=1e-4)  # nothing was missing
     blurred = resize(F.avg_pool2d(large, 5, 1, 2), (16, 16))
