@@ -1,8 +1,8 @@
 """Temporal warping error of a video: how much it flickers where the reference only moves.
 
 Lai, Huang, Wang, Shechtman, Yumer, Yang, "Learning Blind Video Temporal Consistency" (2018), arXiv 1808.00449. The flow
-is that of the reference frames, by OpenCV's dense inverse search (Kroeger et al. 2016, arXiv 1603.03590); what is
-hidden in one frame is left out by the forward-backward check of Ruder, Dosovitskiy, Brox (2016), arXiv 1604.08610.
+is that of the reference frames, by dense inverse search; what is hidden in one frame is left out by the
+forward-backward check of Ruder, Dosovitskiy, Brox (2016), arXiv 1604.08610.
 """
 
 from __future__ import annotations
@@ -10,16 +10,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from imgfix.runtime.motion import dense_inverse_search
+
 
 def to_grey(frame: np.ndarray) -> np.ndarray:
     """(H, W, 3) in [0, 1] -> (H, W) uint8, which is what the flow works on."""
     return cv2.cvtColor((frame * 255 + 0.5).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-
-
-def flow(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Motion from one grey frame to another: (H, W, 2) float32, pixels along x and y."""
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return search.calc(source, target, None)  # type: ignore[call-overload]
 
 
 def warp(values: np.ndarray, motion: np.ndarray) -> np.ndarray:
@@ -52,7 +48,7 @@ def warping_error(
     Returns NaN when nothing is visible in both (a cut).
     """
     first, second = to_grey(reference_before), to_grey(reference_after)
-    forward, backward = flow(first, second), flow(second, first)
+    forward, backward = dense_inverse_search(first, second), dense_inverse_search(second, first)
     seen = visible(forward, backward)
     if not seen.any():
         return float("nan")

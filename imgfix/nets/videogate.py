@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from imgfix.nets.flow import dense_inverse_search, warp
+from imgfix.nets.flow import dense_inverse_search, fetch_cubic, warp
 from imgfix.nets.repgate import RepConv3, RepGateTrunk, held_kernels, shrink
 
 
@@ -85,10 +85,8 @@ class VideoGate(RepGateTrunk):
             x = self.head(frame)
         else:
             flow = dense_inverse_search(frame, memory.frame)
-            large = self.scale * F.interpolate(flow, scale_factor=self.scale, mode="bilinear", align_corners=False)
             # Bicubic: what is carried through many frames would blur by bilinear fetching.
-            fetched = warp(memory.result, large, border="border", mode="bicubic")
-            moved = F.pixel_unshuffle(fetched, self.scale).to(frame.dtype)
+            moved = F.pixel_unshuffle(fetch_cubic(memory.result, flow), self.scale).to(frame.dtype)
             # Channels last in memory: mixed layouts cost more than all that is computed with them.
             moved, features = (
                 t.contiguous(memory_format=torch.channels_last) for t in (moved, warp(memory.features, flow))

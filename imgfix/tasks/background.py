@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from imgfix.runtime.motion import dense_inverse_search
+
 FLOW_SIDE = 720  # longest side of the frames that motion is measured on
 RIM = 14  # pixels at that size around a hole into which dense inverse search smears the motion of its contents
 DISAGREE = 1.0  # pixels at that size by which there and back may differ
@@ -70,12 +72,9 @@ def hidden(mask: np.ndarray) -> np.ndarray:
 def measure(one: np.ndarray, two: np.ndarray, hole_one: np.ndarray, hole_two: np.ndarray) -> Steps:
     """Motion of the background between two frames: (h, w) uint8 luma and (h, w) bool holes.
 
-    By OpenCV's dense inverse search (Kroeger et al. 2016, arXiv 1603.03590). Inside a hole it is that of the
-    surroundings, continued smoothly.
+    By dense inverse search. Inside a hole it is that of the surroundings, continued smoothly.
     """
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    there = search.calc(one, two, None)  # type: ignore[call-overload]
-    back = search.calc(two, one, None)  # type: ignore[call-overload]
+    there, back = dense_inverse_search(one, two), dense_inverse_search(two, one)
     agree = _agree(there, back), _agree(back, there)
     # What disagrees is hidden in the other frame, or measured wrongly: neither may be carried into the hole.
     there = spread(there, agree[0] & ~hole_one)

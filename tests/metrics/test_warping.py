@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from imgfix.metrics.warping import flow, to_grey, warping_error
+from imgfix.metrics.warping import to_grey, warping_error
+from imgfix.runtime.motion import dense_inverse_search
 
 
 def moving(shift: int) -> np.ndarray:
@@ -15,7 +16,7 @@ def moving(shift: int) -> np.ndarray:
 
 
 def test_the_flow_follows_a_shift() -> None:
-    motion = flow(to_grey(moving(0)), to_grey(moving(3)))
+    motion = dense_inverse_search(to_grey(moving(0)), to_grey(moving(3)))
     assert np.median(motion[20:60, 20:90], axis=(0, 1)).tolist() == pytest.approx([-3, 0], abs=0.2)
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgfix.nets.basicvsr import BasicVSR
-from imgfix.nets.flow import SPyNet, dense_inverse_search, warp
+from imgfix.nets.flow import SPyNet, dense_inverse_search, fetch_cubic, warp
 from imgfix.nets.repgate import RepGate, merge
 from imgfix.nets.videogate import VideoGate, back_projection, reaching_two
 from imgfix.runtime.resize import resize
@@ -43,6 +43,16 @@ def test_bicubic_warping_keeps_fine_detail_that_bilinear_blurs() -> None:
     expected = torch.sin((torch.arange(32.0) + 0.5) * 2 * torch.pi / 5)[4:-4]
     linear, cubic = (warp(x, flow, mode=mode)[0, 0, 4, 4:-4] for mode in ("bilinear", "bicubic"))
     assert float((cubic - expected).abs().max()) < 0.5 * float((linear - expected).abs().max())
+
+
+@pytest.mark.parametrize(("height", "width"), [(5, 7), (1, 3)])
+def test_fetching_with_and_without_gradients_is_the_same(height: int, width: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(2, 3, 4 * height, 4 * width, generator=draw)
+    flow = 2 * torch.randn(2, 2, height, width, generator=draw)  # beyond the borders, too
+    expected = fetch_cubic(x.clone().requires_grad_(), flow)
+    assert expected.requires_grad
+    assert torch.allclose(fetch_cubic(x, flow), expected, atol=1e-3)
 
 
 def test_dense_inverse_search_finds_a_shift_of_part_of_a_pixel() -> None:
