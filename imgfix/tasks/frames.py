@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from imgfix.errors import ModelError
 from imgfix.runtime.engine import Engine
 from imgfix.tasks.sequence import Made, Restart, SequenceTask
 from imgfix.tasks.upscale import Estimate, Upscale, UpscaleOptions, target_size, upscale
@@ -59,19 +57,14 @@ def sequence_for(
     """What upscales a clip with frames of this size by the engine's model.
 
     multiple: what width and height of the result have to be multiples of; the size asked for is rounded to it.
-    Raises ModelError: the model wants several frames at once, and nothing here runs such.
+    Raises as `video_upscale.open_sequence`.
     """
     fitted = _rounded(engine, options, width, height, multiple)
     if engine.descriptor.frames == 1:
         return FrameByFrame(engine, fitted)
-    if importlib.util.find_spec("imgfix.tasks.video_upscale") is None:
-        raise ModelError(
-            f"{engine.descriptor.name} works on several frames at once, which this version cannot run",
-            hint="choose a model that takes single frames: imgfix weights list",
-        )
-    module = importlib.import_module("imgfix.tasks.video_upscale")
-    task: SequenceTask = module.open_sequence(engine, fitted)
-    return task
+    from imgfix.tasks.video_upscale import open_sequence
+
+    return open_sequence(engine, fitted)
 
 
 def _rounded(

@@ -1,13 +1,15 @@
 """Clips: memory over a long one, stages at once against one after the other, what comes on top of inference, kills.
 
-    python tests/bench/video.py memory [--frames 2000]
+    python tests/bench/video.py memory [--frames 2000] [--model MODEL]
     python tests/bench/video.py overlap [--model photo-x4] [--size 160x96] [--frames 40] [--turns 5]
-    python tests/bench/video.py kill [--times 10]
+    python tests/bench/video.py kill [--times 10] [--frames 600] [--model MODEL]
 
-`memory` runs a clip through a tiny network and prints the resident memory around its first and its last 200 frames.
+Without a model, `memory` and `kill` take a tiny network.
+`memory` runs a clip through it and prints the resident memory around its first and its last 200 frames.
 `overlap` prints the wall time of a clip as `imgfix upscale` does it, of the same work one stage after the other, and of
-the network alone on the same frames. `kill` ends the command with SIGKILL at random moments while it works, which
-its journal tells, takes it up again, and compares the frames with those of a run that nobody disturbed.
+the network alone on the same frames (of a network for clips: with its rounding to bytes). `kill` ends the command
+with SIGKILL at random moments while it works, which its journal tells, takes it up again, and compares the frames with
+those of a run that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -83,17 +85,17 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def memory(frames: int, size: tuple[int, int], folder: Path) -> int:
+def memory(model: str | None, frames: int, size: tuple[int, int], folder: Path) -> int:
     from imgfix.tasks.clip import Clip
-    from imgfix.tasks.frames import FrameByFrame
+    from imgfix.tasks.frames import sequence_for
     from imgfix.tasks.upscale import UpscaleOptions
 
     source = make_clip(folder / "a.mp4", frames, size)
-    engine = engine_of(str(tiny_weights(folder / "tiny-x2.safetensors")))
+    engine = engine_of(model or str(tiny_weights(folder / "tiny-x2.safetensors")))
     held: list[int] = []
     start = time.perf_counter()
     Clip(source, folder / "b.mp4").run(
-        FrameByFrame(engine, UpscaleOptions()), {}, progress=lambda done, total: held.append(resident())
+        sequence_for(engine, UpscaleOptions(), *size), {}, progress=lambda done, total: held.append(resident())
     )
     seconds = time.perf_counter() - start
     first, last = max(held[1:201]), max(held[-200:])
@@ -110,24 +112,27 @@ def overlap(model: str, frames: int, size: tuple[int, int], turns: int, folder: 
 
     from imgfix.media.video.reader import Reader
     from imgfix.tasks import clip as clips
-    from imgfix.tasks.frames import FrameByFrame
+    from imgfix.tasks.frames import sequence_for
     from imgfix.tasks.upscale import UpscaleOptions
 
     source = make_clip(folder / "a.mp4", frames, size)
     engine = engine_of(model)
-    pictures = [
-        torch.from_numpy(frame.pixels).permute(2, 0, 1)[None].float() / 255 for frame in Reader(source).frames()
-    ]
-    engine.run(pictures[0])
-    task = FrameByFrame(engine, UpscaleOptions())
+    single = engine.descriptor.frames == 1
+    decoded = [frame.pixels for frame in Reader(source).frames()]
+    pictures = [torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255 for pixels in decoded]
+    task = sequence_for(engine, UpscaleOptions(), *size)
     at_once = clips._ahead
 
     def one_by_one(task: Any, given: Iterator[np.ndarray], restart: Any) -> Any:
         return iter(list(task.run(iter(list(given)), restart)))
 
     def alone() -> None:
-        for picture in pictures:
-            engine.run(picture)
+        if single:
+            for picture in pictures:
+                engine.run(picture)
+        else:
+            for _ in task.run(iter(decoded)):
+                pass
 
     def whole(way: Any, name: str) -> None:
         clips._ahead = way
@@ -140,6 +145,7 @@ def overlap(model: str, frames: int, size: tuple[int, int], turns: int, folder: 
     }
     wall: dict[str, list[float]] = {name: [] for name in works}
     busy: dict[str, list[float]] = {name: [] for name in works}
+    alone()
     for _ in range(turns):
         for name, work in works.items():
             begin, used = time.perf_counter(), time.process_time()
@@ -174,12 +180,12 @@ def hashes(path: Path) -> list[str]:
     return found
 
 
-def kill(times: int, frames: int, size: tuple[int, int], folder: Path) -> int:
+def kill(model: str | None, times: int, frames: int, size: tuple[int, int], folder: Path) -> int:
     from imgfix.media.video.segments import LENGTH
 
     source = make_clip(folder / "a.mp4", frames, size)
-    weights = tiny_weights(folder / "tiny-x2.safetensors")
-    command = [sys.executable, "-m", "imgfix", "upscale", str(source), "--model", str(weights), "-q"]
+    weights = model or str(tiny_weights(folder / "tiny-x2.safetensors"))
+    command = [sys.executable, "-m", "imgfix", "upscale", str(source), "--model", weights, "-q"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     whole, parts = folder / "whole.mp4", folder / "parts.mp4"
     subprocess.run([*command, "-o", str(whole)], env=environment, check=True)
@@ -243,7 +249,7 @@ def main() -> int:
     parser.add_argument("what", choices=["memory", "overlap", "kill"])
     parser.add_argument("--frames", type=int)
     parser.add_argument("--size", default="160x96")
-    parser.add_argument("--model", default="photo-x4")
+    parser.add_argument("--model")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--times", type=int, default=10)
     arguments = parser.parse_args()
@@ -251,10 +257,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if arguments.what == "memory":
-            return memory(arguments.frames or 2000, (width, height), folder)
+            return memory(arguments.model, arguments.frames or 2000, (width, height), folder)
         if arguments.what == "overlap":
-            return overlap(arguments.model, arguments.frames or 40, (width, height), arguments.turns, folder)
-        return kill(arguments.times, arguments.frames or 600, (width, height), folder)
+            return overlap(
+                arguments.model or "photo-x4", arguments.frames or 40, (width, height), arguments.turns, folder
+            )
+        return kill(arguments.model, arguments.times, arguments.frames or 600, (width, height), folder)
 
 
 if __name__ == "__main__":
