@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -31,6 +31,7 @@ class Learner:
         self.raw = job.networks()
         if "net" not in self.raw:
             raise UsageError(f"the {recipe.kind} job has no network called 'net'")
+        freeze(self.raw["net"], recipe.freeze)
         for network in self.raw.values():
             network.train()
             if recipe.channels_last:
@@ -41,7 +42,7 @@ class Learner:
             self.networks = {name: torch.compile(network) for name, network in self.raw.items()}  # type: ignore[misc]
         self.trainable = {name: [p for p in n.parameters() if p.requires_grad] for name, n in self.raw.items()}
         if not self.trainable["net"]:
-            raise UsageError("nothing to train: no parameter of the network requires a gradient")
+            raise UsageError("nothing to train: no parameter of the network requires a gradient", hint="freeze less")
         self.optimizers = {name: self._optimizer(name) for name in self.raw}
         self.scaler = torch.amp.GradScaler(placement.device.type, enabled=placement.precision == "fp16")
         self.step = 0
@@ -137,6 +138,21 @@ class Learner:
         kind = torch.optim.AdamW if self.recipe.optimizer == "adamw" else torch.optim.Adam
         fused = True if self.placement.device.type == "cuda" else None
         return kind(groups, lr=self._peak(name), betas=self.recipe.betas, fused=fused)
+
+
+def freeze(network: nn.Module, parts: Sequence[str]) -> None:
+    """Let the parameters whose names are, or begin with, one of these stay as they are.
+
+    Raises:
+        UsageError: the network has no such part; names its own.
+    """
+    for part in parts:
+        held = [p for name, p in network.named_parameters() if name == part or name.startswith(f"{part}.")]
+        if not held:
+            own = dict.fromkeys(name.split(".")[0] for name, _ in network.named_parameters())
+            raise UsageError(f"freeze = {part}: the network has no such part", hint=f"it has {', '.join(own)}")
+        for parameter in held:
+            parameter.requires_grad_(False)
 
 
 def load_weights(network: nn.Module, weights: Mapping[str, Tensor], origin: str) -> None:

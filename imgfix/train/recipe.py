@@ -44,6 +44,8 @@ class Recipe:
     """Architecture of a fresh network; each kind has its default."""
     net_config: dict[str, Any] = field(default_factory=dict)
     """Hyper-parameters of the fresh network (`--set net_config.features=48`)."""
+    freeze: tuple[str, ...] = ()
+    """Parts of the network that stay as they are, by the beginnings of their parameters' names (`layers`, `head.0`)."""
     teacher: str | None = None
     """Catalog model or file whose outputs the network learns to match (distillation)."""
 

@@ -152,6 +152,22 @@ def test_fine_tuning_starts_from_the_given_model_and_measures_it_first(recipe_of
         run_training(recipe_of(model=str(model), net="srvgg"), tmp_path / "third")
 
 
+def test_what_is_frozen_stays_and_the_rest_learns(recipe_of: Make, tmp_path: Path) -> None:
+    run_training(recipe_of(steps=5), tmp_path / "first")
+    first = tmp_path / "first" / "model.safetensors"
+    names = list(read_tensors(first))
+    frozen = ".".join(names[0].split(".")[:2])
+    run_training(recipe_of(model=str(first), freeze=(frozen,), export="last"), tmp_path / "second")
+    start, end = read_tensors(first), load_checkpoint(tmp_path / "second" / "checkpoint.pt")["networks"]["net"]
+    for name, tensor in end.items():
+        assert torch.equal(tensor, start[name].float()) == name.startswith(f"{frozen}."), name
+    with pytest.raises(UsageError, match="freeze = tail: the network has no such part") as caught:
+        run_training(recipe_of(freeze=("tail",)), tmp_path / "third")
+    assert caught.value.hint == f"it has {names[0].split('.')[0]}"
+    with pytest.raises(UsageError, match="nothing to train"):
+        run_training(recipe_of(freeze=(names[0].split(".")[0],)), tmp_path / "fourth")
+
+
 def test_a_model_of_another_scale_is_refused(recipe_of: Make, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="scale is 3, but this training needs 2"):
         run_training(recipe_of(**{"net_config.scale": 3}), tmp_path / "run")
