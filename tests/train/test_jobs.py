@@ -116,6 +116,35 @@ def test_pairs_can_replace_made_damage(photos: Path, tmp_path: Path) -> None:
     assert batch["input"].shape == (2, 3, 24, 24) and batch["target"].shape == (2, 3, 48, 48)
 
 
+@pytest.mark.parametrize(
+    ("only", "deviation"),
+    [({"only_noise": 1.0}, 20.0), ({"only_noise": 0.0, "only_jpeg": 1.0}, 24.0), ({"only_noise": 0.0}, 26.0)],
+)
+def test_a_blind_denoiser_is_told_how_far_off_its_level_is(
+    photos: Path, only: dict[str, float], deviation: float
+) -> None:
+    fixed = {"sigma": (20.0, 20.0), "quality": (10.0, 10.0), "shot": 0.0, "only_jpeg": 0.0} | only
+    net = {"features": 8, "convolutions": 3, "estimator": 8, "hints": 2}
+    job = job_for("restore", photos, net="blindffdnet", net_config=net, level=0.5, **fixed)
+    networks = job.networks()
+    batch = job.sample(Draw(0, 0, 0, 1, 2))
+    assert batch["level"].flatten().tolist() == pytest.approx(2 * [deviation / 255])  # 26: of 10 and 24 together
+    off = job.losses("net", networks, batch, 0)["level"]
+    levels = networks["net"].levels(batch["input"])[:, :1]  # type: ignore[operator]
+    assert float(off.detach()) == pytest.approx(
+        0.5 * float(((levels.detach() * 255 + 2) / (deviation + 2)).log().abs().mean())
+    )
+    off.backward()
+    assert all(p.grad is not None for p in networks["net"].estimate.parameters())  # type: ignore[union-attr]
+    with pytest.raises(UsageError, match="gateunet finds no level"):
+        job_for("restore", photos, level=0.5)
+    with pytest.raises(UsageError, match="level does not go with pairs"):
+        job_for(
+            "restore", photos, net="blindffdnet", net_config=net, level=0.5,
+            photos=(), input=str(photos), target=str(photos),
+        )  # fmt: skip
+
+
 def test_a_network_of_another_scale_starts_from_what_fits(photos: Path, tmp_path: Path) -> None:
     first = job_for("upscale", photos)
     identity = first.identity()

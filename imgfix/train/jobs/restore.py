@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
+from imgfix.nets.ffdnet import BlindFFDNet
 from imgfix.runtime.resize import round_to_bytes
+from imgfix.tasks.restore import level_of_quality
 from imgfix.train.degrade import jpeg
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
@@ -45,10 +47,15 @@ class Options(Terms):
     """Part of the noise that grows with brightness, as a sensor's does."""
     grey: float = 0.15
     """Part of the samples that are grey."""
+    level: float = 0.0
+    """Weight of the ratio by which the level is off that a BlindFFDNet finds. True is the noise's deviation, and for
+    JPEG the level at which FFDNet does best."""
     val_crop: int = 384
     """Largest side of a validation picture."""
 
 
+FAINT = 2 / 255
+"""Added to both levels before their ratio is taken: what differs below it is of no weight."""
 DEFAULTS = {"crop": 128, "batch": 16, "lr": 5e-4}
 
 
@@ -64,6 +71,10 @@ class RestoreJob:
         self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
         start, self._facts = starting_net(recipe, device, task="restore", key="gateunet", config={}, check={"scale": 1})
         self.net, self.key, self.config = start.net, start.key, start.config
+        if self.options.level and not isinstance(self.net, BlindFFDNet):
+            raise UsageError(f"level = {self.options.level}: {self.key} finds no level", hint="leave level out")
+        if self.options.level and recipe.input:
+            raise UsageError("level does not go with pairs, whose damage is not known", hint="leave level out")
         if recipe.crop % 16:
             raise UsageError(f"crop = {recipe.crop}: must be a multiple of 16")
         self.judges = Judges(self.options, recipe, device)
@@ -118,15 +129,20 @@ class RestoreJob:
             windows = low.windows(draw, crop)
             return {"input": low.take(windows, crop), "target": high.take(windows, crop)}
         target = self.training.take(self.training.windows(draw, crop + 8), crop + 8)
-        target, damaged = spoil(target, self.options, draw.cpu_generator, draw.generator)
+        target, damaged, level = spoil(target, self.options, draw.cpu_generator, draw.generator)
         top, left = torch.randint(0, 8, (2,), generator=draw.cpu_generator).tolist()
         rows, columns = slice(top, top + crop), slice(left, left + crop)
-        return {"input": damaged[..., rows, columns], "target": target[..., rows, columns]}
+        return {"input": damaged[..., rows, columns], "target": target[..., rows, columns], "level": level}
 
     def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         if player == "discriminator":
             return self.judges.discriminator_terms(networks, batch, step)
-        return self.judges.net_terms(networks, batch, networks["net"](batch["input"]), step)
+        terms = self.judges.net_terms(networks, batch, networks["net"](batch["input"]), step)
+        if self.options.level:
+            assert isinstance(self.net, BlindFFDNet)
+            found, true = self.net.levels(batch["input"])[:, :1].float(), batch["level"]
+            terms["level"] = self.options.level * ((found + FAINT) / (true + FAINT)).log().abs().mean()
+        return terms
 
     def validate(self, net: nn.Module) -> Validation:
         metrics: dict[str, float] = {}
@@ -160,7 +176,7 @@ class RestoreJob:
         return list(self._facts)
 
 
-def spoil(x: Tensor, options: Options, cpu: torch.Generator, device: torch.Generator) -> tuple[Tensor, Tensor]:
+def spoil(x: Tensor, options: Options, cpu: torch.Generator, device: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Add noise, JPEG damage or both.
 
     Args:
@@ -170,7 +186,8 @@ def spoil(x: Tensor, options: Options, cpu: torch.Generator, device: torch.Gener
         device: draws the noise, on the device of `x`.
 
     Returns:
-        the target (some samples turned grey) and the damaged batch on the 8-bit grid, both like `x`.
+        the target (some samples turned grey) and the damaged batch on the 8-bit grid, both like `x`; and how strong
+        the damage is, as the deviation of noise (N, 1, 1, 1).
     """
     count = x.shape[0]
     grey, kind, shot, coarse = torch.rand(4, count, generator=cpu)
@@ -187,14 +204,16 @@ def spoil(x: Tensor, options: Options, cpu: torch.Generator, device: torch.Gener
     noise = torch.randn(x.shape, generator=device, device=x.device)
     noise = torch.where(is_grey | (coarse < 0.15), noise[:, :1], noise)
     level = torch.where(shot < options.shot, (2 * x.clamp(0, 1)).sqrt(), torch.ones_like(x))
-    noisy = x + noise * sigma * level
-    noisy = torch.where(kind >= options.only_noise + options.only_jpeg, x + 0.5 * (noisy - x), noisy)
-    noisy = torch.where((kind >= options.only_noise) & (kind < options.only_noise + options.only_jpeg), x, noisy)
+    has_jpeg, has_both = kind >= options.only_noise, kind >= options.only_noise + options.only_jpeg
+    part = torch.where(has_both, 0.5, torch.where(has_jpeg, 0.0, 1.0))
+    noisy = x + part * noise * sigma * level
     # Synthetic noise in the tests of the field is neither clipped nor rounded; in files it is both.
     rounded = round_to_bytes(noisy)
     compressed = jpeg(rounded, quality.to(x.device), half.to(x.device))
     kept = torch.where((coarse > 0.5) & ~is_grey, noisy, rounded)
-    return x, torch.where(kind < options.only_noise, kept, compressed)
+    artefacts = x.new_tensor([level_of_quality(q) / 255 for q in quality.tolist()])[:, None, None, None]
+    strength = torch.hypot(part * sigma * level.mean((1, 2, 3), keepdim=True), artefacts * has_jpeg)
+    return x, torch.where(has_jpeg, compressed, kept), strength
 
 
 def _noisy(picture: Tensor, sigma: float, seed: int) -> Tensor:
