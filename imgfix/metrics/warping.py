@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from imgfix.runtime.motion import dense_inverse_search
+from imgfix.runtime.motion import dense_inverse_search, fetch
 
 
 def to_grey(frame: np.ndarray) -> np.ndarray:
@@ -18,18 +18,10 @@ def to_grey(frame: np.ndarray) -> np.ndarray:
     return cv2.cvtColor((frame * 255 + 0.5).astype(np.uint8), cv2.COLOR_RGB2GRAY)
 
 
-def warp(values: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """Fetch every pixel from where its motion points to, bilinear: (H, W, C) -> (H, W, C)."""
-    height, width = motion.shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    x, y = x + motion[..., 0], y + motion[..., 1]
-    return cv2.remap(values.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
 def visible(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
     """Where a pixel is seen in both frames: (H, W) bool."""
     height, width = forward.shape[:2]
-    returned = warp(backward, forward)
+    returned = fetch(backward, forward)
     apart = np.square(forward + returned).sum(2)
     length = np.square(forward).sum(2) + np.square(returned).sum(2)
     x, y = np.meshgrid(np.arange(width), np.arange(height))
@@ -52,5 +44,5 @@ def warping_error(
     seen = visible(forward, backward)
     if not seen.any():
         return float("nan")
-    difference = np.square(before - warp(after, forward)).mean(2)
+    difference = np.square(before - fetch(after.astype(np.float32), forward)).mean(2)
     return float(difference[seen].mean())

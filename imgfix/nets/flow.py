@@ -6,7 +6,6 @@ from functools import lru_cache
 from itertools import pairwise
 
 import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -55,24 +54,10 @@ def fetch_cubic(x: Tensor, flow: Tensor) -> Tensor:
         return warp(x, scale * large, border="border", mode="bicubic")
     fetched = []
     for picture, one in zip(x.movedim(1, 3), flow.movedim(1, 3), strict=True):
-        places = cv2.resize(one.numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
-        places *= scale
-        places += _places(height, width)
-        found = cv2.remap(
-            picture.numpy(),
-            places,
-            None,
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,  # type: ignore[call-overload]
-        )
+        large = scale * cv2.resize(one.numpy(), (width, height), interpolation=cv2.INTER_LINEAR)
+        found = motion.fetch(picture.numpy(), large, cubic=True)
         fetched.append(torch.from_numpy(found).view(height, width, -1))
     return torch.stack(fetched).movedim(3, 1)
-
-
-@lru_cache(maxsize=4)
-def _places(height: int, width: int) -> np.ndarray:
-    """Where each pixel itself lies, along x and y: (H, W, 2)."""
-    return np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)
 
 
 @lru_cache(maxsize=32)

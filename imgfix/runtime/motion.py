@@ -1,4 +1,4 @@
-"""Motion between two frames, by OpenCV's dense inverse search."""
+"""Motion between two frames, by OpenCV's dense inverse search, and fetching along it."""
 
 from __future__ import annotations
 
@@ -24,3 +24,32 @@ def dense_inverse_search(source: np.ndarray, target: np.ndarray, *, fine: bool =
         search.setFinestScale(0)
         search.setVariationalRefinementAlpha(10.0)
     return search.calc(source, target, None)  # type: ignore[call-overload]
+
+
+def fetch(
+    values: np.ndarray,
+    flow: np.ndarray,
+    outside: float | None = None,
+    origin: tuple[int, int] = (0, 0),
+    *,
+    cubic: bool = False,
+) -> np.ndarray:
+    """Values at the places that a flow points to; beyond the border its nearest value, or `outside`.
+
+    Args:
+        values: (H, W) or (H, W, C).
+        flow: (h, w, 2), pixels along x and y.
+        outside: what lies beyond the border; `None`: the nearest value.
+        origin: row and column of `values` at which the part begins that the flow is of.
+        cubic: fetches by bicubic instead of bilinear.
+
+    Returns:
+        (h, w) or (h, w, C) of the type of `values`.
+    """
+    height, width = flow.shape[:2]
+    x = flow[..., 0] + np.arange(origin[1], origin[1] + width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(origin[0], origin[0] + height, dtype=np.float32)[:, None]
+    kind = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    if outside is None:
+        return cv2.remap(values, x, y, kind, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(values, x, y, kind, borderMode=cv2.BORDER_CONSTANT, borderValue=outside)

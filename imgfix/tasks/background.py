@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from imgfix.runtime.motion import dense_inverse_search
+from imgfix.runtime.motion import dense_inverse_search, fetch
 
 FLOW_SIDE = 720  # longest side of the frames that motion is measured on
 RIM = 14  # pixels at that size around a hole into which dense inverse search smears the motion of its contents
@@ -86,21 +86,6 @@ def measure(one: np.ndarray, two: np.ndarray, hole_one: np.ndarray, hole_two: np
 
 def _agree(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     return np.square(there + fetch(back, there)).sum(axis=2) < DISAGREE**2
-
-
-def fetch(
-    values: np.ndarray, flow: np.ndarray, outside: float | None = None, origin: tuple[int, int] = (0, 0)
-) -> np.ndarray:
-    """Values at the places that a flow points to, bilinear; beyond the border its nearest value, or `outside`.
-
-    `origin` is the row and column of `values` at which the part begins that the flow is of.
-    """
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(origin[1], origin[1] + width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(origin[0], origin[0] + height, dtype=np.float32)[:, None]
-    if outside is None:
-        return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
 
 
 def spread(values: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from imgfix.runtime.engine import Engine
 from imgfix.tasks.sequence import Made, Restart, SequenceTask
 from imgfix.tasks.upscale import Estimate, Upscale, UpscaleOptions, target_size, upscale
+from imgfix.tasks.video_upscale import open_sequence
 
 
 class FrameByFrame:
@@ -62,8 +63,6 @@ def sequence_for(
     fitted = _rounded(engine, options, width, height, multiple)
     if engine.descriptor.frames == 1:
         return FrameByFrame(engine, fitted)
-    from imgfix.tasks.video_upscale import open_sequence
-
     return open_sequence(engine, fitted)
 
 

@@ -23,7 +23,8 @@ from imgfix.errors import InputError
 from imgfix.media import mask as masks
 from imgfix.runtime.cuts import CutFinder
 from imgfix.runtime.engine import Engine
-from imgfix.tasks.background import Chain, Step, Steps, fetch, grey, hidden, measure, spread
+from imgfix.runtime.motion import fetch
+from imgfix.tasks.background import Chain, Step, Steps, grey, hidden, measure, spread
 from imgfix.tasks.composite import composite
 from imgfix.tasks.inpaint import InpaintOptions, inpaint
 from imgfix.tasks.sequence import Made, Restart

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 
 from imgfix import zoo
-from imgfix.metrics.warping import to_grey, visible, warp
+from imgfix.metrics.warping import to_grey, visible
 from imgfix.runtime.engine import Engine
-from imgfix.runtime.motion import dense_inverse_search
+from imgfix.runtime.motion import dense_inverse_search, fetch
 from imgfix.tasks.inpaint import inpaint
 from imgfix.tasks.video_inpaint import VideoInpaint
 
@@ -105,7 +105,7 @@ def flicker(results: list[np.ndarray], clean: list[np.ndarray], mask_of: Callabl
         there, back = (dense_inverse_search(to_grey(a), to_grey(b)) for a, b in ((first, second), (second, first)))
         seen = visible(there, back) & (mask_of(n) > 0)
         if seen.any():
-            found.append(np.square(one - warp(two, there)).mean(axis=2)[seen].mean())
+            found.append(np.square(one - fetch(two.astype(np.float32), there)).mean(axis=2)[seen].mean())
     return float(np.mean(found)) * 1e4
 
 
