@@ -53,7 +53,10 @@ class ConditionEncoder(nn.Module):
         self.text = TextEncoder(size) if self.words is not None else None
         self.sound = PatternEncoder(1, size) if sound else None
         self.image = PatternEncoder(channels, size) if image else None
-        self.nothing = nn.Parameter(torch.zeros(size))
+        says = any(encoder is not None for encoder in (self.text, self.sound, self.image))
+        # Without them there must be no stand-in either: a vector that is the same for all pictures is learned faster
+        # than anything else, and a generator with batch norm then draws one picture, whatever the noise.
+        self.nothing = nn.Parameter(torch.zeros(size if says else 0))
         self.manner = nn.Embedding(len(classes) + 1, size) if classes else None  # the last row: no class given
         if self.manner is not None:
             nn.init.normal_(self.manner.weight, 0, 0.5)
@@ -61,17 +64,17 @@ class ConditionEncoder(nn.Module):
     @property
     def total(self) -> int:
         """Numbers of the condition vector."""
-        return self.size * (2 if self.manner is not None else 1)
+        return len(self.nothing) + (self.size if self.manner is not None else 0)
 
     def content(self, given: Conditions, rows: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Average what text, sound and picture say.
 
         Returns:
-            (N, size), and the single vectors by their names.
+            (N, size), or (N, 0) where only classes can be given, and the single vectors by their names.
         """
         parts: dict[str, Tensor] = {}
         weight = self.nothing.new_zeros(rows, 1)
-        total = self.nothing.new_zeros(rows, self.size)
+        total = self.nothing.new_zeros(rows, len(self.nothing))
         for name, encoder, present in (
             ("words", self.text, "word_mask"),
             ("sound", self.sound, "has_sound"),
@@ -98,7 +101,8 @@ class ConditionEncoder(nn.Module):
 
     def join(self, content: Tensor, given: Conditions) -> Tensor:
         """Put the vector of the class beside the content, which is brought to one length so that both are heard."""
-        content = F.layer_norm(content, (self.size,))
+        if len(self.nothing):
+            content = F.layer_norm(content, (self.size,))
         if self.manner is None:
             return content
         which = given.get("class")

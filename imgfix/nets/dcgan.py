@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from imgfix.nets.conditions import ConditionEncoder, Conditions
 
 
+BESIDE_NOISE = 0.2
+"""What conditions are multiplied by: they are the same for many pictures, so they are learned before the noise is, and
+at full weight a class is one picture for long."""
+
+
 class DCGANGenerator(nn.Module):
     """Transposed convolutions with batch norm from noise to a picture (Radford et al. 2015, arXiv 1511.06434).
 
@@ -47,7 +52,8 @@ class DCGANGenerator(nn.Module):
 
     def draw(self, noise: Tensor, condition: Tensor) -> Tensor:
         """Draw pictures from noise (N, noise) and condition vectors (N, total)."""
-        return torch.tanh(self.layers(torch.cat((noise, condition), 1)[..., None, None])) / 2 + 0.5
+        code = torch.cat((noise, BESIDE_NOISE * condition), 1)
+        return torch.tanh(self.layers(code[..., None, None])) / 2 + 0.5
 
     def forward(self, noise: Tensor, given: Conditions) -> Tensor:
         return self.draw(noise, self.conditions(given, noise.shape[0]))

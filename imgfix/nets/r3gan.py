@@ -144,7 +144,7 @@ class CodePlanner(nn.Module):
         self.first = nn.Linear(noise + conditions, hidden)
         self.last = nn.Linear(hidden, codes)
         with torch.no_grad():
-            self.first.weight.normal_(0, 1 / conditions**0.5)
+            self.first.weight.normal_(0, 1 / max(1, conditions) ** 0.5)
             self.first.bias.normal_(0, 0.5)
             self.last.weight.normal_(0, 0.3 / hidden**0.5)
 

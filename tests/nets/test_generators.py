@@ -9,7 +9,7 @@ import torch
 
 from imgfix.nets.codemixture import CodeMixture, clustered
 from imgfix.nets.conditions import ConditionEncoder, steer
-from imgfix.nets.dcgan import DCGANDiscriminator
+from imgfix.nets.dcgan import DCGANDiscriminator, DCGANGenerator
 from imgfix.nets.r3gan import CodeMemory, R3Discriminator, R3Generator
 from imgfix.nets.words import split
 from tests.making import NETS, SMALL, word_table
@@ -70,6 +70,25 @@ def test_any_subset_of_conditions_is_taken_and_each_changes_the_vector() -> None
     nothing = made({}, 2)
     assert torch.allclose(nothing[0, :8], made.nothing) and torch.equal(nothing[0], nothing[1])
     assert not torch.allclose(made({**all_of_them, "class": torch.ones(3, dtype=torch.long)}, 3), whole)
+
+
+def test_where_only_classes_are_known_nothing_stands_beside_them() -> None:
+    made = ConditionEncoder(classes=("a", "b"), size=16)
+    assert made.total == 16 and made.manner is not None
+    drawn = made({"class": torch.tensor([1, 0, -1])}, 3)
+    assert torch.equal(drawn, made.manner.weight[torch.tensor([1, 0, 2])])
+    assert ConditionEncoder(size=16)({}, 3).shape == (3, 0)
+
+
+def test_noise_outweighs_the_class_before_dcgan_learns() -> None:
+    torch.manual_seed(0)
+    net = DCGANGenerator(side=16, width=8, classes=("a", "b"))
+    classes = torch.arange(2).repeat_interleave(32)
+    with torch.no_grad():
+        drawn = net(torch.randn(64, net.noise), {"class": classes}).unflatten(0, (2, 32))
+        apart = net(torch.zeros(64, net.noise), {"class": classes}).unflatten(0, (2, 32))
+    assert float(drawn.std(1).mean()) > 0.95 * float(drawn.flatten(0, 1).std(0).mean())
+    assert not torch.allclose(apart[0], apart[1])
 
 
 def test_a_row_does_not_depend_on_the_others() -> None:
