@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from imgfix.nets.conditions import ConditionEncoder, Conditions
 
-
 BESIDE_NOISE = 0.2
 """What conditions are multiplied by: they are the same for many pictures, so they are learned before the noise is, and
 at full weight a class is one picture for long."""
