@@ -35,12 +35,12 @@ class Part:
     """To which the clip is reduced first; its own where it stays as it is."""
     left: int
     top: int
-    models: tuple[str, ...] = ("photo-x4", "basicvsr-reds4")
+    models: tuple[str, ...] = ("photo-x4", "video-x4.light", "basicvsr-reds4")
 
 
 PARTS = (
     Part("phone", "photokit-IMG_5474.mov", 0.3, 720, 430, 700),
-    # Its compression is too coarse for BasicVSR, which takes the traces of it for detail.
+    # Its compression is too coarse for networks of clean footage, which take the traces of it for detail.
     Part("pedestrians", "opencv-doc-vtest.avi", 5, 768, 362, 160, ("photo-x4",)),
     Part("animation", "moviepy-big-buck-bunny.mp4", 30, 640, 190, 50),
     Part("sea", "xarray-video-sea.mp4", 5, 640, 280, 180),
