@@ -33,6 +33,11 @@ class Placement:
         """The torch number format of `precision`."""
         return DTYPES[self.precision]
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the model runs on the processor."""
+        return self.device.type == "cpu"
+
     def __str__(self) -> str:
         return f"{device_name(self.device)}, {self.precision}"
 

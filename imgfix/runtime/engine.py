@@ -58,7 +58,7 @@ class Engine:
         self.model = model
         self.placement = devices.select(device, precision, model.descriptor)
         self.note = note or (lambda text: None)
-        if self.placement.device.type == "cpu":
+        if self.placement.on_cpu:
             memory.keep_pages()
             devices.respect_quota()
         self._net: nn.Module | None = None
@@ -95,7 +95,7 @@ class Engine:
         """Side of a window beyond which the device gains nothing, or where there is no bound to the field, little."""
         if self.descriptor.receptive_field is None:
             return 1024
-        return 512 if self.placement.device.type == "cpu" else 1024
+        return 512 if self.placement.on_cpu else 1024
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -225,7 +225,7 @@ class Engine:
         """Bytes on the device per input pixel at the highest point of a run, measured on a small picture."""
         if self._bytes_per_pixel is None:
             self._prepare()
-            gpu = self.placement.device.type != "cpu"
+            gpu = not self.placement.on_cpu
             probe = self._probe_picture(128 if gpu else 32).to(self.placement.device)
             self._attempt(probe)  # what a first run sets up once is not counted
             _, held = memory.with_peak_bytes(lambda: self._forward(probe), self.placement.device)

@@ -16,8 +16,7 @@ from imgfix.media import image
 from imgfix.media.animation import Animation
 from imgfix.media.files import atomic_stream
 from imgfix.media.picture import Metadata, Picture
-from imgfix.runtime.ahead import ahead
-from imgfix.tasks.sequence import SequenceTask
+from imgfix.tasks.sequence import SequenceTask, stages
 
 Progress = Callable[[int, int], None]
 
@@ -69,7 +68,7 @@ def run(
 
     def made() -> Iterator[np.ndarray]:
         nonlocal count
-        for one in ahead(task.run(ahead(animations.frames(animation, first, last)))):
+        for one in stages(task, animations.frames(animation, first, last)):
             count += 1
             if progress is not None:
                 progress(count, len(durations))
@@ -127,7 +126,7 @@ def run_folder(
             yield as_frame(picture)
 
     size = (0, 0)
-    for number, made in enumerate(ahead(task.run(ahead(pixels())))):
+    for number, made in enumerate(stages(task, pixels())):
         channels, metadata = waiting.popleft()
         size = (made.frame.shape[1], made.frame.shape[0])
         colours = np.ascontiguousarray(made.frame[..., :3] if channels == 3 else made.frame[..., 1:2])

@@ -1,8 +1,9 @@
 """One video file through a `SequenceTask`: decode | work | encode at once, in parts that survive an interruption.
 
-The frames are decoded in one thread, worked on in another and encoded in the caller's; the queues between them are
-short, so that memory does not depend on the length. What is encoded goes to closed segments beside the target
-(see `imgfix.media.video.segments`), and at the end everything is joined into the target without encoding again.
+The frames are decoded in one thread, worked on in another and encoded in the caller's (see
+`imgfix.tasks.sequence.stages`); the queues between them are short, so that memory does not depend on the length. What
+is encoded goes to closed segments beside the target (see `imgfix.media.video.segments`), and at the end everything is
+joined into the target without encoding again.
 """
 
 from __future__ import annotations
@@ -27,8 +28,7 @@ from imgfix.media.video.encoding import Encoding, Wanted
 from imgfix.media.video.reader import Cut, Reader
 from imgfix.media.video.segments import Journal, SegmentWriter
 from imgfix.media.video.streams import Streams
-from imgfix.runtime.ahead import ahead
-from imgfix.tasks.sequence import Made, Restart, SequenceTask
+from imgfix.tasks.sequence import Restart, SequenceTask, stages
 
 Progress = Callable[[int, int], None]
 _QUEUE = 2  # frames that wait between two stages
@@ -240,7 +240,7 @@ class Clip:
         writer: SegmentWriter | None = None
         try:
             with output_errors(self.target):
-                for made in _ahead(task, pixels(), restart):
+                for made in stages(task, pixels(), restart, _QUEUE):
                     if writer is not None and len(writer.times) >= segments.LENGTH and made.restart is not None:
                         self._close(writer, journal, made.restart)
                         writer = None
@@ -299,11 +299,6 @@ class Clip:
         else:
             error.add_note(kept)
         return error
-
-
-def _ahead(task: SequenceTask, frames: Iterator[np.ndarray], restart: Restart | None) -> Iterator[Made]:
-    """The three stages: decoding ahead of the work, and the work ahead of whoever takes its results."""
-    return ahead(task.run(ahead(frames, _QUEUE), restart), _QUEUE)
 
 
 def _missing_folders(target: Path) -> list[Path]:

@@ -74,7 +74,7 @@ class Diffusion:
         self.placement = devices.select(device, precision)
         on_hub = name.startswith(HUB)
         source = name.removeprefix(HUB) if on_hub else str(Path(name).expanduser())
-        kind = torch.float32 if self.placement.device.type == "cpu" else self.placement.dtype
+        kind = torch.float32 if self.placement.on_cpu else self.placement.dtype
         settings = {"torch_dtype": kind, "use_safetensors": True, "local_files_only": offline or not on_hub}
         try:
             self._text: Any = diffusers.DiffusionPipeline.from_pretrained(source, **settings)
@@ -152,7 +152,7 @@ class Diffusion:
             for name in ("enable_attention_slicing", "enable_vae_slicing", "enable_vae_tiling"):
                 if hasattr(run, name):
                     getattr(run, name)()
-        if low_memory and self.placement.device.type != "cpu":
+        if low_memory and not self.placement.on_cpu:
             run.enable_model_cpu_offload(device=self.placement.device)  # needs accelerate, which says so
         else:
             run.to(self.placement.device)

@@ -28,6 +28,11 @@ class FrameByFrame:
         self.options = options
         self.repeated = 0
 
+    @property
+    def fills_cpu(self) -> bool:
+        """See `imgfix.tasks.sequence.SequenceTask`."""
+        return self.engine.placement.on_cpu
+
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of what comes out."""
         return target_size(width, height, self.options, self.engine.scale)

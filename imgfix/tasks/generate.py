@@ -75,7 +75,7 @@ class Generator:
                 hint="imgfix weights list shows models that generate",
             )
         self.placement = devices.select(device, "fp32", model.descriptor)
-        if self.placement.device.type == "cpu":
+        if self.placement.on_cpu:
             devices.respect_quota()
         self.model = model
         self.net: Any = model.net.to(self.placement.device)

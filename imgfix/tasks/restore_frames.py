@@ -46,6 +46,13 @@ class RestoreFrames:
         """Frames that wait until the damage is known."""
         return LOOKED_AT if self.options.estimates and self.found is None else 1
 
+    @property
+    def fills_cpu(self) -> bool:
+        """Whether a network works on the processor, as far as that is known before the first frames were looked at."""
+        if self.options.estimates and self.found is None:
+            return False
+        return any(step.engine.placement.on_cpu for step in restore.steps(self.options, self.found, self.engine_for)[0])
+
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of what comes out: the same."""
         return width, height
@@ -60,7 +67,7 @@ class RestoreFrames:
             for step, plan in zip(made, work.plans(), strict=True)
         ]
         taken = max((round(engine.bytes_per_pixel * area) for engine, area in windows), default=0)
-        on_host = all(engine.placement.device.type == "cpu" for engine, _ in windows)
+        on_host = all(engine.placement.on_cpu for engine, _ in windows)
         host = PROCESS_BYTES + 4 * width * height * 3 * 4
         return Estimate(
             tiles=work.tiles,

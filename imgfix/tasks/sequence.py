@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+from imgfix.runtime.ahead import ahead
+
 
 @dataclass(frozen=True)
 class Restart:
@@ -39,6 +41,11 @@ class SequenceTask(Protocol):
         """How many frames that came in may be waiting at once before the first is given back; 1: none waits."""
         ...
 
+    @property
+    def fills_cpu(self) -> bool:
+        """Whether a network keeps all cores of the processor busy."""
+        ...
+
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of what comes out."""
         ...
@@ -56,3 +63,20 @@ class SequenceTask(Protocol):
             where a run was taken up.
         """
         ...
+
+
+def stages(
+    task: SequenceTask, frames: Iterator[np.ndarray], restart: Restart | None = None, depth: int = 1
+) -> Iterator[Made]:
+    """Decode, work and encode as three stages at once: frames are decoded ahead of the work, and worked on ahead of
+    whoever takes the results.
+
+    A network that fills the processor is not run ahead: each of its layers waits for the slowest core, so that a core
+    taken away for a while holds up all the others. (The threads of decoder and encoder work beside it all the same.)
+
+    Args:
+        task, frames, restart: as of `SequenceTask.run`.
+        depth: frames that wait between two stages.
+    """
+    made = task.run(ahead(frames, depth), restart)
+    return made if task.fills_cpu else ahead(made, depth)

@@ -218,7 +218,7 @@ class Upscale:
         host = PROCESS_BYTES + pixels + max(sheets) + 4 * tiling.SLICE_BYTES
         window = max(plan.rows.window * plan.columns.window for plan in plans)
         device = round(self.engine.bytes_per_pixel * window)
-        on_host = self.engine.placement.device.type == "cpu"
+        on_host = self.engine.placement.on_cpu
         return Estimate(
             tiles=sum(plan.tiles for plan in plans),
             tile=(plans[0].columns.window, plans[0].rows.window),

@@ -114,6 +114,8 @@ class VideoInpaint:
         self.seen, self.carried, self.made = 0, 0, 0
         """Hole pixels that came from other frames, from an earlier fill, and from the filler."""
 
+    fills_cpu = False  # most of the time motion is searched for, on one core
+
     @property
     def held(self) -> int:
         """Frames that wait for those after them."""

@@ -70,6 +70,11 @@ class _Sequence:
         self.color_fix = engine.descriptor.gan_trained if fix is None else fix
         self._checked = False
 
+    @property
+    def fills_cpu(self) -> bool:
+        """See `imgfix.tasks.sequence.SequenceTask`."""
+        return self.engine.placement.on_cpu
+
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of what comes out."""
         return target_size(width, height, self.options, self.engine.scale)
@@ -123,7 +128,7 @@ class _Sequence:
         out_width, out_height = self.size(width, height)
         window = plan.rows.window * plan.columns.window
         device = round(self.bytes_per_pixel * window)
-        on_host = self.engine.placement.device.type == "cpu"
+        on_host = self.engine.placement.on_cpu
         host = _PROCESS_BYTES + held + 40 * out_width * out_height
         return Estimate(
             tiles=plan.tiles,

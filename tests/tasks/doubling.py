@@ -15,8 +15,8 @@ class Doubling:
 
     held = 1
 
-    def __init__(self, factor: int = 2, seconds: float = 0.0) -> None:
-        self.factor, self.seconds = factor, seconds
+    def __init__(self, factor: int = 2, seconds: float = 0.0, fills_cpu: bool = False) -> None:
+        self.factor, self.seconds, self.fills_cpu = factor, seconds, fills_cpu
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         return width * self.factor, height * self.factor

@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -25,7 +26,7 @@ from imgfix.media.video.encoding import Wanted
 from imgfix.media.video.reader import Cut, Reader
 from imgfix.media.video.segments import Journal
 from imgfix.tasks.clip import Clip, Done, Settings
-from imgfix.tasks.sequence import Made, Restart
+from imgfix.tasks.sequence import Made, Restart, stages
 from tests.media.clips import EVEN, UNEVEN, Recipe, Seen, Sound, interlaced, look, make, picture
 from tests.tasks.doubling import Doubling, Remembering
 
@@ -264,7 +265,7 @@ class Interrupting(Doubling):
     def __init__(self, task: Any, at: int, error: BaseException) -> None:
         super().__init__()
         self.task, self.at, self.error = task, at, error
-        self.held = task.held
+        self.held, self.fills_cpu = task.held, task.fills_cpu
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         return self.task.size(width, height)
@@ -278,13 +279,34 @@ class Interrupting(Doubling):
             number += 1
 
 
+@pytest.mark.parametrize("fills_cpu", [False, True])
+def test_only_work_that_leaves_cores_free_runs_ahead(fills_cpu: bool) -> None:
+    threads = {}
+
+    class Watched(Doubling):
+        def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+            for made in super().run(frames, restart):
+                threads["work"] = threading.current_thread()
+                yield made
+
+    def frames() -> Iterator[np.ndarray]:
+        for number in range(5):
+            threads["decoding"] = threading.current_thread()
+            yield np.full((2, 2, 3), number, np.uint8)
+
+    made = [each.frame[0, 0, 0] for each in stages(Watched(fills_cpu=fills_cpu), frames(), depth=2)]
+    assert made == [0, 1, 2, 3, 4]
+    assert threads["decoding"] is not threading.current_thread()
+    assert (threads["work"] is threading.current_thread()) == fills_cpu
+
+
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments of eight frames."""
     monkeypatch.setattr(segments, "LENGTH", 8)
 
 
-@pytest.mark.parametrize("task", [Doubling(), Remembering()])
+@pytest.mark.parametrize("task", [Doubling(), Remembering(), Remembering(fills_cpu=True)])
 @pytest.mark.parametrize("at", [[15], [20], [8, 16, 23]])
 def test_an_interrupted_job_goes_on_and_gives_the_same_bytes(
     tmp_path: Path, short: None, task: Doubling, at: list[int]

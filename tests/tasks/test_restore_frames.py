@@ -56,6 +56,7 @@ def test_a_clip_shorter_than_what_is_looked_at_is_restored() -> None:
 def test_frames_wait_only_where_something_has_to_be_found() -> None:
     assert task().held == LOOKED_AT
     assert RestoreFrames(RestoreOptions(denoise=10), offers(noise=blind())).held == 1
+    assert RestoreFrames(RestoreOptions(denoise=10), offers(noise=blind())).fills_cpu and not task().fills_cpu
     assert task().size(64, 48) == (64, 48)
 
 
