@@ -68,8 +68,7 @@ class SequenceTask(Protocol):
 def stages(
     task: SequenceTask, frames: Iterator[np.ndarray], restart: Restart | None = None, depth: int = 1
 ) -> Iterator[Made]:
-    """Decode, work and encode as three stages at once: frames are decoded ahead of the work, and worked on ahead of
-    whoever takes the results.
+    """Work on a clip as one of three stages at once: frames are decoded ahead, and results made ahead of being taken.
 
     A network that fills the processor is not run ahead: each of its layers waits for the slowest core, so that a core
     taken away for a while holds up all the others. (The threads of decoder and encoder work beside it all the same.)

@@ -109,12 +109,12 @@ class VideoInpaint:
         options: how far it looks, and how the fill is joined.
     """
 
+    fills_cpu = False  # most of the time motion is searched for, on one core
+
     def __init__(self, mask: Masks, filler: Engine | str, options: VideoInpaintOptions | None = None) -> None:
         self.mask, self.filler, self.options = mask, filler, options or VideoInpaintOptions()
         self.seen, self.carried, self.made = 0, 0, 0
         """Hole pixels that came from other frames, from an earlier fill, and from the filler."""
-
-    fills_cpu = False  # most of the time motion is searched for, on one core
 
     @property
     def held(self) -> int:
