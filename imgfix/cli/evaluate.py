@@ -13,6 +13,7 @@ from imgfix.cli import batch, evaluate_output, options
 from imgfix.cli.console import Tick
 from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ExitCode, UsageError
+from imgfix.metrics.table import METRICS
 
 if TYPE_CHECKING:
     from imgfix.metrics.protocol import Protocol
@@ -54,7 +55,7 @@ def command(
     )] = None,
     metric: Annotated[list[str] | None, _option(
         "--metric", panel=_HOW, metavar="NAME",
-        help="Measure these instead: psnr, ssim, lpips, lpips-vgg, niqe, fid, kid, warping.",
+        help=f"Measure these instead: {', '.join(METRICS)}.",
     )] = None,
     crop: Annotated[bool, _option(
         "--crop", panel=_HOW, help="Where sizes differ, compare the common top left part instead of refusing."

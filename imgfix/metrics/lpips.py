@@ -9,7 +9,7 @@ import torch
 from imgfix.metrics.arrays import Pixels, pair
 from imgfix.nets.lpips import LPIPS, Trunk
 
-__all__ = ["LPIPS", "load", "lpips"]
+__all__ = ["LPIPS", "load", "lpips", "lpips_vgg"]
 
 
 @cache
@@ -33,3 +33,8 @@ def lpips(result: Pixels, target: Pixels, *, trunk: Trunk = "alex") -> torch.Ten
     first, second = (picture.float().cpu().expand(-1, 3, -1, -1) for picture in pair(result, target))
     with torch.inference_mode():
         return load(trunk)(first, second)
+
+
+def lpips_vgg(result: Pixels, target: Pixels) -> torch.Tensor:
+    """LPIPS distance with the VGG16 trunk, which training uses; otherwise as `lpips`."""
+    return lpips(result, target, trunk="vgg")

@@ -100,12 +100,13 @@ def evaluate_sets(
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """FID and KID of two sets of pictures, as far as the protocol asks for them. Raises InputError, UsageError."""
-    wanted = [metric.name for metric in protocol.of_kind("set")]
-    if not wanted:
+    metrics = protocol.of_kind("set")
+    if not metrics:
         return {}
     if min(len(results), len(references)) < 2:
-        raise UsageError("FID and KID compare sets of at least two pictures", hint="give two folders")
-    from imgfix.metrics import fid
+        labels = " and ".join(metric.label for metric in metrics)
+        raise UsageError(f"{labels}: sets of at least two pictures are compared", hint="give two folders")
+    from imgfix.metrics.table import imported
 
     total = len(results) + len(references)
 
@@ -115,14 +116,13 @@ def evaluate_sets(
             if progress:
                 progress(number, total)
 
-    first = fid.features(pictures(results, 0), device=device)
-    second = fid.features(pictures(references, len(results)), device=device)
     found = {}
-    if "fid" in wanted:
-        found["fid"] = fid.fid(first, second)
-    if "kid" in wanted:
-        found["kid"] = fid.kid(first, second)
-    return found
+    for name in dict.fromkeys(metric.features for metric in metrics):  # one pass over the files for all that share it
+        features = imported(name)
+        first = features(pictures(results, 0), device=device)
+        second = features(pictures(references, len(results)), device=device)
+        found.update({m.name: m.function(first, second) for m in metrics if m.features == name})
+    return {metric.name: found[metric.name] for metric in metrics}
 
 
 def means(measurements: Sequence[Measurement]) -> dict[str, float]:

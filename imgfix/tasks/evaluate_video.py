@@ -10,7 +10,6 @@ import numpy as np
 
 from imgfix.errors import InputError
 from imgfix.metrics.protocol import Protocol, measure
-from imgfix.metrics.warping import warping_error
 from imgfix.tasks.evaluate import Measurement, fit
 
 
@@ -73,7 +72,9 @@ def evaluate_clip(
             raise InputError(f"{result}, frame {number}: {error}", hint="leave that metric out") from error
         flow_frame = first if second is None else second
         if timed and previous is not None:
-            sums.setdefault("warping", []).append(warping_error(previous[0], first, previous[1], flow_frame))
+            for metric in timed:
+                value = metric.function(previous[0], first, previous[1], flow_frame)
+                sums.setdefault(metric.name, []).append(value)
         previous = first, flow_frame
         number, size = number + 1, (first.shape[1], first.shape[0])
         if progress:
