@@ -70,6 +70,10 @@ _ROWS = (
         "imgfix.metrics.ssim:ssim", settings=("y", "border"),
     ),
     Metric(
+        "gmsd", "GMSD", "pair", False, 4, "GMSD on full-range BT.601 luma at half size, Prewitt gradients",
+        "imgfix.metrics.gmsd:gmsd", settings=("border",),
+    ),
+    Metric(
         "lpips", "LPIPS", "pair", False, 4, "LPIPS 0.1 with AlexNet on the whole RGB picture",
         "imgfix.metrics.lpips:lpips",
     ),
