@@ -248,9 +248,9 @@ def _weights(checks: list[Check]) -> list[dict[str, Any]]:
 
 
 def _folders(checks: list[Check]) -> dict[str, Any]:
-    from imgfix.zoo import store
+    from imgfix.zoo import folders
 
-    home = store.home()
+    home = folders.home()
     nearest = home
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
@@ -265,10 +265,10 @@ def _folders(checks: list[Check]) -> dict[str, Any]:
 
 
 def _shipped() -> Path | None:
-    from imgfix.zoo import store
+    from imgfix.zoo import folders
 
     try:
-        return store.shipped_folder()
+        return folders.shipped_folder()
     except ImgfixError:
         return None
 

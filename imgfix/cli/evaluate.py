@@ -237,11 +237,10 @@ def _benchmark(
             "parameters": standing.parameters, "multiply_adds": standing.multiply_adds,
             "peak_bytes": standing.peak_bytes,
         }  # fmt: skip
-        expects = getattr(getattr(place, "engine", None), "descriptor", None)
-        words = expects.degradation if expects else ""
-        warnings = (
-            (f"was trained for other damage ({words})",) if words and damage.kind.lower() not in words.lower() else ()
-        )
+        facts_of_model = getattr(getattr(place, "engine", None), "descriptor", None)
+        expects = facts_of_model.expects if facts_of_model else ()
+        other = bool(expects) and damage.kind not in expects
+        warnings = (f"was trained for other damage ({', '.join(expects)})",) if other else ()
         return Outcome(evaluate_output.in_words(standing.values), facts, warnings=warnings)
 
     items = [batch.Item(place.name, None, place) for place in places]

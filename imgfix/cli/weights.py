@@ -170,10 +170,10 @@ def path(
     json: Json = False,
 ) -> int:
     """Print where a model's file is or would be; without a name, the folder of all of them."""
-    from imgfix.zoo import catalog, store
+    from imgfix.zoo import catalog, folders, store
 
     entry = catalog.find(name) if name else None
-    place = store.path_of(entry) if entry else store.models_folder()
+    place = store.path_of(entry) if entry else folders.models_folder()
     if json:
         _print_json({"name": name, "path": str(place), "installed": place.exists()})
     else:
@@ -287,14 +287,14 @@ def _where(entry: Entry) -> dict[str, Any]:
     from imgfix.zoo import store
 
     place = store.path_of(entry)
-    receipt = store.read_receipt(place)
+    record = store.read_record(place)
     return {
         "task": entry.task,
         "path": str(place),
         "bytes": place.stat().st_size,
-        "sha256": receipt.sha256 if receipt else entry.sha256,
+        "sha256": record.sha256 if record else entry.sha256,
         "licence": entry.licence,
-        "fetched_from": receipt.source if receipt else "imgfix itself",
+        "fetched_from": record.source if record else "imgfix itself",
     }
 
 
@@ -315,7 +315,7 @@ def _facts(entry: Entry, full: bool = False) -> dict[str, Any]:
     }
     if not full:
         return facts
-    receipt = store.read_receipt(place) if here else None
+    record = store.read_record(place) if here else None
     return facts | {
         "net": entry.net,
         "config": entry.config,
@@ -325,9 +325,9 @@ def _facts(entry: Entry, full: bool = False) -> dict[str, Any]:
         "measured": entry.measured,
         "origin": entry.origin,
         "paper": entry.paper,
-        "sha256": receipt.sha256 if receipt else entry.sha256 or None,
+        "sha256": record.sha256 if record else entry.sha256 or None,
         "path": str(place),
-        "fetched_from": receipt.source if receipt else None,
+        "fetched_from": record.source if record else None,
         "sources": [
             {
                 "kind": source.kind,

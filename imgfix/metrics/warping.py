@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from imgfix.runtime.motion import dense_inverse_search, fetch
+from imgfix.nets.motion import dense_inverse_search, fetch
 
 
 def to_grey(frame: np.ndarray) -> np.ndarray:

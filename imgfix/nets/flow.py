@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgfix.runtime import motion
+from imgfix.nets import motion
 
 SEARCH_SIDE = 32
 """Frames are extended to this for dense inverse search, whose patches have 8 pixels a side at every level."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from imgfix.runtime.motion import dense_inverse_search, fetch
+from imgfix.nets.motion import dense_inverse_search, fetch
 
 FLOW_SIDE = 720  # longest side of the frames that motion is measured on
 RIM = 14  # pixels at that size around a hole into which dense inverse search smears the motion of its contents

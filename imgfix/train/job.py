@@ -93,7 +93,7 @@ class NetIdentity:
     """How the exported file names its network, so that every other verb can build it again."""
 
     net: str
-    """Key in `imgfix.zoo.nets.NETS`."""
+    """Key in `imgfix.zoo.architectures`."""
     config: dict[str, object]
     """Hyper-parameters that build the network that `TrainJob.exported` has the weights of."""
     metadata: dict[str, object] = field(default_factory=dict)

@@ -21,7 +21,7 @@ class Start:
     net: nn.Module
     """On the CPU, fp32."""
     key: str
-    """Its architecture in `imgfix.zoo.nets.NETS`."""
+    """Its architecture in `imgfix.zoo.architectures`."""
     config: dict[str, Any]
     """Its hyper-parameters."""
     described: dict[str, Any] = field(default_factory=dict)
@@ -77,14 +77,14 @@ def _loaded(recipe: Recipe, task: str) -> Start:
 
 
 def _fresh(recipe: Recipe, key: str, config: dict[str, Any]) -> Start:
-    from imgfix.zoo.nets import NETS
+    from imgfix.zoo.architectures import ARCHITECTURES
 
     key = recipe.net or key
-    if key not in NETS:
-        near = difflib.get_close_matches(key, list(NETS), n=2)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(NETS))}"
+    if key not in ARCHITECTURES:
+        near = difflib.get_close_matches(key, list(ARCHITECTURES), n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(sorted(ARCHITECTURES))}"
         raise UsageError(f"'{key}' is not a network", hint=hint)
-    spec, config = NETS[key], {**config, **recipe.net_config}
+    spec, config = ARCHITECTURES[key], {**config, **recipe.net_config}
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)

@@ -6,18 +6,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imgfix.zoo.architecture import Architecture
+    from imgfix.zoo.architectures import ARCHITECTURES
     from imgfix.zoo.auto import resolve as resolve_auto
     from imgfix.zoo.descriptor import Descriptor, Model
     from imgfix.zoo.files import save
     from imgfix.zoo.loader import load, load_file
-    from imgfix.zoo.nets import NETS, NetSpec
 
-__all__ = ["NETS", "Descriptor", "Model", "NetSpec", "load", "load_file", "resolve_auto", "save"]
+__all__ = ["ARCHITECTURES", "Architecture", "Descriptor", "Model", "load", "load_file", "resolve_auto", "save"]
 
 # Looked up on first use, so that listing models does not import torch.
 _HOMES = {
-    "NETS": ("nets", "NETS"),
-    "NetSpec": ("nets", "NetSpec"),
+    "ARCHITECTURES": ("architectures", "ARCHITECTURES"),
+    "Architecture": ("architecture", "Architecture"),
     "Descriptor": ("descriptor", "Descriptor"),
     "Model": ("descriptor", "Model"),
     "load": ("loader", "load"),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imgfix.errors import ModelError
-from imgfix.zoo import store
+from imgfix.zoo import folders
 
 SourceKind = Literal["http", "pip", "npm"]
 
@@ -71,7 +71,7 @@ class Entry:
     task: str
     """The job it was trained for."""
     net: str
-    """Key of its architecture in `imgfix.zoo.nets.NETS`."""
+    """Key of its architecture in `imgfix.zoo.architectures`."""
     config: dict[str, Any] = field(default_factory=dict)
     """Hyper-parameters of the network."""
     jobs: dict[str, int] = field(default_factory=dict)
@@ -91,6 +91,8 @@ class Entry:
     """Data it was trained on."""
     degradation: str = ""
     """The damage it expects, in words."""
+    expects: tuple[str, ...] = ()
+    """The same as a list of `imgfix.zoo.descriptor.EXPECTED`; a restorer that does not say is for its `jobs`."""
     measured: dict[str, str] = field(default_factory=dict)
     """Measured numbers, each with its protocol."""
     parameters: int = 0
@@ -116,13 +118,19 @@ class Entry:
         return {"noise": self.rank, "jpeg": self.rank}
 
     @property
+    def described(self) -> dict[str, Any]:
+        """The descriptor's fields that follow from this row and not from the architecture."""
+        known = {"licence": self.licence, "degradation": self.degradation, "expects": self.expects}
+        return {**known, "jobs": tuple(self.handles), **self.facts}
+
+    @property
     def scale(self) -> int:
         """Output pixels per input pixel along one side."""
-        from imgfix.zoo.nets import NETS
+        from imgfix.zoo.architectures import ARCHITECTURES
 
         known = self.facts.get("scale") or self.config.get("scale")
-        if known is None and self.task in ("upscale", "video") and self.net in NETS:
-            known = NETS[self.net].describe(self.config).get("scale")
+        if known is None and self.task in ("upscale", "video") and self.net in ARCHITECTURES:
+            known = ARCHITECTURES[self.net].describe(self.config).get("scale")
         return int(known or 1)
 
 
@@ -153,7 +161,8 @@ def _source(row: dict[str, Any]) -> Source:
 def _entry(row: dict[str, Any]) -> Entry:
     row = dict(row)
     sources = tuple(_source(source) for source in row.pop("source", ()))
-    return Entry(**row, sources=sources)
+    expects = tuple(row.pop("expects", ()))
+    return Entry(**row, expects=expects, sources=sources)
 
 
 @cache
@@ -165,7 +174,7 @@ def _read(path: Path) -> tuple[Entry, ...]:
 
 def entries() -> list[Entry]:
     """Every model of the catalog, in its order."""
-    return list(_read(store.shipped_folder() / "catalog.toml"))
+    return list(_read(folders.shipped_folder() / "catalog.toml"))
 
 
 def imported() -> list[Entry]:
@@ -174,7 +183,7 @@ def imported() -> list[Entry]:
 
     known = {entry.name for entry in entries()}
     found = []
-    for path in sorted(store.models_folder().glob("*.safetensors")):
+    for path in sorted(folders.models_folder().glob("*.safetensors")):
         if path.stem in known:
             continue
         try:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from imgfix.errors import ModelError
 from imgfix.zoo import files, onnx_reader
-from imgfix.zoo.nets import NETS, NetSpec
+from imgfix.zoo.architecture import Architecture
+from imgfix.zoo.architectures import ARCHITECTURES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,10 +93,10 @@ def unnest(content: Any, path: Path) -> dict[str, Tensor]:
     raise ModelError(f"{path}: holds no state dictionary (names with tensors)", hint="it needs the network's weights")
 
 
-def recognise(state: Mapping[str, Tensor]) -> tuple[NetSpec, dict[str, Any], dict[str, Tensor]] | None:
+def recognise(state: Mapping[str, Tensor]) -> tuple[Architecture, dict[str, Any], dict[str, Tensor]] | None:
     """Architecture, hyper-parameters and renamed tensors of a foreign state dictionary; `None` when it is unknown."""
-    for spec in NETS.values():
-        config = spec.detect(state) if spec.detect else None
+    for architecture in ARCHITECTURES.values():
+        config = architecture.detect(state) if architecture.detect else None
         if config is not None:
-            return spec, config, spec.adapt(state) if spec.adapt else dict(state)
+            return architecture, config, architecture.adapt(state) if architecture.adapt else dict(state)
     return None

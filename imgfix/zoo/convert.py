@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from imgfix.errors import ModelError
-from imgfix.zoo import checkpoint, loader, ncnn
-from imgfix.zoo.nets import NETS, NetSpec
+from imgfix.zoo import building, checkpoint, ncnn
+from imgfix.zoo.architecture import Architecture
+from imgfix.zoo.architectures import ARCHITECTURES
 
 State = dict[str, Tensor]
 
@@ -23,70 +24,72 @@ def convert(paths: Sequence[Path], form: str, net: str, config: Mapping[str, Any
     """
     if form not in FORMATS:
         raise ModelError(f"there is no converter for files of the form '{form}'", hint="upgrade imgfix")
-    spec = NETS[net]
-    state = FORMATS[form](paths, spec, dict(config))
-    loader.build(spec, config, state, paths[-1], hint="the catalog's hyper-parameters do not fit these weights")
+    architecture = ARCHITECTURES[net]
+    state = FORMATS[form](paths, architecture, dict(config))
+    building.build(
+        architecture, config, state, paths[-1], hint="the catalog's hyper-parameters do not fit these weights"
+    )
     return state
 
 
-def _checkpoint(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+def _checkpoint(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
     state = checkpoint.read(paths[0])
-    return spec.adapt(state) if spec.adapt else state
+    return architecture.adapt(state) if architecture.adapt else state
 
 
-def _ncnn(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+def _ncnn(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
     """Convolutions and slopes have no names there: they are matched in order, which in our networks is that of use."""
     param, binary = paths
     layers = ncnn.read_weights(param, binary)
     wanted = [
         (name, module)
-        for name, module in spec.build(config).named_modules()
+        for name, module in architecture.build(config).named_modules()
         if isinstance(module, nn.Conv2d | nn.Linear | nn.PReLU)
     ]
     if len(layers) != len(wanted):
-        raise ModelError(f"{param}: {len(layers)} layers with weights, but {spec.key} has {len(wanted)}")
+        raise ModelError(f"{param}: {len(layers)} layers with weights, but {architecture.key} has {len(wanted)}")
     state: State = {}
     for (layer, weight, bias), (name, module) in zip(layers, wanted, strict=True):
         if weight.size != module.weight.numel() or (bias is None) != (getattr(module, "bias", None) is None):
-            raise ModelError(f"{param}: layer {layer.name} does not fit {name} of {spec.key}")
+            raise ModelError(f"{param}: layer {layer.name} does not fit {name} of {architecture.key}")
         state[f"{name}.weight"] = torch.from_numpy(weight.copy()).reshape(module.weight.shape)
         if bias is not None:
             state[f"{name}.bias"] = torch.from_numpy(bias.copy())
     return state
 
 
-def _lpips_layers(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+def _lpips_layers(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
     from imgfix.zoo.perceptual import lpips_from_layers
 
     return lpips_from_layers(checkpoint.read_pickle(paths[0]))
 
 
-def _lpips_flax(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+def _lpips_flax(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
     from imgfix.zoo.perceptual import lpips_from_flax, read_pickled_arrays
 
     return lpips_from_flax(read_pickled_arrays(paths[0]))
 
 
-def _inception(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+def _inception(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
     from imgfix.zoo import torchscript
     from imgfix.zoo.perceptual import inception_from_graph
 
     return inception_from_graph(torchscript.read_tensors(paths[0]))
 
 
-def _niqe(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+def _niqe(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
     from imgfix.zoo.perceptual import niqe_from_arrays
 
     return niqe_from_arrays(paths[0])
 
 
-def _maxim(paths: Sequence[Path], spec: NetSpec, config: dict[str, Any]) -> State:
+def _maxim(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
     from imgfix.zoo.maxim import maxim_from_graph
 
     return maxim_from_graph(paths)
 
 
-FORMATS: dict[str, Callable[[Sequence[Path], NetSpec, dict[str, Any]], State]] = {
+FORMATS: dict[str, Callable[[Sequence[Path], Architecture, dict[str, Any]], State]] = {
     "torch": _checkpoint,
     "safetensors": _checkpoint,
     "ncnn": _ncnn,

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 Task = Literal["upscale", "inpaint", "restore", "generate", "video", "metric"]
 Precision = Literal["fp32", "fp16", "bf16"]
 
+EXPECTED = (
+    "bicubic", "resize", "blur", "noise", "noise-level", "jpeg", "video", "light", "rain", "haze", "tones", "holes",
+)  # fmt: skip
+"""Words for the damage a model expects: made smaller by bicubic, by other filters, blur, noise (`noise-level`: of a
+level that is given), JPEG, video compression, low light, rain, haze, flat tones, missing parts."""
+
 
 @dataclass(frozen=True)
 class Descriptor:
@@ -21,7 +27,7 @@ class Descriptor:
     task: Task
     """The job it was trained for."""
     net: str
-    """Key of its architecture in `imgfix.zoo.nets` (`rrdbnet`, `srvgg`, `migan` ...)."""
+    """Key of its architecture in `imgfix.zoo.architectures` (`rrdbnet`, `srvgg`, `migan` ...)."""
     scale: int = 1
     """Output pixels per input pixel along one side."""
     in_channels: int = 3
@@ -52,7 +58,9 @@ class Descriptor:
     jobs: tuple[str, ...] = ()
     """For `restore`: the kinds of damage it undoes, of `noise`, `jpeg`, `blur`, `light`, `rain`, `haze` and others."""
     degradation: str = ""
-    """The damage it expects, in words (`bicubic`, `real-world`, `animation` ...)."""
+    """The damage it expects, in a sentence for people."""
+    expects: tuple[str, ...] = ()
+    """The kinds of damage it was trained to meet, of `EXPECTED`; empty: not known."""
     licence: str = "unknown"
     """SPDX name of the weights' licence."""
     sha256: str = ""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imgfix.errors import OutputError, UsageError
-from imgfix.zoo import catalog, checkpoint, community, files, loader, store
+from imgfix.zoo import catalog, checkpoint, community, files, folders, loader, store
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -27,7 +27,7 @@ def import_file(
         )
     if name == "auto" or any(entry.name == name for entry in catalog.entries()):
         raise UsageError(f"'{name}' is already the name of a catalog model", hint="choose another --name")
-    target = store.models_folder() / f"{name}.safetensors"
+    target = folders.models_folder() / f"{name}.safetensors"
     if target.exists() and not overwrite:
         raise OutputError(f"there is already an imported model '{name}'", hint="choose another --name, or --overwrite")
     descriptor = loader.load_file(path).descriptor
@@ -51,8 +51,8 @@ def import_file(
         licence=licence or descriptor.licence,
         **kept,
     )
-    store.write_receipt(
+    store.write_record(
         target,
-        store.Receipt(name, store.sha256_of(target), target.stat().st_size, str(path.resolve()), descriptor.sha256),
+        store.PullRecord(name, store.sha256_of(target), target.stat().st_size, str(path.resolve()), descriptor.sha256),
     )
     return catalog.find(name)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from imgfix.errors import ModelError, UsageError
-from imgfix.zoo import auto, catalog, checkpoint, community, files, store
-from imgfix.zoo.descriptor import Descriptor, Model
-from imgfix.zoo.nets import NETS, NetSpec
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from imgfix.zoo import auto, building, catalog, checkpoint, community, files, pull, store
+from imgfix.zoo.descriptor import Model
 
 Progress = Callable[[int, int], None]
 
@@ -47,9 +42,7 @@ def load(
     if task is not None and entry.task not in auto.tasks(task):
         raise ModelError(f"{name} is a model for '{entry.task}', not for '{auto.words(task)}'", hint=_others(task))
     if not store.installed(entry):
-        from imgfix.zoo.pull import pull
-
-        pull(entry, offline=offline, progress=progress)
+        pull.pull(entry, offline=offline, progress=progress)
     return load_entry(entry)
 
 
@@ -59,11 +52,10 @@ def load_entry(entry: catalog.Entry) -> Model:
     path = store.path_of(entry)
     if entry.imported:
         return load_file(path)
-    spec = _spec(entry.net, path)
-    net = build(spec, entry.config, files.read_tensors(path), path, hint=store.remedy(entry))
-    jobs = tuple(entry.handles)
-    facts: dict[str, Any] = {"licence": entry.licence, "degradation": entry.degradation, "jobs": jobs, **entry.facts}
-    return Model(describe(spec, entry.config, name=entry.name, task=entry.task, sha256=digest, **facts), net)
+    architecture = building.known(entry.net, path)
+    net = building.build(architecture, entry.config, files.read_tensors(path), path, hint=store.remedy(entry))
+    facts = {"name": entry.name, "task": entry.task, "sha256": digest, **entry.described}
+    return Model(building.describe(architecture, entry.config, **facts), net)
 
 
 def load_file(path: Path) -> Model:
@@ -78,13 +70,14 @@ def load_file(path: Path) -> Model:
         return _load_foreign(path)
     if header["net"] == community.NET:
         return community.load_community(path, files.read_tensors(path), header)
-    spec = _spec(header["net"], path)
+    architecture = building.known(header["net"], path)
     config = header.get("config", {})
-    net = build(spec, config, files.read_tensors(path), path, hint="the file does not match its own header")
+    net = building.build(
+        architecture, config, files.read_tensors(path), path, hint="the file does not match its own header"
+    )
     facts = {key: header[key] for key in ("licence", "degradation") if key in header} | header.get("facts", {})
-    task = header.get("task", spec.task)
-    name = header.get("name") or path.stem
-    return Model(describe(spec, config, name=name, task=task, sha256=store.sha256_of(path), **facts), net)
+    facts |= {"name": header.get("name") or path.stem, "task": header.get("task", architecture.task)}
+    return Model(building.describe(architecture, config, sha256=store.sha256_of(path), **facts), net)
 
 
 def _load_foreign(path: Path) -> Model:
@@ -92,45 +85,15 @@ def _load_foreign(path: Path) -> Model:
     found = checkpoint.recognise(state)
     if found is None:
         return community.load_community(path, state)
-    spec, config, state = found
-    net = build(spec, config, state, path, hint="its tensor names are known but its shapes do not fit")
-    descriptor = describe(spec, config, name=path.stem, task=spec.task, sha256=store.sha256_of(path))
+    architecture, config, state = found
+    net = building.build(architecture, config, state, path, hint="its tensor names are known but its shapes do not fit")
+    facts = {"name": path.stem, "task": architecture.task, "sha256": store.sha256_of(path)}
+    descriptor = building.describe(architecture, config, **facts)
     if descriptor.task == "upscale" and descriptor.scale == 1:
         descriptor = replace(
             descriptor, task="restore", jobs=("noise", "jpeg")
         )  # the many community models that only clean up
     return Model(descriptor, net)
-
-
-def build(
-    spec: NetSpec, config: Mapping[str, Any], state: Mapping[str, Tensor], path: Path, *, hint: str | None = None
-) -> nn.Module:
-    """A network with these weights: CPU, fp32, evaluation mode, no gradients. Raises ModelError if they do not fit."""
-    try:
-        net = spec.build(dict(config))
-        net.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-    except (RuntimeError, TypeError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[:3]
-        raise ModelError(f"{path}: does not fit {spec.key} ({' '.join(reason)})", hint=hint) from error
-    return net.eval().requires_grad_(False)
-
-
-def describe(spec: NetSpec, config: Mapping[str, Any], **facts: Any) -> Descriptor:
-    """The descriptor of a network: what follows from its hyper-parameters, and over it what is known of the weights."""
-    known = {field.name for field in fields(Descriptor)}
-    values: dict[str, Any] = {"net": spec.key, **spec.describe(dict(config)), **facts, "config": dict(config)}
-    if "precisions" in values:
-        values["precisions"] = tuple(values["precisions"])
-    descriptor = Descriptor(**{key: value for key, value in values.items() if key in known})
-    if descriptor.task == "restore" and not descriptor.jobs:
-        return replace(descriptor, jobs=("noise", "jpeg"))  # like those that are trained here
-    return descriptor
-
-
-def _spec(key: str, path: Path) -> NetSpec:
-    if key not in NETS:
-        raise ModelError(f"{path}: its architecture '{key}' is unknown to this version", hint="upgrade imgfix")
-    return NETS[key]
 
 
 def _for_task(model: Model, task: str | tuple[str, ...] | None) -> Model:

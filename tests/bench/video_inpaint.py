@@ -20,8 +20,8 @@ import numpy as np
 
 from imgfix import zoo
 from imgfix.metrics.warping import to_grey, visible
+from imgfix.nets.motion import dense_inverse_search, fetch
 from imgfix.runtime.engine import Engine
-from imgfix.runtime.motion import dense_inverse_search, fetch
 from imgfix.tasks.inpaint import inpaint
 from imgfix.tasks.video_inpaint import VideoInpaint
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from imgfix.metrics.warping import to_grey, warping_error
-from imgfix.runtime.motion import dense_inverse_search
+from imgfix.nets.motion import dense_inverse_search
 
 
 def moving(shift: int) -> np.ndarray:

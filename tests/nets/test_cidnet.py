@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from imgfix.nets.cidnet import CIDNet, to_hvi, to_rgb
-from imgfix.zoo import detect
+from imgfix.zoo.architectures import cidnet
 
 
 @pytest.mark.parametrize("density", [0.2, 0.35, 1.0])
@@ -80,7 +80,7 @@ def test_the_published_names_are_recognised() -> None:
     config = {"widths": [4, 6, 8, 16], "heads": [2, 4, 8]}
     net = CIDNet(**config)  # type: ignore[arg-type]
     state = published(net)
-    assert detect.cidnet(state) == config
-    adapted = detect.adapt_cidnet(state)
+    assert cidnet.detect(state) == config
+    adapted = cidnet.adapt(state)
     net.load_state_dict(adapted)
     assert adapted.keys() == net.state_dict().keys()

@@ -10,7 +10,7 @@ from torch import nn
 
 from imgfix.nets.discriminator import build
 from imgfix.nets.repgate import RepGate, merge, silence
-from imgfix.zoo.nets import NETS
+from imgfix.zoo.architectures import ARCHITECTURES
 
 SMALL = {
     "repgate": {"scale": 2, "channels": 8, "blocks": 2, "convolutions": 2},
@@ -20,7 +20,7 @@ SMALL = {
 
 def small(key: str) -> nn.Module:
     torch.manual_seed(0)
-    net = NETS[key].build(dict(SMALL[key]))
+    net = ARCHITECTURES[key].build(dict(SMALL[key]))
     with torch.no_grad():
         for parameter in net.parameters():  # also what starts at zero shall matter
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -32,7 +32,7 @@ def test_merging_keeps_the_function_and_loads_again(key: str) -> None:
     net, x = small(key), torch.rand(2, 3, 16, 24)
     merged = merge(copy.deepcopy(net))
     assert sum(p.numel() for p in merged.parameters()) < 0.5 * sum(p.numel() for p in net.parameters())
-    again = NETS[key].build({**SMALL[key], "merged": True})
+    again = ARCHITECTURES[key].build({**SMALL[key], "merged": True})
     again.load_state_dict(merged.state_dict())
     with torch.no_grad():
         assert torch.allclose(net(x), again(x), atol=1e-5)
@@ -41,7 +41,7 @@ def test_merging_keeps_the_function_and_loads_again(key: str) -> None:
 @pytest.mark.parametrize("key", SMALL)
 def test_nothing_outside_the_stated_receptive_field_matters(key: str) -> None:
     net = small(key)
-    facts = NETS[key].describe(dict(SMALL[key]))
+    facts = ARCHITECTURES[key].describe(dict(SMALL[key]))
     reach, scale = facts["receptive_field"], facts["scale"]
     size = 2 * ((reach + 16) // 8 * 8) + 16
     x = torch.rand(1, 3, size, size, dtype=torch.float64)

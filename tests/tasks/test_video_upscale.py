@@ -20,9 +20,9 @@ from imgfix.tasks import video_upscale
 from imgfix.tasks.sequence import Made, Restart
 from imgfix.tasks.upscale import UpscaleOptions
 from imgfix.tasks.video_upscale import Streaming, Windowed, open_sequence
+from imgfix.zoo.architectures import ARCHITECTURES
+from imgfix.zoo.building import describe
 from imgfix.zoo.descriptor import Model
-from imgfix.zoo.loader import describe
-from imgfix.zoo.nets import NETS
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "basicvsr": {"features": 6, "blocks": 1},
@@ -33,7 +33,7 @@ KINDS = list(CONFIGS)
 
 def engine_for(key: str, **facts: Any) -> Engine:
     torch.manual_seed(3)
-    spec, config = NETS[key], CONFIGS[key]
+    spec, config = ARCHITECTURES[key], CONFIGS[key]
     net = spec.build(config).eval().requires_grad_(False)
     return Engine(Model(describe(spec, config, name=key, task="video", **facts), net), "cpu", "fp32")
 

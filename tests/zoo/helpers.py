@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from imgfix.zoo.architectures import ARCHITECTURES
 from imgfix.zoo.catalog import Entry, Source, SourceFile
-from imgfix.zoo.nets import NETS
 
 TINY = {"scale": 2, "features": 4, "convs": 1, "activation": "prelu", "in_channels": 3, "out_channels": 3}
 
@@ -26,7 +26,7 @@ TINY = {"scale": 2, "features": 4, "convs": 1, "activation": "prelu", "in_channe
 def tiny_net() -> nn.Module:
     """A small SRVGG with fixed random weights."""
     torch.manual_seed(7)
-    return NETS["srvgg"].build(TINY).eval()
+    return ARCHITECTURES["srvgg"].build(TINY).eval()
 
 
 def tiny_checkpoint(path: Path) -> Path:

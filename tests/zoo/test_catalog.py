@@ -10,9 +10,10 @@ import torch
 
 from imgfix.errors import ModelError
 from imgfix.zoo import catalog, files, store
+from imgfix.zoo.architectures import ARCHITECTURES
 from imgfix.zoo.catalog import Entry
 from imgfix.zoo.convert import FORMATS
-from imgfix.zoo.nets import NETS
+from imgfix.zoo.descriptor import EXPECTED
 from tests.zoo.helpers import TINY, tiny_net
 
 ENTRIES = catalog.entries()
@@ -36,6 +37,12 @@ def test_every_model_says_where_it_comes_from_and_what_may_be_done_with_it(entry
 
 
 @each_entry
+def test_what_a_model_expects_is_said_in_known_words(entry: Entry) -> None:
+    assert set(entry.expects) <= set(EXPECTED)
+    assert entry.expects or entry.task not in ("upscale", "inpaint", "restore", "video")
+
+
+@each_entry
 def test_every_model_can_be_verified(entry: Entry) -> None:
     assert entry.shipped or entry.sources
     assert SHA256.fullmatch(entry.sha256) or (entry.sources and not entry.shipped)
@@ -52,18 +59,18 @@ def test_every_model_can_be_verified(entry: Entry) -> None:
 
 @each_entry
 def test_every_model_builds_with_the_number_of_parameters_it_claims(entry: Entry) -> None:
-    assert entry.net in NETS
+    assert entry.net in ARCHITECTURES
     with torch.device("meta"):
-        net = NETS[entry.net].build(dict(entry.config))
+        net = ARCHITECTURES[entry.net].build(dict(entry.config))
     if entry.parameters:
         assert sum(parameter.numel() for parameter in net.parameters()) == entry.parameters
 
 
 @each_entry
 def test_every_descriptor_can_be_made(entry: Entry) -> None:
-    from imgfix.zoo.loader import describe
+    from imgfix.zoo.building import describe
 
-    descriptor = describe(NETS[entry.net], entry.config, name=entry.name, task=entry.task, **entry.facts)
+    descriptor = describe(ARCHITECTURES[entry.net], entry.config, name=entry.name, task=entry.task, **entry.facts)
     assert descriptor.scale == entry.scale
     assert set(entry.facts) <= set(descriptor.__dataclass_fields__), "a fact the descriptor does not know"
 

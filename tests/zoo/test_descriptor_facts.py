@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from imgfix.zoo.nets import NETS
+from imgfix.zoo.architectures import ARCHITECTURES
 
 SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "rrdbnet x4": ("rrdbnet", {"blocks": 1, "features": 4, "growth": 2}),
@@ -39,7 +39,7 @@ def network(key: str) -> tuple[nn.Module, dict[str, Any]]:
     """A small network with random weights, in double precision, and what is said of it."""
     net, config = SMALL[key]
     torch.manual_seed(1)
-    spec = NETS[net]
+    spec = ARCHITECTURES[net]
     return spec.build(config).double().eval(), {
         "size_multiple": 1,
         "size_minimum": 1,

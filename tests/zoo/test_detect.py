@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from imgfix.zoo import checkpoint
-from imgfix.zoo.nets import NETS
+from imgfix.zoo.architectures import ARCHITECTURES
 
 RRDB: dict[str, Any] = {"features": 8, "blocks": 3, "growth": 4, "in_channels": 3, "out_channels": 3}
 
 
 def state_of(key: str, config: dict[str, Any]) -> dict[str, Tensor]:
     torch.manual_seed(5)
-    return NETS[key].build(config).state_dict()
+    return ARCHITECTURES[key].build(config).state_dict()
 
 
 def as_named_in_2018(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -129,7 +129,7 @@ def test_basicvsr_is_recognised_with_its_size() -> None:
     assert (spec.key, read) == ("basicvsr", config)
     assert renamed.keys() == state.keys()
     assert all(torch.equal(renamed[name], state[name]) for name in state)
-    NETS["basicvsr"].build(read).load_state_dict(renamed)
+    ARCHITECTURES["basicvsr"].build(read).load_state_dict(renamed)
 
 
 def test_a_relative_of_basicvsr_with_more_in_it_is_not_taken_for_it() -> None:

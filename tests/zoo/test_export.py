@@ -11,8 +11,8 @@ import torch
 
 from imgfix import zoo
 from imgfix.errors import ModelError, UsageError
+from imgfix.zoo.architectures import ARCHITECTURES
 from imgfix.zoo.export import export
-from imgfix.zoo.nets import NETS
 from tests.zoo.helpers import TINY, tiny_net
 
 SMALL: dict[str, tuple[str, dict[str, Any]]] = {
@@ -25,8 +25,8 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
 def model(key: str, folder: Path) -> zoo.Model:
     net, config = SMALL[key]
     torch.manual_seed(0)
-    state = NETS[net].build(config).state_dict()
-    return zoo.load(zoo.save(folder / "m.safetensors", net, config, state, licence="MIT", task=NETS[net].task))
+    state = ARCHITECTURES[net].build(config).state_dict()
+    return zoo.load(zoo.save(folder / "m.safetensors", net, config, state, licence="MIT", task=ARCHITECTURES[net].task))
 
 
 @pytest.mark.parametrize("key", ["srvgg x2 from x4", "migan"])

@@ -10,8 +10,8 @@ import torch
 from imgfix import zoo
 from imgfix.errors import ModelError, OutputError, UsageError
 from imgfix.zoo import catalog, store
+from imgfix.zoo.architectures import ARCHITECTURES
 from imgfix.zoo.importer import import_file
-from imgfix.zoo.nets import NETS
 from tests.zoo.helpers import TINY, tiny_checkpoint, tiny_net
 from tests.zoo.test_detect import as_named_in_2018
 
@@ -30,7 +30,7 @@ def test_an_imported_checkpoint_is_loaded_by_name(tmp_path: Path) -> None:
 
 def test_an_old_esrgan_is_kept_under_todays_names(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    net = NETS["rrdbnet"].build({"features": 8, "blocks": 2, "growth": 4}).eval()
+    net = ARCHITECTURES["rrdbnet"].build({"features": 8, "blocks": 2, "growth": 4}).eval()
     torch.save(as_named_in_2018(net.state_dict()), tmp_path / "4x_old.pth")
     assert import_file(tmp_path / "4x_old.pth", "old-x4").scale == 4
     x = torch.rand(1, 3, 8, 8)
@@ -39,7 +39,7 @@ def test_an_old_esrgan_is_kept_under_todays_names(tmp_path: Path) -> None:
 
 
 def test_a_migan_is_taken_for_inpainting(tmp_path: Path) -> None:
-    net = NETS["migan"].build({"resolution": 16, "base": 64, "maximum": 4})
+    net = ARCHITECTURES["migan"].build({"resolution": 16, "base": 64, "maximum": 4})
     torch.save(net.state_dict(), tmp_path / "m.pt")
     assert import_file(tmp_path / "m.pt", "mine").task == "inpaint"
 

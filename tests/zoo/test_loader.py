@@ -124,7 +124,7 @@ def test_a_foreign_checkpoint_is_recognised(tmp_path: Path) -> None:
 
 
 def test_a_foreign_checkpoint_that_enlarges_nothing_is_for_restoring(tmp_path: Path) -> None:
-    net = zoo.NETS["rrdbnet"].build({"upsamples": 0, "blocks": 1, "features": 4, "growth": 2})
+    net = zoo.ARCHITECTURES["rrdbnet"].build({"upsamples": 0, "blocks": 1, "features": 4, "growth": 2})
     torch.save(net.state_dict(), tmp_path / "1x_clean.pth")
     assert zoo.load(tmp_path / "1x_clean.pth").descriptor.task == "restore"
 

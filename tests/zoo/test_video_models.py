@@ -10,10 +10,10 @@ import torch
 
 from imgfix import zoo
 from imgfix.errors import ModelError
+from imgfix.zoo.architectures import ARCHITECTURES
+from imgfix.zoo.building import describe
 from imgfix.zoo.descriptor import Model
 from imgfix.zoo.export import export
-from imgfix.zoo.loader import describe
-from imgfix.zoo.nets import NETS
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "basicvsr": {"features": 6, "blocks": 1},
@@ -23,7 +23,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 def model_of(key: str) -> Model:
     torch.manual_seed(1)
-    spec, config = NETS[key], CONFIGS[key]
+    spec, config = ARCHITECTURES[key], CONFIGS[key]
     return Model(describe(spec, config, name=key, task=spec.task), spec.build(config).eval())
 
 

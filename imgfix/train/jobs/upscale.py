@@ -31,6 +31,8 @@ from imgfix.train.pool import Pool, load_pairs, load_photos
 from imgfix.train.recipe import Recipe
 from imgfix.train.shorten import shorten
 
+_EXPECTS = {"bicubic": ("bicubic",), "mixed": ("bicubic", "resize", "blur", "noise", "jpeg")}
+
 
 @dataclass(frozen=True)
 class Options(Terms):
@@ -142,7 +144,10 @@ class UpscaleJob:
             "task": "upscale",
             "scale": scale,
             "degradation": "bicubic" if self.options.degradation == "bicubic" else "real-world",
-            "facts": {"gan_trained": bool(self.options.adversarial)},
+            "facts": {
+                "gan_trained": bool(self.options.adversarial),
+                "expects": _EXPECTS.get(self.options.degradation, ("resize", "blur", "noise", "jpeg")),
+            },
         }
         return NetIdentity(self.key, folded_config(self.key, self.config), facts)
 

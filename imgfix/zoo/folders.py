@@ -1,0 +1,39 @@
+"""Which folders weights lie in.
+
+The shipped folder is `weights/` of a checkout or `imgfix/weights/` of an installed wheel; it is only read. The home
+folder is `$IMGFIX_HOME`, else the platform's cache folder; pulled and imported models lie in its `models/`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import imgfix
+from imgfix.errors import ModelError
+
+
+def home() -> Path:
+    """The folder for downloaded and imported weights; it need not exist yet."""
+    if folder := os.environ.get("IMGFIX_HOME"):
+        return Path(folder).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("imgfix", appauthor=False))
+
+
+def models_folder() -> Path:
+    """The folder inside `home()` that holds the model files."""
+    return home() / "models"
+
+
+def shipped_folder() -> Path:
+    """The folder with `catalog.toml` and the weights that come with the program."""
+    package = Path(imgfix.__file__).resolve().parent
+    for folder in (package / "weights", package.parent / "weights"):
+        if (folder / "catalog.toml").is_file():
+            return folder
+    raise ModelError(
+        "the catalog of models (weights/catalog.toml) is missing from this installation",
+        hint="install imgfix again: pip install --force-reinstall imgfix",
+    )
