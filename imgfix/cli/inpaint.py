@@ -282,6 +282,7 @@ def _inpaint(job: Job, wanted: _Wanted, engine: Engine | None, tick: Tick) -> Ou
     start = time.monotonic()
     shared = wanted.shared
     picture = pictures.read(job, shared)
+    engine = engine.for_samples(picture.pixels.dtype) if engine is not None else None
     transform = colour.transform(picture.metadata, picture.channels)
     region, notes = _region(picture, job, wanted)
     filler: Engine | str = engine if engine is not None else wanted.model

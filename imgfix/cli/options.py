@@ -98,7 +98,11 @@ Device = Annotated[
 ]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
-    typer.Option("--precision", help="Number format of the model's arithmetic.", rich_help_panel=_MODEL),
+    typer.Option(
+        "--precision",
+        help="Number format of the arithmetic; auto: the quickest that holds, above 8 bits fp32.",
+        rich_help_panel=_MODEL,
+    ),
 ]
 Tile = Annotated[
     str,

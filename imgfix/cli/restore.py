@@ -318,6 +318,7 @@ class _Work:
                 facts["copied"], reading, written = True, [], []
         else:
             work = Restore(pixels, made, self.wanted, alpha=picture.alpha, colour=transform)
+            made = work.steps
             if work.tiles > 4 and (expected := work.seconds()) > _LONG:
                 self.shared.console.say(f"{job.source}: about {time_in_words(expected)}")
             names = [step.engine.descriptor for step in made]
@@ -363,6 +364,7 @@ class _Work:
             facts["coverage"] = round(share, 6)
         if made:
             work = Restore(picture.pixels, made, self.wanted)
+            facts |= facts_of(found, work.steps)
             seconds = work.seconds()
             said.append(f"{work.tiles} {'tile' if work.tiles == 1 else 'tiles'}, about {time_in_words(seconds)}")
             facts |= {"tiles": work.tiles, "seconds": round(seconds, 1)}

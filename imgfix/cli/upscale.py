@@ -352,7 +352,7 @@ def _upscale(
             "format": writer.format,
             "bytes": pictures.bytes_written(job),
         },
-        **_running(engine),
+        **_running(work.engine),
         "seconds": round(seconds, 3),
     }
     return Outcome(
@@ -389,7 +389,7 @@ def _plan(job: Job, engine: Engine, wanted: UpscaleOptions, shared: options.Shar
     memory = estimate.host_bytes + estimate.device_bytes
     facts = {
         **_sizes(header.width, header.height, work.width, work.height),
-        **_running(engine),
+        **_running(work.engine),
         "tiles": estimate.tiles,
         "tile": list(estimate.tile),
         "memory_bytes": memory,

@@ -40,7 +40,7 @@ class FrameByFrame:
     def estimate(self, width: int, height: int, dtype: type = np.uint8, channels: int = 3) -> Estimate:
         """What one frame takes."""
         blank: np.ndarray = np.broadcast_to(np.zeros((), dtype), (height, width, channels))
-        return Upscale(blank, self.engine, self.options).estimate()
+        return Upscale(blank, self.engine, self.options, still=False).estimate()
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
         """Work on a clip; each frame is a place to begin."""
@@ -52,7 +52,7 @@ class FrameByFrame:
             else:
                 alpha = np.ascontiguousarray(frame[..., 3]) if frame.shape[2] == 4 else None
                 colours = np.ascontiguousarray(frame[..., :3]) if alpha is not None else frame
-                made = upscale(colours, self.engine, self.options, alpha=alpha)
+                made = upscale(colours, self.engine, self.options, alpha=alpha, still=False)
             before = frame, made
             yield Made(made, Restart(number, number))
 

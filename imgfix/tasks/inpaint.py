@@ -46,6 +46,7 @@ def inpaint(
     colour: ColourTransform | None = None,
     alpha: np.ndarray | None = None,
     progress: Progress | None = None,
+    still: bool = True,
 ) -> np.ndarray:
     """Fill the masked part of a picture.
 
@@ -57,6 +58,7 @@ def inpaint(
         colour: converts the file's colours to sRGB and back; without it they are sRGB or grey.
         alpha: (H, W) of the type of `pixels`; what is transparent and not masked does not lend its colour to the fill.
         progress: told (done, total) groups of holes.
+        still: as of `imgfix.tasks.upscale.upscale`.
 
     Returns:
         An array like `pixels`, bit-identical wherever the (feathered) mask is zero.
@@ -66,6 +68,8 @@ def inpaint(
     result = pixels.copy()
     # Soft edges are unknown too: something of what is to be removed is in them, and only there the fill can be trusted.
     unknown = weight > 0
+    if still and not isinstance(filler, str):
+        filler = filler.for_samples(pixels.dtype)
     filling = _filling(filler, colour, pixels.shape[2], options)
     groups = holes.find(unknown, filling.native)
     for done, group in enumerate(groups):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from imgfix.errors import OutputError, UsageError
 from imgfix.media.files import atomic_path
+from imgfix.media.video.repeatable import x264_params
 from imgfix.tasks.squares import on_white
 
 FILM_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm")
@@ -48,6 +49,7 @@ def _film(temporary: Path, path: Path, frames: Iterable[np.ndarray], rate: int) 
             codec = "libvpx-vp9" if kind == "webm" else "libx264"
             stream: Any = container.add_stream(codec, rate=Fraction(rate))
             stream.pix_fmt = "yuv420p"
+            params = x264_params(bits=8)
             for number, frame in enumerate(frames):
                 picture = on_white(frame)
                 times = -(-_SMALLEST // max(picture.shape[:2]))
@@ -55,7 +57,7 @@ def _film(temporary: Path, path: Path, frames: Iterable[np.ndarray], rate: int) 
                 picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
                 if not number:
                     stream.height, stream.width = picture.shape[:2]
-                    stream.options = {"crf": "18"}
+                    stream.options = {"crf": "18", **({"x264-params": params} if params and codec == "libx264" else {})}
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
             container.mux(stream.encode())
     except (av.FFmpegError, ValueError) as error:

@@ -263,6 +263,7 @@ def restore(
     alpha: np.ndarray | None = None,
     colour: ColourTransform | None = None,
     progress: tiling.Progress | None = None,
+    still: bool = True,
 ) -> np.ndarray:
     """Restore a picture.
 
@@ -273,13 +274,14 @@ def restore(
         alpha: (H, W) of the same type; what is wholly transparent keeps its colour and does not leak.
         colour: converts the file's colours; `None`: they are sRGB or grey already.
         progress: told (done, total) tiles.
+        still: as of `imgfix.tasks.upscale.upscale`.
 
     Returns:
         An array like `pixels`.
     """
     if not made:
         return pixels
-    work = Restore(pixels, made, options or RestoreOptions(), alpha=alpha, colour=colour)
+    work = Restore(pixels, made, options or RestoreOptions(), alpha=alpha, colour=colour, still=still)
     out = np.empty_like(pixels)
     at = 0
     for band in work.bands(progress):
@@ -299,11 +301,12 @@ class Restore:
         *,
         alpha: np.ndarray | None = None,
         colour: ColourTransform | None = None,
+        still: bool = True,
     ) -> None:
         self.original = pixels
         self.pixels = pixels if alpha is None else bleed(pixels, alpha)
         self.hidden = None if alpha is None else alpha == 0
-        self.steps = list(made)
+        self.steps = [replace(step, engine=step.engine.for_samples(pixels.dtype)) if still else step for step in made]
         self.options = options
         self.colour = colour
         self.height, self.width = pixels.shape[:2]

@@ -61,7 +61,7 @@ class RestoreFrames:
         """What one frame takes, where it is known what is to be undone; measures the models, a second or two each."""
         made, _ = restore.steps(self.options, self.found, self.engine_for)
         blank: np.ndarray = np.broadcast_to(np.zeros((), np.uint8), (height, width, 3))
-        work = restore.Restore(blank, made, self.options)
+        work = restore.Restore(blank, made, self.options, still=False)
         windows = [
             (step.engine, plan.rows.window * plan.columns.window if plan is not None else width * height)
             for step, plan in zip(made, work.plans(), strict=True)
@@ -100,7 +100,7 @@ class RestoreFrames:
     def _one(self, frame: np.ndarray) -> np.ndarray:
         alpha = np.ascontiguousarray(frame[..., 3]) if frame.shape[2] == 4 else None
         pixels = np.ascontiguousarray(frame[..., :3])
-        done = restore.restore(pixels, self.steps, self.options, alpha=alpha)
+        done = restore.restore(pixels, self.steps, self.options, alpha=alpha, still=False)
         return done if alpha is None else np.concatenate([done, alpha[..., None]], axis=2)
 
 

@@ -146,6 +146,7 @@ def upscale(
     alpha: np.ndarray | None = None,
     colour: ColourTransform | None = None,
     progress: tiling.Progress | None = None,
+    still: bool = True,
 ) -> np.ndarray:
     """Upscale a picture.
 
@@ -156,11 +157,13 @@ def upscale(
         alpha: (H, W) of the same type, not premultiplied.
         colour: converts the file's colours; `None`: they are sRGB or grey already.
         progress: told (done, total) tiles.
+        still: above 8 bits in fp32, where the engine chose its precision; frames, which an encoder takes more from than
+            half precision does, stay in the engine's.
 
     Returns:
         (H', W', C) of the same type, or (H', W', C + 1) with alpha last.
     """
-    job = Upscale(pixels, engine, options or UpscaleOptions(), alpha=alpha, colour=colour)
+    job = Upscale(pixels, engine, options or UpscaleOptions(), alpha=alpha, colour=colour, still=still)
     channels = pixels.shape[2] + (alpha is not None)
     out = np.empty((job.height, job.width, channels), pixels.dtype)
     at = 0
@@ -184,8 +187,9 @@ class Upscale:
         *,
         alpha: np.ndarray | None = None,
         colour: ColourTransform | None = None,
+        still: bool = True,
     ) -> None:
-        self.engine = engine
+        self.engine = engine.for_samples(pixels.dtype) if still else engine
         self.options = options
         self.dtype = pixels.dtype
         self.channels = pixels.shape[2]

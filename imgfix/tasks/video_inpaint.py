@@ -216,7 +216,7 @@ class VideoInpaint:
         if made_here:
             mask = np.zeros(current.weight.shape, np.float32)
             mask[part] = missing
-            known = inpaint(known, mask, self.filler, InpaintOptions(tta=self.options.tta))
+            known = inpaint(known, mask, self.filler, InpaintOptions(tta=self.options.tta), still=False)
             self.made += made_here
         mixed = current.pixels[..., :3].copy()
         composite(mixed, known, current.weight)

@@ -6,6 +6,8 @@ import io
 
 import numpy as np
 
+from imgfix.media.video.repeatable import x264_params
+
 
 def compress(frames: np.ndarray, codec: str, quality: int) -> np.ndarray:
     """Encode and decode a short clip.
@@ -26,6 +28,8 @@ def compress(frames: np.ndarray, codec: str, quality: int) -> np.ndarray:
     file = io.BytesIO()
     with av.open(file, "w", format="matroska") as container:
         options = {"crf": str(quality), "preset": "veryfast"} if codec == "h264" else {}
+        if codec == "h264" and (params := x264_params(bits=8)):
+            options["x264-params"] = params
         stream = container.add_stream("libx264" if codec == "h264" else "mpeg4", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = padded.shape[2], padded.shape[1], "yuv420p"
         stream.codec_context.thread_count = 1

@@ -44,7 +44,7 @@ def test_noise_is_found_and_undone(imgfix: Run, noisy: Path, installed: list[str
 
 
 def test_the_first_line_says_model_device_and_precision(imgfix: Run, noisy: Path, installed: list[str]) -> None:
-    assert imgfix("restore", noisy).err.splitlines()[0] == "lighter on cpu, fp32"
+    assert imgfix("restore", noisy, "--precision", "fp32").err.splitlines()[0] == "lighter on cpu, fp32"
 
 
 def test_a_clean_picture_stays_the_very_same_file(imgfix: Run, clean: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,17 @@ def test_low_precision_is_near_and_its_ends_stay_exact(bf16: None) -> None:
     # No 8-bit stage: a slope of 4096 steps comes out with nearly as many.
     slope = torch.linspace(0.5, 1, 4096).view(1, 1, 1, -1).repeat(1, 3, 4, 1)
     assert len(low.run(slope)[0, 0, 4].unique()) > 3000
+
+
+def test_pictures_above_8_bits_get_fp32_unless_a_precision_was_asked_for(bf16: None) -> None:
+    chosen = shuffle_engine(precision="auto")
+    assert chosen.for_samples(np.dtype(np.uint8)) is chosen and chosen.placement.precision == "bf16"
+    exact = chosen.for_samples(np.dtype(np.uint16))
+    assert exact.placement.precision == "fp32" and chosen.for_samples(np.dtype(np.float32)) is exact
+    x = picture(24, 24)
+    assert torch.equal(exact.run(x), shuffle_engine(precision="fp32").run(x))
+    asked = shuffle_engine(precision="bf16")
+    assert asked.for_samples(np.dtype(np.uint16)) is asked
 
 
 class Overflowing(nn.Module):

@@ -34,6 +34,9 @@ class Painter:
     descriptor: Descriptor = FACTS
     seen: list[torch.Tensor] = field(default_factory=list)
 
+    def for_samples(self, dtype: np.dtype) -> Painter:
+        return self
+
     def run(self, x: torch.Tensor) -> torch.Tensor:
         assert x.dtype == torch.float32 and x.shape[1] == 4
         assert all(side % self.descriptor.size_multiple == 0 for side in x.shape[2:])

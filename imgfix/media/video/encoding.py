@@ -13,6 +13,7 @@ from typing import Any
 import av
 
 from imgfix.errors import InputError, UsageError
+from imgfix.media.video import repeatable
 from imgfix.media.video.colour import Colour
 from imgfix.media.video.containers import CONTAINERS, with_article
 from imgfix.media.video.header import Header, Pixels, pixels_of
@@ -197,9 +198,18 @@ def choose(header: Header, container: str, wanted: Wanted) -> Encoding:
     options = dict(_settings(encoder, wanted))
     if encoder.name == "libx265" and header.light:
         options["x265-params"] += f":{header.light}:hdr10=1"
+    if encoder.name.startswith("libx264"):
+        _put_before(options, "x264-params", repeatable.x264_params(pixels.bits))
     if container == "avi" and encoder.family == "h264":
         options.setdefault("bf", "0")  # AVI has no times, so that frames have to come in the order they are shown
     return Encoding(container, encoder, pixels, tuple(sorted(options.items())), tuple(notes))
+
+
+def _put_before(options: dict[str, str], key: str, params: str) -> None:
+    """Add to a list of parameters, of which the user's come last and so overrule."""
+    joined = ":".join(part for part in (params, options.get(key)) if part)
+    if joined:
+        options[key] = joined
 
 
 def _encoder(header: Header, container: str, wanted: Wanted, notes: list[str]) -> Encoder:

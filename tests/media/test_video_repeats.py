@@ -1,0 +1,58 @@
+"""The same frames give the same bytes, whatever the processor."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from imgfix.media.video import encoding, header, repeatable
+from imgfix.media.video.encoding import Wanted
+from imgfix.media.video.segments import SegmentWriter, packets_of
+from tests.media.clips import Recipe, make, picture
+
+SIZE = (160, 128)
+PICTURES = [picture(number, SIZE) for number in range(24)]
+
+
+def written(folder: Path, head: header.Header, wanted: Wanted, run: int, threads: int) -> tuple[bytes, ...]:
+    """The packets of a segment, as a clip writes it."""
+    how = encoding.choose(head, "matroska", wanted)
+    path = folder / f"{run}.seg"
+    writer = SegmentWriter(path, how, encoding.as_written(head, how), SIZE, Fraction(25), Fraction(1), threads)
+    for number, pixels in enumerate(PICTURES):
+        writer.write(pixels, number, 1)
+    writer.close(0, 0, None)
+    return tuple(bytes(packet) for packet, _ in packets_of(path))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("codec", "pixels"),
+    [
+        ("libx264", "yuv420p"), ("libx264", "yuv420p10le"), ("libx265", "yuv420p"), ("libx265", "yuv420p10le"),
+        ("libsvtav1", "yuv420p"), ("libvpx-vp9", "yuv420p"), ("prores_ks", "yuv422p10le"), ("ffv1", "yuv420p"),
+        ("mpeg2video", "yuv420p"), ("mpeg4", "yuv420p"),
+    ],
+)  # fmt: skip
+def test_the_same_frames_give_the_same_packets(tmp_path: Path, codec: str, pixels: str, threads: int) -> None:
+    if codec not in {encoder.name for encoder in encoding.available()}:
+        pytest.skip(f"{codec} is not in this PyAV")
+    head = header.inspect(make(tmp_path / "a.mp4", Recipe(size=SIZE, pictures=PICTURES[:2], times=(0, 0.04))))
+    runs = 12 if codec == "libx264" else 3  # the one that is known to differ from run to run, if it is let
+    assert len({written(tmp_path, head, Wanted(codec, pixels=pixels), run, threads) for run in range(runs)}) == 1
+
+
+@pytest.mark.parametrize("avx512", [True, False])
+def test_x264_is_kept_from_what_does_not_repeat_itself(monkeypatch: pytest.MonkeyPatch, avx512: bool) -> None:
+    monkeypatch.setattr(repeatable, "has_avx512", lambda: avx512)
+    assert repeatable.x264_params(8) == ("asm=AVX2" if avx512 else "")
+    assert repeatable.x264_params(10).split(":")[-1] == "mbtree=0"
+
+
+def test_parameters_of_the_user_come_last_and_so_overrule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeatable, "has_avx512", lambda: True)
+    head = header.inspect(make(tmp_path / "a.mp4"))
+    chosen = encoding.choose(head, "mp4", Wanted("libx264", options={"x264-params": "asm=AVX512"}))
+    assert dict(chosen.options)["x264-params"] == "asm=AVX2:asm=AVX512"
