@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from imgfix.errors import ModelError
 from imgfix.runtime import device as devices
-from imgfix.runtime import memory, precision
+from imgfix.runtime import memory, precision, prefetch
 from imgfix.zoo.descriptor import Descriptor, Model
 
 UNBOUNDED_OVERLAP = 24  # input pixels around a tile, for networks that look further than is worth computing
@@ -213,7 +213,7 @@ class Engine:
         net = net.to(self.placement.device)
         if self.placement.channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return net
+        return stoppable(net)
 
     def _fall_back(self, reason: str) -> None:
         self.note(f"{reason}; the rest runs in fp32")
@@ -263,6 +263,17 @@ class Engine:
         start = time.perf_counter()
         self._attempt(x).cpu()
         return time.perf_counter() - start
+
+
+def stoppable(net: nn.Module) -> nn.Module:
+    """The same network, which a thread that is no longer wanted leaves at its next layer.
+
+    A run over a large tile may take half a minute, and nothing but the network itself can end it.
+    """
+    for module in net.modules():
+        if not any(True for _ in module.children()):
+            module.register_forward_pre_hook(lambda *_: prefetch.check())
+    return net
 
 
 def pad_to_rule(x: Tensor, multiple: int, minimum: int) -> Tensor:

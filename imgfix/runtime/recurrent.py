@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from imgfix.errors import MemoryExhaustedError, ModelError
 from imgfix.runtime import memory, tiling
-from imgfix.runtime.engine import LOWEST_PSNR, Engine
+from imgfix.runtime.engine import LOWEST_PSNR, Engine, stoppable
 
 Part = Callable[[nn.Module, Sequence[Tensor]], Sequence[Tensor]]
 """A step of a network: (1, C, h, w) of any resolution in, (1, C', h', w') of any resolution out."""
@@ -52,7 +52,7 @@ class Recurrent:
             net = copy.deepcopy(self.engine.model.net).eval().requires_grad_(False).to(self.placement.device)
             if self.placement.channels_last:
                 net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self._net = net
+            self._net = stoppable(net)
         return self._net
 
     def fall_back(self, reason: str) -> None:

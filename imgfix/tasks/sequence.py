@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from imgfix.runtime.ahead import ahead
+from imgfix.runtime.prefetch import prefetch
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,15 @@ class SequenceTask(Protocol):
 def stages(
     task: SequenceTask, frames: Iterator[np.ndarray], restart: Restart | None = None, depth: int = 1
 ) -> Iterator[Made]:
-    """Work on a clip as one of three stages at once: frames are decoded ahead, and results made ahead of being taken.
+    """Work on a clip as one of three stages at once: decoded frames and results are prefetched.
 
-    A network that fills the processor is not run ahead: each of its layers waits for the slowest core, so that a core
-    taken away for a while holds up all the others. (The threads of decoder and encoder work beside it all the same.)
+    Nothing is prefetched from a network that fills the processor: each of its layers waits for the slowest core, so that
+    a core taken away for a while holds up all the others. (The threads of decoder and encoder work beside it all the
+    same.)
 
     Args:
         task, frames, restart: as of `SequenceTask.run`.
         depth: frames that wait between two stages.
     """
-    made = task.run(ahead(frames, depth), restart)
-    return made if task.fills_cpu else ahead(made, depth)
+    made = task.run(prefetch(frames, depth), restart)
+    return made if task.fills_cpu else prefetch(made, depth)

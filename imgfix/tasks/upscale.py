@@ -17,8 +17,8 @@ from torch import Tensor
 
 from imgfix.errors import InputError, UsageError
 from imgfix.runtime import tiling
-from imgfix.runtime.ahead import ahead
 from imgfix.runtime.engine import Engine
+from imgfix.runtime.prefetch import prefetch
 from imgfix.runtime.rows import Below, Rows
 from imgfix.tasks import resample
 from imgfix.tasks.alpha import bleed, flat_as_it_was
@@ -239,7 +239,7 @@ class Upscale:
         """
         y = 0
         floats = self._floats(progress)
-        for band, share in ahead(floats) if threaded else floats:
+        for band, share in prefetch(floats) if threaded else floats:
             out = self._colours(np.clip(band, 0, 1, out=band), y)
             if share is not None:
                 out = np.concatenate([out, quantised(share, self.dtype)], axis=2)

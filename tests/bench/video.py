@@ -112,7 +112,7 @@ def overlap(model: str, frames: int, size: tuple[int, int], turns: int, folder: 
     import torch
 
     from imgfix.media.video.reader import Reader
-    from imgfix.runtime.ahead import ahead
+    from imgfix.runtime.prefetch import prefetch
     from imgfix.tasks import clip as clips
     from imgfix.tasks.frames import sequence_for
     from imgfix.tasks.upscale import UpscaleOptions
@@ -129,7 +129,7 @@ def overlap(model: str, frames: int, size: tuple[int, int], turns: int, folder: 
         return iter(list(task.run(iter(list(given)), restart)))
 
     def three(task: Any, given: Iterator[np.ndarray], restart: Any, depth: int) -> Any:
-        return ahead(task.run(ahead(given, depth), restart), depth)
+        return prefetch(task.run(prefetch(given, depth), restart), depth)
 
     def alone() -> None:
         if single:

@@ -1,4 +1,4 @@
-"""Rows read from a stream of bands, and work that runs ahead."""
+"""Rows read from a stream of bands, and prefetching."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from imgfix.runtime.ahead import ahead
+from imgfix.runtime.prefetch import check, prefetch
 from imgfix.runtime.rows import Rows
 
 SHEET = np.arange(40 * 3 * 2).reshape(40, 3, 2)
@@ -50,11 +50,11 @@ def test_rows_let_go_cannot_be_read_again() -> None:
         rows.read(7, 9)
 
 
-def test_work_ahead_gives_the_same_items_in_order() -> None:
-    assert list(ahead(iter(range(50)), depth=3)) == list(range(50))
+def test_prefetching_gives_the_same_items_in_order() -> None:
+    assert list(prefetch(iter(range(50)), depth=3)) == list(range(50))
 
 
-def test_work_ahead_runs_in_another_thread_but_not_too_far() -> None:
+def test_prefetching_runs_in_another_thread_but_not_too_far() -> None:
     made: list[int] = []
 
     def items() -> Iterator[int]:
@@ -63,7 +63,7 @@ def test_work_ahead_runs_in_another_thread_but_not_too_far() -> None:
             made.append(i)
             yield i
 
-    source = ahead(items(), depth=2)
+    source = prefetch(items(), depth=2)
     assert next(source) == 0
     time.sleep(0.3)
     assert len(made) <= 5
@@ -75,7 +75,7 @@ def test_an_error_arrives_after_the_items_before_it() -> None:
         yield 1
         raise KeyError("late")
 
-    source = ahead(items())
+    source = prefetch(items())
     assert next(source) == 1
     with pytest.raises(KeyError, match="late"):
         next(source)
@@ -86,15 +86,16 @@ def test_work_is_interrupted_in_the_middle_of_an_item() -> None:
         yield 0
         for _ in range(3000):
             time.sleep(0.01)
+            check()  # as before each layer of a network
         raise AssertionError("not interrupted")
 
-    source = ahead(items())
+    source = prefetch(items())
     next(source)
     time.sleep(0.05)
     start = time.monotonic()
     source.close()
     assert time.monotonic() - start < 5
-    assert not any(thread.name == "imgfix-ahead" for thread in threading.enumerate())
+    assert not any(thread.name == "imgfix-prefetch" for thread in threading.enumerate())
 
 
 def test_stages_one_behind_the_other_are_interrupted_together() -> None:
@@ -102,25 +103,26 @@ def test_stages_one_behind_the_other_are_interrupted_together() -> None:
         yield 0
         for _ in range(3000):
             time.sleep(0.01)
+            check()  # as before each layer of a network
         raise AssertionError("not interrupted")
 
-    source = ahead(item for item in ahead(items()))
+    source = prefetch(item for item in prefetch(items()))
     next(source)
     time.sleep(0.3)
     start = time.monotonic()
     source.close()
     assert time.monotonic() - start < 5
-    assert not any(thread.name == "imgfix-ahead" for thread in threading.enumerate())
+    assert not any(thread.name == "imgfix-prefetch" for thread in threading.enumerate())
 
 
 def test_a_program_that_ends_early_ends_cleanly() -> None:
     program = """
 import sys, torch
-from imgfix.runtime.ahead import ahead
+from imgfix.runtime.prefetch import prefetch
 def items():
     while True:
         yield torch.nn.functional.conv2d(torch.ones(1, 32, 200, 200), torch.ones(32, 32, 3, 3))
-source = ahead(items())
+source = prefetch(items())
 next(source)
 sys.exit(130)
 """
@@ -137,7 +139,7 @@ def test_a_consumer_that_stops_early_ends_the_work() -> None:
         finally:
             ended.set()
 
-    source = ahead(items())
+    source = prefetch(items())
     next(source)
     source.close()
     assert ended.wait(5)

@@ -280,7 +280,7 @@ class Interrupting(Doubling):
 
 
 @pytest.mark.parametrize("fills_cpu", [False, True])
-def test_only_work_that_leaves_cores_free_runs_ahead(fills_cpu: bool) -> None:
+def test_only_work_that_leaves_cores_free_is_prefetched(fills_cpu: bool) -> None:
     threads = {}
 
     class Watched(Doubling):
