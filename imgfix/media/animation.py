@@ -18,11 +18,11 @@ from PIL import Image, UnidentifiedImageError
 
 from imgfix.errors import InputError
 from imgfix.media import apng, decode, formats, png, xmp
-from imgfix.media.extras import open_by_pillow
-from imgfix.media.pillow_sink import Unnamed
+from imgfix.media.formats.by_pillow import open_as
+from imgfix.media.pillow_stream import Unnamed
 from imgfix.media.sniff import sniff
 
-ANIMATED = ("GIF", "WEBP", "PNG", "AVIF")
+ANIMATED = tuple(form.name for form in formats.FORMATS if form.animated)
 """Formats that can move."""
 _USUAL_QUALITY = 90
 _SLOWEST = 65535 * 10  # milliseconds that GIF can count
@@ -157,7 +157,7 @@ def _opened(path: Path) -> Image.Image:
     if kind not in ANIMATED:
         raise InputError(f"{path} is not an animated picture", hint="give a GIF, WebP, PNG or AVIF")
     try:
-        return open_by_pillow(path, kind)
+        return open_as(path, kind)
     except (UnidentifiedImageError, OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="see whether a browser shows it") from error
 

@@ -14,12 +14,11 @@ import numpy as np
 from PIL import Image
 
 from imgfix.errors import ImgfixError, InputError, MemoryExhaustedError
-from imgfix.media import colour, implied, xmp
+from imgfix.media import colour, formats, implied, xmp
 from imgfix.media import exif as exif_block
-from imgfix.media.decoders import DECODERS, Found
-from imgfix.media.headers import header_of
+from imgfix.media.formats import Decoded, Format
 from imgfix.media.picture import Header, Metadata, Picture
-from imgfix.media.sniff import sniff, what_else
+from imgfix.media.sniff import what_else
 from imgfix.media.tiff_pixels import UnsupportedTiffError
 
 DEFAULT_MAX_PIXELS = 500_000_000
@@ -35,14 +34,18 @@ def read(
     `MissingExtraError` (HEIC and JPEG XL need optional packages).
     """
     data, name = load(source, name)
-    kind = sniff(data)
-    if kind is None:
-        raise InputError(f"{name} is not a picture that imgfix reads ({what_else(data)})", hint=_FORMATS_HINT)
+    form = _format_of(data, name)
     with _input_errors(name):
-        header = header_of(io.BytesIO(data), data, kind)
+        header = form.header(io.BytesIO(data), data)
         check_pixels(name, header.width, header.height, max_pixels)
-        found = DECODERS[kind](data)
-        return _finish(found)
+        return _finish(form.read(data))
+
+
+def _format_of(data: bytes, name: str) -> Format:
+    form = formats.by_content(data)
+    if form is None:
+        raise InputError(f"{name} is not a picture that imgfix reads ({what_else(data)})", hint=_FORMATS_HINT)
+    return form
 
 
 def inspect(source: Path | str | bytes, *, name: str | None = None) -> Header:
@@ -52,17 +55,15 @@ def inspect(source: Path | str | bytes, *, name: str | None = None) -> Header:
         name = name or str(path)
         with _open_errors(path, name), path.open("rb") as stream:
             start = stream.read(64)
-            kind = sniff(start)
-            if kind is not None:
+            form = formats.by_content(start)
+            if form is not None:
                 with _input_errors(name), mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
                     stream.seek(0)
-                    return header_of(stream, view, kind)
+                    return form.header(stream, view)
     data, name = load(source, name)
-    kind = sniff(data)
-    if kind is None:
-        raise InputError(f"{name} is not a picture that imgfix reads ({what_else(data)})", hint=_FORMATS_HINT)
+    form = _format_of(data, name)
     with _input_errors(name):
-        return header_of(io.BytesIO(data), data, kind)
+        return form.header(io.BytesIO(data), data)
 
 
 def load(source: Path | str | bytes, name: str | None = None) -> tuple[bytes, str]:
@@ -163,7 +164,7 @@ def _no_pillow_limit() -> Iterator[None]:
                 Image.MAX_IMAGE_PIXELS = _limit_before
 
 
-def _finish(found: Found) -> Picture:
+def _finish(found: Decoded) -> Picture:
     """Turn the pixels upright and set every orientation tag to 1."""
     pixels = upright(found.pixels, found.orientation)
     alpha = upright(found.alpha, found.orientation) if found.alpha is not None else None
@@ -206,7 +207,7 @@ def _finish(found: Found) -> Picture:
     return Picture(pixels, alpha, metadata)
 
 
-def _take_implied_colours(found: Found) -> None:
+def _take_implied_colours(found: Decoded) -> None:
     if found.code_points is not None:
         found.icc, note = implied.by_code_points(*found.code_points)
         if note:

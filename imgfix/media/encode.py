@@ -8,25 +8,19 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from imgfix.errors import ImgfixError, OutputError
-from imgfix.media import bmp, files, formats, png, tiff
+from imgfix.media import files, formats
 from imgfix.media.fitting import Fitting
-from imgfix.media.formats import Format
-from imgfix.media.payload import Payload
+from imgfix.media.formats import Format, Sink, WriteRequest
+from imgfix.media.metadata_blocks import blocks_for
 from imgfix.media.picture import Metadata, Picture
-from imgfix.media.pillow_sink import PillowSink, seekable
+from imgfix.media.pillow_stream import seekable
 
 _BAND = 256
-
-
-class _Sink(Protocol):
-    def write(self, rows: np.ndarray) -> None: ...
-    def finish(self) -> None: ...
-    def abort(self) -> None: ...
 
 
 class RowWriter:
@@ -57,11 +51,14 @@ class RowWriter:
         fitting = Fitting(form, metadata, channels, alpha, self._dtype)
         self._fit = fitting
         self.notes: list[str] = fitting.notes
-        self._payload = Payload(fitting.metadata, width, height, form, dict(record) if record else None, self.notes)
+        self._blocks = blocks_for(
+            fitting.metadata, width, height, dict(record) if record else None, self.notes,
+            record_in_xmp=form.tags and not form.record_apart,
+        )  # fmt: skip
         self._form, self._quality = form, quality
         self._row = 0
         self._stack = contextlib.ExitStack()
-        self._sink: _Sink | None = None
+        self._sink: Sink | None = None
 
     def __enter__(self) -> RowWriter:
         with contextlib.ExitStack() as stack:
@@ -69,7 +66,7 @@ class RowWriter:
                 stream: BinaryIO = stack.enter_context(files.atomic_stream(self._target))
             else:
                 stream = self._target
-                if self.format in ("TIFF", "BMP") and not seekable(stream):  # they go back to places written before
+                if self._form.seeks and not seekable(stream):
                     stream = stack.enter_context(_spooled(stream))
             with files.output_errors(self._name):
                 self._sink = self._make_sink(stream)
@@ -117,33 +114,13 @@ class RowWriter:
                     raise
                 raise clear from problem
 
-    def _make_sink(self, stream: BinaryIO) -> _Sink:
+    def _make_sink(self, stream: BinaryIO) -> Sink:
         fit = self._fit
-        if self.format == "PNG":
-            return png.PngWriter(
-                stream, self.width, self.height, fit.channels + fit.alpha, fit.bits, self._payload.png_chunks()
+        return self._form.sink(
+            WriteRequest(
+                stream, self.width, self.height, fit.channels, fit.alpha, fit.bits, self._blocks, self._quality
             )
-        if self.format == "BMP":
-            return bmp.BmpWriter(stream, self.width, self.height, fit.channels + fit.alpha, fit.metadata.dpi)
-        if self.format == "TIFF":
-            source = fit.metadata.jpeg
-            jpeg_tiff = (
-                self._quality or (source.quality if source else 90),
-                (source and source.subsampling) or "4:2:0",
-            )
-            return tiff.TiffWriter(
-                stream,
-                self.width,
-                self.height,
-                fit.channels,
-                fit.alpha,
-                fit.bits,
-                fit.metadata.compression or "deflate",
-                self._payload.tiff_tags(),
-                jpeg_tiff,
-            )
-        options = self._payload.options(self._form, self._quality)
-        return PillowSink(stream, self.width, self.height, fit.channels, fit.alpha, self._form, options)
+        )
 
 
 def open_writer(

@@ -42,7 +42,7 @@ class Fitting:
             self._steps.append(_to_8_bits)
             self.bits = 8
             self.notes.append(f"{form.name} is written with 8 bits a channel, not 16")
-        if form.name != "PNG" and self.metadata.chunks:
+        if not form.chunks and self.metadata.chunks:
             self.metadata = replace(self.metadata, chunks=())
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from imgfix.media.formats import by_content
+
 _OTHER = (
     (b"%PDF", "it looks like a PDF"),
     (b"<!DOCTYPE", "it looks like a web page; perhaps a download went wrong"),
@@ -22,29 +24,9 @@ _OTHER = (
 
 
 def sniff(start: bytes) -> str | None:
-    """Return 'PNG', 'JPEG', 'WEBP', 'TIFF', 'BMP', 'AVIF', 'GIF', 'HEIF' or 'JXL' from the first 64 bytes, or None."""
-    if start.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if start.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "WEBP"
-    if start[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
-        return "TIFF"
-    if start[:6] in (b"GIF87a", b"GIF89a"):
-        return "GIF"
-    if start[:2] == b"BM":
-        return "BMP"
-    if start[:2] == b"\xff\x0a" or start.startswith(b"\x00\x00\x00\x0cJXL \r\n\x87\n"):
-        return "JXL"
-    if start[4:8] == b"ftyp":
-        size = min(int.from_bytes(start[:4], "big"), len(start))
-        brands = {start[8:12], *(start[at : at + 4] for at in range(16, size - 3, 4))}
-        if brands & {b"avif", b"avis"}:
-            return "AVIF"
-        if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
-            return "HEIF"
-    return None
+    """Return the name of the picture format ('PNG', 'JPEG' ...) that the first 64 bytes show, or None."""
+    form = by_content(start)
+    return form.name if form is not None else None
 
 
 def what_else(start: bytes) -> str:

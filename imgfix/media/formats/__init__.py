@@ -1,58 +1,50 @@
-"""The picture formats: their extensions, what they can hold and how large they may be."""
+"""The picture formats: one file for each, and one row here.
+
+A format's file says how its files begin, reads their header and content, writes them, and ends with a `FORMAT` that
+joins this to the facts (extensions, depths, sizes it can hold).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from imgfix.errors import OutputError, UsageError
+from imgfix.media.formats import avif, bmp, gif, heif, jpeg, jxl, png, tiff, webp
+from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest
 
-
-@dataclass(frozen=True)
-class Format:
-    """One picture format."""
-
-    name: str
-    extensions: tuple[str, ...]  # the first is the usual one
-    bits: int  # most bits a channel that we write
-    max_side: int  # pixels
-    max_pixels: int | None = None
-    alpha: bool = True
-    grey: bool = True
-    cmyk: bool = False
-    icc: bool = True
-    tags: bool = True  # EXIF and XMP
-    lossy: bool = False  # has a quality setting
-    extra: str | None = None  # the optional dependency that brings it
-
+__all__ = ["FORMATS", "IMAGE_EXTENSIONS", "Decoded", "Format", "Sink", "WriteRequest", "by_content", "by_extension"]
+__all__ += ["check_size", "find", "for_target"]
 
 FORMATS: tuple[Format, ...] = (
-    Format("PNG", (".png",), bits=16, max_side=2**31 - 1),
-    # libjpeg stops a little before the 65535 of the file format.
-    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), bits=8, max_side=65500, alpha=False, cmyk=True, lossy=True),
-    Format("WEBP", (".webp",), bits=8, max_side=16383, grey=False, lossy=True),
-    Format("TIFF", (".tif", ".tiff"), bits=16, max_side=2**31 - 1, cmyk=True),
-    Format("BMP", (".bmp", ".dib"), bits=8, max_side=2**31 - 1, max_pixels=10**9, icc=False, tags=False),
-    # The sizes that libavif agrees to read back by default.
-    Format("AVIF", (".avif",), bits=8, max_side=32768, max_pixels=16384 * 16384, grey=False, lossy=True),
-    Format("GIF", (".gif",), bits=8, max_side=65535, icc=False, tags=False),
-    Format("HEIF", (".heic", ".heif", ".hif"), bits=8, max_side=16384, grey=False, lossy=True, extra="heif"),
-    Format("JXL", (".jxl",), bits=8, max_side=2**30, icc=False, lossy=True, extra="jxl"),
+    png.FORMAT,
+    jpeg.FORMAT,
+    webp.FORMAT,
+    tiff.FORMAT,
+    bmp.FORMAT,
+    avif.FORMAT,
+    gif.FORMAT,
+    heif.FORMAT,
+    jxl.FORMAT,
 )
-_BY_NAME = {form.name: form for form in FORMATS}
+"""In the order in which a file is tried: AVIF before HEIF, whose brands an AVIF may name too."""
+
+_BY_NAME = {name: form for form in FORMATS for name in (form.name, *form.aliases)}
 _BY_EXTENSION = {extension: form for form in FORMATS for extension in form.extensions}
-_ALIASES = {"JPG": "JPEG", "TIF": "TIFF", "HEIC": "HEIF", "MPO": "JPEG", "DIB": "BMP", "JPEGXL": "JXL"}
 
 IMAGE_EXTENSIONS = frozenset(_BY_EXTENSION)
 
 
+def by_content(start: bytes) -> Format | None:
+    """Return the format of a file by its first 64 bytes, or None."""
+    return next((form for form in FORMATS if form.matches(start[:64])), None)
+
+
 def find(name: str) -> Format:
     """Return the format of a name ('PNG', 'jpg', '.tif'). Raises `UsageError` for an unknown one."""
-    key = name.lstrip(".").upper()
-    key = _ALIASES.get(key, key)
-    form = _BY_NAME.get(key) or _BY_EXTENSION.get("." + key.lower())
+    key = name.lstrip(".")
+    form = _BY_NAME.get(key.upper()) or _BY_EXTENSION.get("." + key.lower())
     if form is None:
-        known = ", ".join(_BY_NAME)
+        known = ", ".join(form.name for form in FORMATS)
         raise UsageError(f"unknown picture format '{name}'", hint=f"known formats: {known}")
     return form
 

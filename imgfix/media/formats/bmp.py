@@ -1,13 +1,32 @@
-"""BMP: a header and plain rows from the bottom up; our own because Pillow's loses transparency."""
+"""BMP (Windows GDI): a header and plain rows from the bottom up; the writer is our own, Pillow's loses transparency."""
 
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from imgfix.media.formats import by_pillow
+from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, starts_with
+from imgfix.media.picture import Header
+
 _BITFIELDS = 3
+
+
+def header(stream: Any, data: Any) -> Header:
+    """Pillow's."""
+    return by_pillow.header(stream, "BMP", "BMP", "DIB")
+
+
+def read(data: bytes) -> Decoded:
+    """Decode."""
+    return by_pillow.read(data, "BMP", "BMP", "DIB")
+
+
+def sink(request: WriteRequest) -> Sink:
+    """Rows are put where they belong as they come."""
+    return BmpWriter(request.stream, request.width, request.height, request.samples, request.blocks.metadata.dpi)
 
 
 class BmpWriter:
@@ -58,3 +77,20 @@ class BmpWriter:
 
     def abort(self) -> None:
         """Nothing to let go of."""
+
+
+FORMAT = Format(
+    "BMP",
+    (".bmp", ".dib"),
+    starts_with(b"BM"),
+    header,
+    read,
+    sink,
+    bits=8,
+    max_side=2**31 - 1,
+    max_pixels=10**9,
+    icc=False,
+    tags=False,
+    seeks=True,
+    aliases=("DIB",),
+)

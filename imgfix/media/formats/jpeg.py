@@ -1,0 +1,87 @@
+"""JPEG (ITU-T T.81, JFIF 1.02), encoded again with the tables it came with."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from PIL import Image
+
+from imgfix.media import exif as exif_block
+from imgfix.media import jpeg
+from imgfix.media.formats import by_pillow
+from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, starts_with
+from imgfix.media.picture import Header
+
+_QUALITY = 95
+_SEGMENT = 65533  # bytes that one segment holds
+
+
+def header(stream: Any, data: Any) -> Header:
+    """Pillow's; whatever stands behind the picture is no frame."""
+    return by_pillow.header(stream, "JPEG", still=True)
+
+
+def read(data: bytes) -> Decoded:
+    """Decode, with the settings it was encoded with."""
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+        found = by_pillow.decoded(image, "JPEG")
+        if found.frames > 1 or b"hdrgm:Version" in (found.xmp or b""):
+            found.frames = 1  # not frames, but what phones and stereo cameras put behind the picture
+            found.notes.append("further pictures in the JPEG (gain or depth map, preview) are not kept")
+        found.xmp_extension = jpeg.xmp_extension(image)
+        if image.mode != "CMYK":
+            found.mode = "L" if image.mode == "L" else "YCbCr"
+        found.jpeg = jpeg.settings(image)
+        found.iptc = jpeg.iptc(image.info.get("photoshop"))
+        comment = image.info.get("comment")
+        if comment:
+            found.text["Comment"] = comment.decode("utf-8", "replace") if isinstance(comment, bytes) else str(comment)
+    return found
+
+
+def sink(request: WriteRequest) -> Sink:
+    """Collected and encoded by libjpeg."""
+    meta = request.blocks.metadata
+    options: dict[str, Any] = {**by_pillow.tags_of(request, resolution_in_exif=False), **_encoding(request)}
+    if options["exif"]:
+        options["exif"] = exif_block.with_prefix(options["exif"])
+    options["dpi"] = tuple(round(value) for value in meta.dpi) if meta.dpi else None
+    comment = meta.text.get("Comment", "").encode("utf-8")
+    options["comment"] = comment if 0 < len(comment) <= _SEGMENT else None
+    segments = [jpeg.iptc_segment(meta.iptc)] if meta.iptc else []
+    segments += [jpeg.segment(0xE1, body) for body in meta.xmp_extension]
+    options["extra"] = b"".join(part for part in segments if part) or None
+    for name, what, room in (("exif", "EXIF block", _SEGMENT), ("xmp", "XMP packet", _SEGMENT - 29)):
+        if options[name] is not None and len(options[name]) > room:
+            options[name] = None
+            request.blocks.notes.append(f"the {what} is too long for a JPEG and was left out")
+    return by_pillow.PillowSink(request, "JPEG", options)
+
+
+def _encoding(request: WriteRequest) -> dict[str, Any]:
+    """Tables or quality, chroma subsampling, and whether it comes in scans."""
+    meta = request.blocks.metadata
+    source = meta.jpeg if meta.format == "JPEG" else None
+    options: dict[str, Any] = {"progressive": True if source is not None and source.progressive else None}
+    if request.quality is None and source is not None and source.tables:
+        return options | {"qtables": [list(table) for table in source.tables], "subsampling": source.subsampling}
+    quality = request.quality or _QUALITY
+    subsampling = source.subsampling if source else ("4:4:4" if quality >= 90 else "4:2:0")
+    return options | {"quality": quality, "subsampling": subsampling}
+
+
+FORMAT = Format(
+    "JPEG",
+    (".jpg", ".jpeg", ".jpe", ".jfif"),
+    starts_with(b"\xff\xd8\xff"),
+    header,
+    read,
+    sink,
+    bits=8,
+    max_side=65500,  # libjpeg stops a little before the 65535 of the file format
+    alpha=False,
+    cmyk=True,
+    lossy=True,
+    aliases=("MPO",),
+)

@@ -1,0 +1,194 @@
+"""PNG (PNG specification, W3C, third edition, 2025)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from imgfix.media import exif as exif_block
+from imgfix.media import png
+from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, starts_with
+from imgfix.media.formats.by_pillow import frames_note, plausible_dpi, unpacked
+from imgfix.media.picture import Header
+
+_TEXT = (b"tEXt", b"zTXt", b"iTXt")
+_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+
+
+def header(stream: Any, data: Any) -> Header:
+    """Walk through the chunks, without unpacking pixels."""
+    shape: tuple[int, ...] | None = None
+    alpha, frames, exif = False, 1, None
+    for kind, body, _ in png.chunks(data):
+        if kind == b"IHDR":
+            shape = struct.unpack_from(">IIBB", body)
+        elif kind == b"tRNS":
+            alpha = True
+        elif kind == b"acTL":
+            frames = max(1, struct.unpack_from(">I", body)[0])
+        elif kind == b"eXIf":
+            exif = bytes(body)
+    if shape is None or 0 in shape[:2]:
+        raise png.DamagedPngError("it has no size")
+    width, height, bits, colour_type = shape
+    if exif_block.orientation(exif) >= 5:
+        width, height = height, width
+    channels, has_alpha = 1 if colour_type in (0, 4) else 3, alpha or colour_type in (4, 6)
+    return Header(width, height, channels, has_alpha, 16 if bits == 16 else 8, "PNG", frames)
+
+
+def read(data: bytes) -> Decoded:
+    """Decode the still picture; the metadata are our own reading, the pixels Pillow's or OpenCV's."""
+    shape: tuple[int, ...] = ()
+    clear: bytes | None = None
+    found = Decoded("PNG", np.empty(0))
+    colour_chunks = []
+    for kind, body, _ in png.chunks(data):
+        if kind == b"IHDR":
+            shape = struct.unpack(">IIBBBBB", body)
+        elif kind == b"tRNS":
+            clear = bytes(body)
+        elif kind == b"eXIf":
+            found.exif = bytes(body)
+        elif kind == b"iCCP":
+            found.icc = _profile(bytes(body), found.notes)
+        elif kind == b"pHYs" and len(body) == 9:
+            x, y, unit = struct.unpack(">IIB", body)
+            found.dpi = plausible_dpi((x * 0.0254, y * 0.0254)) if unit == 1 else None
+        elif kind == b"acTL" and len(body) >= 4:
+            found.frames = max(1, struct.unpack_from(">I", body)[0])
+        elif kind in png.COLOUR_CHUNKS:
+            colour_chunks.append((kind, bytes(body)))
+        elif kind in _TEXT:
+            _take_text(found, png.read_text(kind, bytes(body)))
+    found.chunks = tuple(colour_chunks)
+    points = dict(colour_chunks).get(b"cICP", b"")
+    found.code_points = (points[0], points[1]) if len(points) == 4 else None
+    bits, colour_type = shape[2:4]
+    if bits == 16 and colour_type != 3:
+        found.pixels, found.alpha = _deep(data, colour_type)
+    else:
+        kept = (b"PLTE", b"tRNS") if colour_type == 3 else ()
+        with Image.open(io.BytesIO(png.lean(data, kept)), formats=["PNG"]) as image:
+            image.load()
+            found.pixels, found.alpha = unpacked(image)
+    if clear is not None and colour_type in (0, 2):
+        found.alpha = _alpha_of_colour(found.pixels, clear, bits)
+    found.mode = "1" if (colour_type, bits) == (0, 1) else _MODES[colour_type] + (";16" if bits == 16 else "")
+    found.orientation = exif_block.orientation(found.exif)
+    found.notes.extend(frames_note("PNG", found.frames))
+    return found
+
+
+def _deep(data: bytes, colour_type: int) -> tuple[np.ndarray, np.ndarray | None]:
+    import cv2
+
+    pixels = cv2.imdecode(np.frombuffer(png.lean(data, ()), np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise png.DamagedPngError("its 16-bit data cannot be unpacked")
+    if pixels.ndim == 2:
+        return pixels[..., None], None
+    if colour_type == 4:  # OpenCV repeats the grey value three times
+        return np.ascontiguousarray(pixels[..., :1]), np.ascontiguousarray(pixels[..., -1])
+    alpha = np.ascontiguousarray(pixels[..., 3]) if pixels.shape[2] == 4 else None
+    return np.ascontiguousarray(pixels[..., 2::-1]), alpha
+
+
+def _alpha_of_colour(pixels: np.ndarray, clear: bytes, bits: int) -> np.ndarray | None:
+    """Make the alpha channel of a PNG that names one colour as transparent."""
+    count = pixels.shape[2]
+    if len(clear) != 2 * count:
+        return None
+    most = np.iinfo(pixels.dtype).max
+    key = np.array(struct.unpack(f">{count}H", clear), np.uint32) & ((1 << bits) - 1)
+    if bits < 8:
+        key = key * most // ((1 << bits) - 1)
+    return np.where((pixels == key.astype(pixels.dtype)).all(axis=2), 0, most).astype(pixels.dtype)
+
+
+def _profile(body: bytes, notes: list[str]) -> bytes | None:
+    _, _, packed = body.partition(b"\0")
+    try:
+        return png.inflate(packed[1:])
+    except (zlib.error, ValueError):
+        notes.append("the colour profile is damaged and was left out")
+        return None
+
+
+def _take_text(found: Decoded, entry: tuple[str, str] | None) -> None:
+    if entry is None:
+        return
+    keyword, text = entry
+    if keyword == "XML:com.adobe.xmp":
+        found.xmp = text.encode("utf-8")
+    elif keyword in ("Raw profile type exif", "Raw profile type APP1"):  # how ImageMagick stored EXIF before eXIf
+        with contextlib.suppress(ValueError, IndexError):
+            block = bytes.fromhex("".join(text.split("\n")[3:]))
+            if block.startswith(b"Exif\0\0") and found.exif is None:
+                found.exif = exif_block.strip_prefix(block)
+    elif keyword != "imgfix":
+        found.text[keyword] = f"{found.text[keyword]}\n{text}" if keyword in found.text else text
+
+
+def sink(request: WriteRequest) -> Sink:
+    """Rows are compressed as they come."""
+    return png.PngWriter(
+        request.stream, request.width, request.height, request.samples, request.bits, _ancillary(request)
+    )
+
+
+def _ancillary(request: WriteRequest) -> tuple[bytes, ...]:
+    """Pack the chunks beside the pixels in their prescribed order."""
+    blocks, meta = request.blocks, request.blocks.metadata
+    out = []
+    for kind, body in meta.chunks:
+        if not (kind == b"sRGB" and meta.icc):  # the two exclude each other
+            out.append(png.chunk(kind, body))
+    if meta.icc:
+        out.append(png.chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(meta.icc, 9)))
+    if meta.dpi:
+        x, y = (min(2**31 - 1, round(value / 0.0254)) for value in meta.dpi)
+        out.append(png.chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+    if blocks.exif:
+        out.append(png.chunk(b"eXIf", blocks.exif))
+    if blocks.xmp:
+        out.append(png.text_chunk("XML:com.adobe.xmp", blocks.xmp.decode("utf-8", "replace")))
+    out += [png.text_chunk(keyword, text) for keyword, text in meta.text.items()]
+    if blocks.record is not None:
+        out.append(png.text_chunk("imgfix", json.dumps(blocks.record, ensure_ascii=False, sort_keys=True)))
+    return tuple(out)
+
+
+def stored_record(data: bytes) -> dict[str, object] | None:
+    """Find the text entry of ours."""
+    with contextlib.suppress(png.DamagedPngError):
+        for kind, body, _ in png.chunks(data):
+            entry = png.read_text(kind, bytes(body)) if kind in _TEXT else None
+            if entry and entry[0] == "imgfix":
+                with contextlib.suppress(ValueError):
+                    value = json.loads(entry[1])
+                    return value if isinstance(value, dict) else None
+    return None
+
+
+FORMAT = Format(
+    "PNG",
+    (".png",),
+    starts_with(png.SIGNATURE),
+    header,
+    read,
+    sink,
+    bits=16,
+    max_side=2**31 - 1,
+    chunks=True,
+    animated=True,
+    record_apart=True,
+    stored_record=stored_record,
+)

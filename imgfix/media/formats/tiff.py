@@ -1,0 +1,135 @@
+"""TIFF (TIFF 6.0, Adobe 1992; BigTIFF, 2007)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from imgfix.media import colour, tiff, xmp
+from imgfix.media import exif as exif_block
+from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, starts_with
+from imgfix.media.formats.by_pillow import unpacked
+from imgfix.media.picture import Header, JpegSettings
+from imgfix.media.tiff_pixels import UnsupportedTiffError, can_split, number, read_pixels
+
+
+def header(stream: Any, data: Any) -> Header:
+    """The first directory and the number of pages."""
+    _, tags = tiff.description(data)
+    width, height = number(tags, 256, 0), number(tags, 257, 0)
+    if not (width > 0 and height > 0):
+        raise ValueError("it has no size")
+    if 5 <= number(tags, exif_block.ORIENTATION, 1) <= 8:
+        width, height = height, width
+    photometric = number(tags, 262, 1)
+    samples, bits = number(tags, 277, 1), number(tags, 258, 1)
+    channels = {0: 1, 1: 1, 4: 1, 5: 4}.get(photometric, 3)
+    stored = 1 if photometric == 3 else channels
+    return Header(width, height, channels, samples > stored, 16 if bits == 16 else 8, "TIFF", tiff.pages(data))
+
+
+def read(data: bytes) -> Decoded:
+    """Decode the first page."""
+    exif, tags = tiff.description(data)
+    bits, kind = number(tags, 258, 1), number(tags, 339, 1)
+    photometric, orientation = number(tags, 262, 1), number(tags, exif_block.ORIENTATION, 1)
+    notes: tuple[str, ...] = ()
+    found = Decoded("TIFF", np.empty(0))
+    if photometric in (32803, 34892):
+        raise UnsupportedTiffError("it is a raw camera file; develop it with a raw converter first")
+    deep = bits > 8 or kind != 1 or number(tags, 284, 1) == 2 or photometric in (8, 9)
+    deep = deep or (bits == 8 and can_split(tags))
+    if not deep:
+        try:
+            # Pillow would turn the picture itself, on the word of EXIF or XMP; one place is enough for that.
+            with Image.open(io.BytesIO(tiff.without_orientation(data)), formats=["TIFF"]) as image:
+                image.load()
+                found.pixels, found.alpha = unpacked(image)
+                found.mode = image.mode
+        except Image.UnidentifiedImageError:
+            deep = True
+    if deep:
+        found.pixels, found.alpha, notes = read_pixels(data, tags)
+        found.mode = {1: "L", 3: "RGB", 4: "CMYK"}[found.pixels.shape[2]] + (";16" if bits == 16 else "")
+        if photometric in (8, 9):
+            found.mode, found.pixels = "LAB", colour.lab_to_srgb(found.pixels, signed=photometric == 8)
+            notes += ("the Lab picture was converted to sRGB",)
+    found.exif, found.orientation = exif, orientation if 1 <= orientation <= 8 else 1
+    found.xmp = tags[700][3] if 700 in tags else None
+    found.icc = tags[34675][3] if 34675 in tags and photometric not in (8, 9) else None
+    found.iptc = tags[33723][3] if 33723 in tags else None
+    found.dpi = exif_block.resolution(exif_block.build({"main": list(tags.values())}))
+    found.compression = tiff.COMPRESSIONS.get(number(tags, 259, 1), "other")
+    if found.compression == "jpeg":
+        quality, sampling = tiff.jpeg_settings(tags)
+        found.jpeg = JpegSettings(quality, subsampling=sampling)
+    found.frames = tiff.pages(data)
+    if found.frames > 1:
+        notes += (f"TIFF with {found.frames} pages: only the first is used",)
+    found.notes.extend(notes)
+    return found
+
+
+def sink(request: WriteRequest) -> Sink:
+    """Strips are compressed as the rows come."""
+    meta = request.blocks.metadata
+    source = meta.jpeg
+    quality = request.quality or (source.quality if source else 90)
+    return tiff.TiffWriter(
+        request.stream,
+        request.width,
+        request.height,
+        request.channels,
+        request.alpha,
+        request.bits,
+        meta.compression or "deflate",
+        _directories(request),
+        (quality, (source and source.subsampling) or "4:2:0"),
+    )
+
+
+def _directories(request: WriteRequest) -> exif_block.Folders:
+    """Make the directories of a TIFF, without what describes the pixels."""
+    blocks, meta = request.blocks, request.blocks.metadata
+    folders = tiff.descriptive(blocks.exif)
+    taken = {274, 282, 283, 296}
+    main = [tag for tag in folders.get("main", []) if tag[0] not in taken]
+    x, y = meta.dpi or (72.0, 72.0)
+    main += [tiff.short_tag(274, 1), tiff.rational_tag(282, x), tiff.rational_tag(283, y)]
+    main.append(tiff.short_tag(296, 2 if meta.dpi else 1))
+    if blocks.xmp:
+        main.append(tiff.bytes_tag(700, blocks.xmp, 1))
+    if meta.iptc:
+        main.append(tiff.bytes_tag(33723, meta.iptc))
+    if meta.icc:
+        main.append(tiff.bytes_tag(34675, meta.icc))
+    return {**folders, "main": main}
+
+
+def stored_record(data: bytes) -> dict[str, object] | None:
+    """Find the record in the XMP packet, without unpacking pixels."""
+    with contextlib.suppress(exif_block.BrokenExifError, struct.error):
+        for tag, _, _, value in exif_block.folders(data)["main"]:
+            if tag == 700:
+                return xmp.record(value)
+    return None
+
+
+FORMAT = Format(
+    "TIFF",
+    (".tif", ".tiff"),
+    starts_with(b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"),
+    header,
+    read,
+    sink,
+    bits=16,
+    max_side=2**31 - 1,
+    cmyk=True,
+    seeks=True,
+    stored_record=stored_record,
+)
