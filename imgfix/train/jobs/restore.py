@@ -10,10 +10,8 @@ from torch import Tensor, nn
 
 from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
+from imgfix.nets.contextffdnet import ContextFFDNet
 from imgfix.nets.ffdnet import BlindFFDNet
-from imgfix.runtime.resize import round_to_bytes
-from imgfix.tasks.restore import level_of_quality
-from imgfix.train.degrade import jpeg
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
     Judges,
@@ -29,27 +27,17 @@ from imgfix.train.jobs.common import (
 )
 from imgfix.train.pool import Pool, load_pairs, load_photos
 from imgfix.train.recipe import Recipe
+from imgfix.train.spoil import Spoiling, as_validated, spoil
 
 
 @dataclass(frozen=True)
-class Options(Terms):
+class Options(Terms, Spoiling):
     """Settings of `imgfix train restore`."""
 
-    sigma: tuple[float, float] = (0.0, 60.0)
-    """Standard deviation of the noise, of 255."""
-    quality: tuple[float, float] = (5.0, 95.0)
-    """JPEG quality."""
-    only_noise: float = 0.4
-    """Part of the samples with noise and no JPEG."""
-    only_jpeg: float = 0.4
-    """Part of the samples with JPEG and no noise; the rest has both."""
-    shot: float = 0.25
-    """Part of the noise that grows with brightness, as a sensor's does."""
-    grey: float = 0.15
-    """Part of the samples that are grey."""
     level: float = 0.0
-    """Weight of the ratio by which the level is off that a BlindFFDNet finds. True is the noise's deviation, and for
-    JPEG the level at which FFDNet does best."""
+    """Weight of the ratio by which the damage is off that the network finds. True is for a BlindFFDNet the noise's
+    deviation, and for JPEG the level at which FFDNet does best; for a ContextFFDNet the deviation of noise in luma and
+    in chroma, and the JPEG quality."""
     val_crop: int = 384
     """Largest side of a validation picture."""
 
@@ -71,7 +59,7 @@ class RestoreJob:
         self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
         start, self._facts = starting_net(recipe, device, task="restore", key="gateunet", config={}, check={"scale": 1})
         self.net, self.key, self.config = start.net, start.key, start.config
-        if self.options.level and not isinstance(self.net, BlindFFDNet):
+        if self.options.level and not isinstance(self.net, BlindFFDNet | ContextFFDNet):
             raise UsageError(f"level = {self.options.level}: {self.key} finds no level", hint="leave level out")
         if self.options.level and recipe.input:
             raise UsageError("level does not go with pairs, whose damage is not known", hint="leave level out")
@@ -105,14 +93,13 @@ class RestoreJob:
                 centre(photos.held_out.picture(i), self.options.val_crop, 16)
                 for i in range(min(len(photos.held_out), recipe.val_limit))
             ]
-            self.validation = {
-                "noise25": [(_noisy(picture, 25.0, i), picture) for i, picture in enumerate(clean)],
-                "jpeg10": [(_compressed(picture, 10.0), picture) for picture in clean],
-            }
+            self.validation = as_validated(clean, self.options)
         held = len(next(iter(self.validation.values())))
         self._facts += [
             f"{len(self.training)} pictures, {self.training.megapixels:.0f} megapixels; {held} held out",
             *left_out(skipped),
+            "the damaged pictures themselves: "
+            + ", ".join(f"{name} {_quality(pairs):.2f} dB" for name, pairs in self.validation.items()),
         ]
 
     def networks(self) -> dict[str, nn.Module]:
@@ -129,14 +116,21 @@ class RestoreJob:
             windows = low.windows(draw, crop)
             return {"input": low.take(windows, crop), "target": high.take(windows, crop)}
         target = self.training.take(self.training.windows(draw, crop + 8), crop + 8)
-        target, damaged, level = spoil(target, self.options, draw.cpu_generator, draw.generator)
+        target, damaged, level, found = spoil(target, self.options, draw.cpu_generator, draw.generator)
         top, left = torch.randint(0, 8, (2,), generator=draw.cpu_generator).tolist()
         rows, columns = slice(top, top + crop), slice(left, left + crop)
-        return {"input": damaged[..., rows, columns], "target": target[..., rows, columns], "level": level}
+        cut = {"input": damaged[..., rows, columns], "target": target[..., rows, columns]}
+        return cut | {"level": level, "damage": found}
 
     def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         if player == "discriminator":
             return self.judges.discriminator_terms(networks, batch, step)
+        if self.options.level and isinstance(self.net, ContextFFDNet):
+            context = self.net.context(batch["input"])
+            terms = self.judges.net_terms(networks, batch, self.net.restored(batch["input"], context), step)
+            seen = self.net.damage(context).mean((2, 3))
+            terms["level"] = self.options.level * ((seen + FAINT) / (batch["damage"] + FAINT)).log().abs().mean()
+            return terms
         terms = self.judges.net_terms(networks, batch, networks["net"](batch["input"]), step)
         if self.options.level:
             assert isinstance(self.net, BlindFFDNet)
@@ -176,52 +170,6 @@ class RestoreJob:
         return list(self._facts)
 
 
-def spoil(x: Tensor, options: Options, cpu: torch.Generator, device: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Add noise, JPEG damage or both.
-
-    Args:
-        x: (N, 3, H, W) in [0, 1].
-        options: ranges and chances.
-        cpu: draws the choices.
-        device: draws the noise, on the device of `x`.
-
-    Returns:
-        the target (some samples turned grey) and the damaged batch on the 8-bit grid, both like `x`; and how strong
-        the damage is, as the deviation of noise (N, 1, 1, 1).
-    """
-    count = x.shape[0]
-    grey, kind, shot, coarse = torch.rand(4, count, generator=cpu)
-    low, high = options.sigma
-    sigma = (low + (high - low) * torch.rand(count, generator=cpu)) / 255
-    low, high = options.quality
-    quality = low + (high - low) * torch.rand(count, generator=cpu) ** 1.5  # strong compression is the harder part
-    half = torch.rand(count, generator=cpu) < 0.5
-    columns = [v.to(x.device)[:, None, None, None] for v in (grey, kind, shot, coarse, sigma)]
-    grey, kind, shot, coarse, sigma = columns
-    weights = x.new_tensor([0.299, 0.587, 0.114])[:, None, None]
-    is_grey = grey < options.grey
-    x = torch.where(is_grey, (x * weights).sum(1, keepdim=True), x)
-    noise = torch.randn(x.shape, generator=device, device=x.device)
-    noise = torch.where(is_grey | (coarse < 0.15), noise[:, :1], noise)
-    level = torch.where(shot < options.shot, (2 * x.clamp(0, 1)).sqrt(), torch.ones_like(x))
-    has_jpeg, has_both = kind >= options.only_noise, kind >= options.only_noise + options.only_jpeg
-    part = torch.where(has_both, 0.5, torch.where(has_jpeg, 0.0, 1.0))
-    noisy = x + part * noise * sigma * level
-    # Synthetic noise in the tests of the field is neither clipped nor rounded; in files it is both.
-    rounded = round_to_bytes(noisy)
-    compressed = jpeg(rounded, quality.to(x.device), half.to(x.device))
-    kept = torch.where((coarse > 0.5) & ~is_grey, noisy, rounded)
-    artefacts = x.new_tensor([level_of_quality(q) / 255 for q in quality.tolist()])[:, None, None, None]
-    strength = torch.hypot(part * sigma * level.mean((1, 2, 3), keepdim=True), artefacts * has_jpeg)
-    return x, torch.where(has_jpeg, compressed, kept), strength
-
-
-def _noisy(picture: Tensor, sigma: float, seed: int) -> Tensor:
-    noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(seed)).to(picture.device)
-    return picture + noise * sigma / 255
-
-
-def _compressed(picture: Tensor, quality: float) -> Tensor:
-    count = picture.shape[0]
-    full_chroma = torch.zeros(count, dtype=torch.bool, device=picture.device)
-    return jpeg(picture, torch.full((count,), quality, device=picture.device), ~full_chroma)
+def _quality(pairs: list[tuple[Tensor, Tensor]]) -> float:
+    """Mean PSNR of the damaged pictures, in dB, at most 100 each."""
+    return sum(float(psnr(low, high).clamp(max=100)) for low, high in pairs) / len(pairs)
