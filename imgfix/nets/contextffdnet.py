@@ -54,8 +54,8 @@ class ContextFFDNet(nn.Module):
                 layer.weight.zero_()
             assert self.maps.bias is not None and self.control.bias is not None
             self.maps.bias.fill_(LEVEL_START)
-            self.control.bias[0::2] = LEVEL_START
-            self.control.bias[1::2] = GATE_START
+            self.control.bias[:4] = LEVEL_START
+            self.control.bias[4:] = GATE_START
 
     def context(self, x: Tensor) -> Tensor:
         """Features of the surroundings, (N, widths[0], H / 4, W / 4)."""
