@@ -63,7 +63,7 @@ class ContextFFDNet(nn.Module):
         return self.decode(fine + F.pixel_shuffle(self.up(self.middle(self.down(fine))), 2))
 
     def damage(self, context: Tensor) -> Tensor:
-        """How strong the damage is, place by place, (N, 3, H / 4, W / 4), see `MAPS`; `context`: what `context` gave."""
+        """How strong the damage is, place by place, (N, 3, H / 4, W / 4), see `MAPS`; `context` is what that gave."""
         return F.softplus(self.maps(context).float())
 
     def restored(self, x: Tensor, context: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def developed_noise(x: Tensor, ranges: Developed, cpu: torch.Generator, device: 
 def correlated(noise: Tensor, sigma: Tensor, keep: bool = False) -> Tensor:
     """Filter white noise with a Gaussian, a width for each sample; its deviation stays 1 unless `keep`.
 
-    Shapes: (N, C, H, W), sigma (N,) in pixels, above 0. keep: filter as it is, without making up for the lost deviation.
+    Shapes: (N, C, H, W), sigma (N,) in pixels, above 0. keep: without making up for the lost deviation.
     """
     count, channels = noise.shape[:2]
     steps = torch.arange(-RADIUS, RADIUS + 1, device=noise.device, dtype=torch.float32)

@@ -112,7 +112,7 @@ def spoil(
     rounded = round_to_bytes(noisy)
     before = rounded
     if options.twice:
-        # Blocks begin elsewhere after a crop: the first JPEG is made of the picture without its first 3 rows, 5 columns.
+        # Blocks begin elsewhere after a crop: the first JPEG leaves out 3 rows and 5 columns.
         again = before.clone()
         again[..., 3:, 5:] = jpeg(before[..., 3:, 5:], (60 + 35 * first).to(x.device), half.to(x.device))
         before = torch.where(column(twice < options.twice), again, before)
@@ -133,7 +133,9 @@ def as_validated(clean: Sequence[Tensor], options: Spoiling) -> dict[str, list[t
         "jpeg10": [(compressed(picture, 10.0), picture) for picture in clean],
     }
     if options.developed:
-        pairs["developed5"] = [(compressed(developed(picture, 5.0, i), 95.0), picture) for i, picture in enumerate(clean)]
+        pairs["developed5"] = [
+            (compressed(developed(picture, 5.0, i), 95.0), picture) for i, picture in enumerate(clean)
+        ]
     if options.clean:
         pairs["jpeg40"] = [(compressed(picture, 40.0), picture) for picture in clean]
         pairs["jpeg80"] = [(compressed(picture, 80.0), picture) for picture in clean]

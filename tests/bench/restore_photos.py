@@ -1,0 +1,144 @@
+"""Measure `restore` on photos as people have them: camera noise, JPEGs of every quality, and clean files.
+
+    python tests/bench/restore_photos.py PHOTOS [--model FILE] [--told ffdnet-color] [--count 15] [--json result.json]
+
+PHOTOS is a folder of clean photos that no model has seen; their middle 256x256 pixels are taken. Damage is made here:
+noise of developed photos (`imgfix.train.developed`, deviation in luma 3, 5 and 7 by turns) saved as a JPEG of quality
+95, and JPEGs of quality 5 to 95 (4:2:0, Pillow). Rows: the input, what `imgfix.restore` makes of the file by itself
+(`auto`, with the models on this machine), `--model` blind, and `--told` with the best of six levels for each picture.
+PSNR of the bytes in RGB, LPIPS (AlexNet). `clean` counts files that `auto` changed: as PNG, and as JPEG of 92 and 97.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+import imgfix
+from imgfix import zoo
+from imgfix.metrics.lpips import lpips
+from imgfix.train.spoil import developed
+
+QUALITIES = (5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 84, 88, 92, 95)
+LEVELS = (4.0, 6.0, 8.0, 10.0, 12.0, 15.0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--model", action="append", default=[], help="catalog name or file, run blind; repeatable")
+    parser.add_argument("--told", help="a model with a noise level, given the best of six")
+    parser.add_argument("--no-auto", action="store_true")
+    parser.add_argument("--count", type=int, default=15)
+    parser.add_argument("--side", type=int, default=256)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    nets = {name: zoo.load(name, offline=True).net.eval() for name in options.model}
+    told = zoo.load(options.told, offline=True).net.eval() if options.told else None
+    photos = list(crops(options.photos, options.count, options.side))
+    print(f"{len(photos)} photos")
+    results: dict[str, dict[str, dict[str, float]]] = {}
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        for name, damaged in kinds(photos):
+            rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
+            for number, data in enumerate(damaged):
+                clean, low = photos[number], tensor(Image.open(io.BytesIO(data)))
+                made = {"input": low} | {key: net(low).clamp(0, 1) for key, net in nets.items()}
+                if told is not None:
+                    made[f"{options.told}, told"] = best(told, low, clean)
+                if not options.no_auto:
+                    path = Path(folder) / "photo.jpg"
+                    path.write_bytes(data)
+                    made["auto"] = from_bytes(imgfix.restore(path))
+                for key, picture in made.items():
+                    rounded = (picture * 255).round() / 255
+                    rows[key].append((psnr(rounded, clean), float(lpips(rounded, clean))))
+            results[name] = {
+                key: {"psnr": mean(row[0] for row in found), "lpips": mean(row[1] for row in found)}
+                for key, found in rows.items()
+            }
+            line = "  ".join(
+                f"{key.split('/')[-1]} {row['psnr']:.2f} {row['lpips']:.3f}" for key, row in results[name].items()
+            )
+            print(f"{name:10} {line}", flush=True)
+        if not options.no_auto:
+            changed = untouched(photos, Path(folder))
+            print(f"clean files changed by auto: {changed}")
+            results["changed"] = changed  # type: ignore[assignment]
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def crops(folder: Path, count: int, side: int) -> Iterator[Tensor]:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
+    for path in found[:count]:
+        picture = Image.open(path).convert("RGB")
+        left, top = (picture.width - side) // 2 // 8 * 8, (picture.height - side) // 2 // 8 * 8
+        if min(left, top) >= 0:
+            yield tensor(picture.crop((left, top, left + side, top + side)))
+
+
+def kinds(photos: list[Tensor]) -> Iterator[tuple[str, list[bytes]]]:
+    """Name of a kind of damage, and every photo with it, encoded."""
+    yield "camera", [encoded(developed(p, (3.0, 5.0, 7.0)[n % 3], n), "JPEG", quality=95) for n, p in enumerate(photos)]
+    for quality in QUALITIES:
+        yield f"jpeg{quality}", [encoded(photo, "JPEG", quality=quality) for photo in photos]
+
+
+def untouched(photos: list[Tensor], folder: Path) -> dict[str, int]:
+    found = {}
+    for name, suffix, settings in (
+        ("png", ".png", {}),
+        ("jpeg97", ".jpg", {"quality": 97}),
+        ("jpeg92", ".jpg", {"quality": 92}),
+    ):
+        found[name] = 0
+        for photo in photos:
+            path = folder / f"clean{suffix}"
+            path.write_bytes(encoded(photo, "PNG" if suffix == ".png" else "JPEG", **settings))
+            found[name] += not np.array_equal(imgfix.restore(path), np.asarray(Image.open(path)))
+    return found
+
+
+def encoded(picture: Tensor, form: str, **settings: object) -> bytes:
+    stream = io.BytesIO()
+    array = (picture[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+    Image.fromarray(array).save(stream, form, **settings)
+    return stream.getvalue()
+
+
+def best(net: torch.nn.Module, low: Tensor, clean: Tensor) -> Tensor:
+    tried = [net(torch.cat([low, torch.full_like(low[:, :1], level / 255)], 1)).clamp(0, 1) for level in LEVELS]
+    return max([low, *tried], key=lambda picture: psnr(picture, clean))
+
+
+def tensor(picture: Image.Image) -> Tensor:
+    return from_bytes(np.asarray(picture.convert("RGB")).copy())
+
+
+def from_bytes(array: np.ndarray | None) -> Tensor:
+    assert array is not None
+    return torch.from_numpy(array).permute(2, 0, 1)[None].float() / 255
+
+
+def psnr(one: Tensor, two: Tensor) -> float:
+    return min(100.0, float(-10 * torch.log10((one - two).square().mean().clamp(min=1e-10))))
+
+
+def mean(values: Iterator[float]) -> float:
+    found = list(values)
+    return sum(found) / len(found)
+
+
+if __name__ == "__main__":
+    main()
