@@ -86,9 +86,9 @@ class ContextFFDNet(nn.Module):
 
 
 def receptive_field(convolutions: int = 12, blocks: tuple[int, int] = (2, 3)) -> int:
-    """Input pixels on each side that can change an output pixel, rounded up to the grids of 4 and 8."""
-    context = 4 * (1 + 2 * 2 * blocks[0]) + 8 * 2 * blocks[1] + 4 + 8
-    return context + 2 * convolutions + 4
+    """Input pixels on each side that can change an output pixel."""
+    context = 4 * (1 + 2 * 2 * blocks[0]) + 8 * 2 * blocks[1]
+    return context + 2 * convolutions + 7  # a cell of eight, less the pixel itself
 
 
 class _Block(nn.Module):

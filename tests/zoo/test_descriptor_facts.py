@@ -23,6 +23,10 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "srvgg x3 from x4": ("srvgg", {"scale": 3, "shuffle": 4, "features": 4, "convs": 3}),
     "ffdnet": ("ffdnet", {"channels": 3, "features": 4, "convolutions": 3}),
     "blindffdnet": ("blindffdnet", {"features": 4, "convolutions": 3, "estimator": 4, "hints": 2}),
+    "contextffdnet": (
+        "contextffdnet",
+        {"features": 4, "convolutions": 3, "widths": (4, 6), "blocks": (1, 1)},
+    ),
     "dncnn": ("dncnn", {"channels": 1, "features": 4, "convolutions": 4}),
     "maxim": ("maxim", {"stages": 2, "features": 4, "groups": 1, "bottlenecks": 1}),
     "cidnet": ("cidnet", {"widths": (4, 4, 8, 8), "heads": (1, 2, 2)}),
