@@ -8,8 +8,6 @@ from torch import Tensor, nn
 
 from imgfix.nets.ffdnet import FFDNet
 
-GATE_START = 4.0
-"""Start of the gate before its sigmoid: 0.98, nearly all of what the denoiser says."""
 LEVEL_START = -3.4
 """Start of the level before its softplus: about 8 of 255, ordinary camera noise."""
 
@@ -18,9 +16,9 @@ class ContextFFDNet(nn.Module):
     """Blind restorer of noise and JPEG artefacts; (N, 3, H, W) -> (N, 3, H, W), both sides multiples of 8.
 
     A U-Net on quarter- and eighth-size cells sees 100 pixels around: chroma blotches and the grid of a JPEG, which
-    FFDNet's own receptive field hardly holds. It gives the denoiser a level map and features, once after the first and
-    once after the middle layer, and a gate: the share of the denoiser's change that is made, 0 where a place is clean.
-    `damage` reads three maps off it. The denoiser has FFDNet's layers and may start from published weights.
+    FFDNet's own receptive field hardly holds. It gives the denoiser a level map, and features after the first and after
+    the middle layer; `damage` reads three maps off it. The denoiser has FFDNet's layers and may start from published
+    weights.
 
     FFDNet: Zhang, Zuo, Zhang 2018, arXiv 1710.04026; the estimator before the denoiser: Guo et al. 2019, arXiv
     1807.04686; U-Net: Ronneberger et al. 2015, arXiv 1505.04597. Own design; defaults: 3.1 M parameters. Picture in
@@ -47,15 +45,14 @@ class ContextFFDNet(nn.Module):
         self.up = nn.Conv2d(coarse, 4 * fine, 1)
         self.decode = _stage(fine, blocks[0])
         self.maps = nn.Conv2d(fine, self.MAPS, 1)
-        self.control = nn.Conv2d(fine, 4 * 2, 1)
+        self.level = nn.Conv2d(fine, 4, 1)
         self.hints = nn.ModuleList([nn.Conv2d(fine, 4 * features, 1, bias=False) for _ in range(2)])
         with torch.no_grad():
-            for layer in (self.maps, self.control, *self.hints):
+            for layer in (self.maps, self.level, *self.hints):
                 layer.weight.zero_()
-            assert self.maps.bias is not None and self.control.bias is not None
+            assert self.maps.bias is not None and self.level.bias is not None
             self.maps.bias.fill_(LEVEL_START)
-            self.control.bias[:4] = LEVEL_START
-            self.control.bias[4:] = GATE_START
+            self.level.bias.fill_(LEVEL_START)
 
     def context(self, x: Tensor) -> Tensor:
         """Features of the surroundings, (N, widths[0], H / 4, W / 4)."""
@@ -68,8 +65,7 @@ class ContextFFDNet(nn.Module):
 
     def restored(self, x: Tensor, context: Tensor) -> Tensor:
         """The picture that comes out, from what `context` gave."""
-        control = F.pixel_shuffle(self.control(context), 2)
-        level, gate = F.softplus(control[:, :1]), control[:, 1:].sigmoid()
+        level = F.softplus(F.pixel_shuffle(self.level(context), 2))
         hidden = torch.cat([F.pixel_unshuffle(x, 2), level.to(x.dtype)], dim=1)
         middle = len(self.layers) // 2
         for number, layer in enumerate(self.layers[:-1]):
@@ -77,9 +73,7 @@ class ContextFFDNet(nn.Module):
             if number in (0, middle):
                 hidden = hidden + F.pixel_shuffle(self.hints[0 if number == 0 else 1](context), 2)
             hidden = F.relu(hidden)
-        made = F.pixel_shuffle(self.layers[-1](hidden), 2)
-        share = F.interpolate(gate, scale_factor=2.0)
-        return x + share.to(x.dtype) * (made.to(x.dtype) - x)
+        return F.pixel_shuffle(self.layers[-1](hidden), 2)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.restored(x, self.context(x))
