@@ -45,14 +45,15 @@ def developed_noise(x: Tensor, ranges: Developed, cpu: torch.Generator, device: 
     """
     count = x.shape[0]
     low, high = ranges.luma
-    u = torch.rand(7, count, generator=cpu)
+    u = torch.rand(8, count, generator=cpu)
     luma = low * (high / low) ** u[0] / 255
     shares = ranges.chroma[0] + (ranges.chroma[1] - ranges.chroma[0]) * u[1:3]
     grain = ranges.grain[0] + (ranges.grain[1] - ranges.grain[0]) * u[3]
     spread = 0.8 + 0.4 * u[4]
-    floor = 0.004 * 10 ** (1.5 * u[5])
-    sharpening = (u[6] - 0.5).clamp(min=0) * 1.6
-    luma, grain, spread, floor, sharpening = (v.to(x.device) for v in (luma, grain, spread, floor, sharpening))
+    dark, bright = 0.5 * u[5], 1.2 * u[6]
+    sharpening = (u[7] - 0.5).clamp(min=0) * 1.6
+    drawn = (luma, grain, spread, dark, bright, sharpening)
+    luma, grain, spread, dark, bright, sharpening = (v.to(x.device) for v in drawn)
     shares = shares.to(x.device)
     white = torch.randn((count, 5, *x.shape[-2:]), generator=device, device=x.device)
     fine = correlated(white[:, :1], grain)
@@ -63,7 +64,7 @@ def developed_noise(x: Tensor, ranges: Developed, cpu: torch.Generator, device: 
     deviation = torch.stack([luma, luma * shares[0], luma * shares[1]], dim=1)
     planes = torch.cat([fine, coarse], dim=1) * deviation[:, :, None, None]
     noise = torch.einsum("oc,nchw->nohw", x.new_tensor(_RGB_OF_YCC), planes)
-    noise = noise * brightness_gain(x, floor)
+    noise = noise * brightness_gain(x, dark, bright)
     return noise, torch.stack([luma, luma * (shares.square().mean(0)).sqrt()], dim=1)
 
 
@@ -82,14 +83,14 @@ def correlated(noise: Tensor, sigma: Tensor, keep: bool = False) -> Tensor:
     return F.conv2d(across, taps[:, None, :, None], groups=count * channels).reshape(noise.shape)
 
 
-def brightness_gain(x: Tensor, floor: Tensor) -> Tensor:
+def brightness_gain(x: Tensor, dark: Tensor, bright: Tensor) -> Tensor:
     """How strong noise is at the brightness of each pixel, (N, 1, H, W), 1 on average.
 
-    Shot noise on a sensor grows with the root of the light, developing divides by the slope of the tone curve: together
-    strongest in the mid-darks. floor: (N,) the darkest light that the curve still lifts, linear.
+    Shot noise on a sensor grows with the root of the light, and gamma takes just that away again. What is left is the
+    tone curve: it presses blacks and highlights together, so noise is strongest in the mid-darks.
+
+    dark, bright: (N,) how much the curve presses black and white together, 0 (not at all) to about 1.
     """
-    light = F.avg_pool2d(x.mean(1, keepdim=True).clamp(0, 1), 3, stride=1, padding=1, count_include_pad=False) ** 2.2
-    dark = floor[:, None, None, None]
-    gain = (light + 0.3 * dark).sqrt() * (light + dark) ** (1 / 2.2 - 1)
-    gain = gain / gain.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-    return gain.clamp(0.3, 2.5)
+    around = F.avg_pool2d(x.mean(1, keepdim=True).clamp(0, 1), 3, stride=1, padding=1, count_include_pad=False)
+    gain = (around + 0.03) ** dark[:, None, None, None] * (1.25 - around) ** bright[:, None, None, None]
+    return gain / gain.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()

@@ -152,7 +152,7 @@ class RestoreJob:
             samples[name] = sheet_column([low for low, _ in pairs[:shown]], 256)
             samples[f"{name} restored"] = sheet_column(results[:shown], 256)
             samples["target"] = sheet_column([high for _, high in pairs[:shown]], 256)
-        # What is clean comes out the same or nearly so; beyond 50 dB nobody sees which, and it must not outweigh the rest.
+        # Beyond 50 dB nobody sees a difference; what is clean must not outweigh the rest.
         values = [min(value, 50.0) for key, value in metrics.items() if key.startswith("psnr")]
         return Validation(metrics, sum(values) / len(values), samples)
 
