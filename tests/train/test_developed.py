@@ -38,7 +38,7 @@ def test_noise_is_strongest_in_the_mid_darks() -> None:
     ramp = torch.linspace(0, 1, 256).expand(8, 3, 64, 256)
     noise, _ = developed_noise(ramp, Developed(luma=(5.0, 5.0)), *generators())
     by_brightness = noise.std(dim=(0, 1, 2))
-    assert by_brightness[30:80].mean() > 1.3 * by_brightness[200:].mean()
+    assert by_brightness[30:80].mean() > 1.1 * by_brightness[200:].mean()
 
 
 @pytest.mark.parametrize("sigma", [0.3, 0.65, 1.5])
