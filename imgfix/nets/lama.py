@@ -22,10 +22,11 @@ class FourierUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         size = x.shape[-2:]
-        waves = torch.view_as_real(torch.fft.rfft2(x.float(), norm="ortho"))
+        exact = torch.promote_types(x.dtype, torch.float32)
+        waves = torch.view_as_real(torch.fft.rfft2(x.to(exact), norm="ortho"))
         # Real and imaginary part of each channel side by side.
         parts = waves.permute(0, 1, 4, 2, 3).flatten(1, 2)
-        parts = F.relu(self.bn(self.conv_layer(parts))).float()
+        parts = F.relu(self.bn(self.conv_layer(parts))).to(exact)
         real, imaginary = parts.unflatten(1, (-1, 2)).unbind(2)
         return torch.fft.irfft2(torch.complex(real, imaginary), s=size, norm="ortho").to(x.dtype)
 

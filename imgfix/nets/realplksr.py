@@ -78,7 +78,7 @@ class DySample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         count, _, height, width = x.shape
         moves = self.offset(x) * self.scope(x).sigmoid() * 0.5 + self.init_pos
-        moves = moves.reshape(count, 2, -1, height, width).float()
+        moves = moves.reshape(count, 2, -1, height, width).to(torch.promote_types(x.dtype, torch.float32))
         across = torch.arange(width, device=x.device) + 0.5
         down = (torch.arange(height, device=x.device) + 0.5)[:, None]
         # In [-1, 1] from border to border.

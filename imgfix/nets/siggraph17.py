@@ -14,9 +14,14 @@ _WHITE = (0.95047, 1.0, 1.08883)  # D65, of the standard observer of 1931
 _TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 
 
+def _exact(x: Tensor) -> Tensor:
+    """Colours are computed in fp32 at least, whatever the network is in."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def to_lab(rgb: Tensor) -> Tensor:
-    """sRGB in [0, 1] to CIE L*a*b* (D65): (N, 3, H, W) to (N, 3, H, W) fp32, L in [0, 100]."""
-    rgb = rgb.float()
+    """sRGB in [0, 1] to CIE L*a*b* (D65): (N, 3, H, W) to the same, L in [0, 100]."""
+    rgb = _exact(rgb)
     linear = torch.where(rgb > 0.04045, ((rgb.clamp(min=0) + 0.055) / 1.055) ** 2.4, rgb / 12.92)
     xyz = torch.einsum("kc,nchw->nkhw", linear.new_tensor(_TO_XYZ), linear)
     ratio = xyz / xyz.new_tensor(_WHITE)[:, None, None]
@@ -27,12 +32,12 @@ def to_lab(rgb: Tensor) -> Tensor:
 
 def to_rgb(lab: Tensor) -> Tensor:
     """The inverse of `to_lab`, clipped to [0, 1]; colours outside sRGB lose what does not fit."""
-    light, a, b = lab.float().unbind(1)
+    light, a, b = _exact(lab).unbind(1)
     y = (light + 16) / 116
     root = torch.stack((y + a / 500, y, (y - b / 200).clamp(min=0)), dim=1)
     ratio = torch.where(root > 0.2068966, root**3, (root - 16 / 116) / 7.787)
     xyz = ratio * ratio.new_tensor(_WHITE)[:, None, None]
-    linear = torch.einsum("ck,nkhw->nchw", torch.linalg.inv(xyz.new_tensor(_TO_XYZ).double()).float(), xyz)
+    linear = torch.einsum("ck,nkhw->nchw", torch.linalg.inv(xyz.new_tensor(_TO_XYZ)), xyz)
     rgb = torch.where(linear > 0.0031308, 1.055 * linear.clamp(min=1e-8) ** (1 / 2.4) - 0.055, 12.92 * linear)
     return rgb.clamp(0, 1)
 
@@ -89,9 +94,9 @@ class Siggraph17(nn.Module):
         height, width = x.shape[-2:]
         share = self.side / math.sqrt(height * width)
         size = [max(8, round(length * share / 8) * 8) for length in (height, width)]
-        small = x if size == [height, width] else F.interpolate(x.float(), size, mode="bicubic", antialias=True)
+        small = x if size == [height, width] else F.interpolate(_exact(x), size, mode="bicubic", antialias=True)
         colours = self.colours(to_lab(small.clamp(0, 1))[:, :1])
-        colours = F.interpolate(colours.float(), (height, width), mode="bilinear", align_corners=False)
+        colours = F.interpolate(_exact(colours), (height, width), mode="bilinear", align_corners=False)
         return to_rgb(torch.cat((to_lab(x)[:, :1], colours), dim=1))
 
     def colours(self, light: Tensor, hints: Tensor | None = None, hinted: Tensor | None = None) -> Tensor:

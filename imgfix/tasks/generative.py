@@ -22,7 +22,8 @@ class Filler:
     """Fills holes in windows of a picture with an inpainting network.
 
     tta: join several runs (mirrored, at other sizes) into one fill; `None`: for windows smaller or larger than the
-    network's native size, which are harder and few. Raises ModelError for a model of another kind.
+    network's native size, which are harder and few, unless its descriptor says that this does it no good. Raises
+    ModelError for a model of another kind.
     """
 
     def __init__(self, engine: Engine, tta: bool | None = None) -> None:
@@ -33,7 +34,7 @@ class Filler:
                 hint="imgfix weights list names the models for 'inpaint'",
             )
         self.engine = engine
-        self.tta = tta
+        self.tta = tta if tta is not None or facts.joins_runs else False
         self.native = facts.native_size or DEFAULT_NATIVE
         self.multiple = max(1, facts.size_multiple)
 

@@ -134,11 +134,13 @@ class Step:
     """What it undoes, of `JOBS`."""
     engine: Engine
     level: float | None = None
-    """What a network that has to be told the noise is told, of 255."""
+    """What a network is told that has to be: the noise, of 255, or the quality of the JPEG, of 100, 0 if not known."""
 
     def in_words(self) -> str:
         """`JPEG and noise by ffdnet-color (level 16)`."""
-        level = f" (level {self.level:.0f})" if self.level is not None else ""
+        word = "quality" if tells_quality(self.engine) else "level"
+        known = self.level if word == "level" else self.level or None
+        level = f" ({word} {known:.0f})" if known is not None else ""
         jobs = " and ".join("JPEG" if job == "jpeg" else job for job in self.jobs)
         return f"{jobs} by {self.engine.descriptor.name}{level}"
 
@@ -241,13 +243,21 @@ def _level(options: RestoreOptions, job: str, found: Damage | None, engine: Engi
     told = _told(options, job)
     if job == "noise":
         return told if told is not None else found.noise if found else 0.0
-    quality = told if told is not None else float(found.jpeg or 100) if found else 100.0
-    return level_of_quality(quality)
+    seen = float(found.jpeg) if found is not None and found.jpeg is not None else None
+    quality = told if told is not None else seen
+    if tells_quality(engine):
+        return quality or 0.0
+    return level_of_quality(100.0 if quality is None else quality)
 
 
 def takes_level(engine: Engine) -> bool:
-    """Whether a network has a noise map as its last input."""
+    """Whether a network is told something in its last channel: the noise, or the quality of a JPEG."""
     return engine.descriptor.in_channels == engine.descriptor.out_channels + 1
+
+
+def tells_quality(engine: Engine) -> bool:
+    """Whether what a network is told is the quality of a JPEG."""
+    return takes_level(engine) and engine.descriptor.last_channel == "quality"
 
 
 def level_of_quality(quality: float) -> float:
@@ -396,8 +406,8 @@ def _tiled(
         if grey:
             part = part @ _LUMA[:, None]
         if takes_level(engine):
-            noise = np.full((*part.shape[:2], 1), (step.level or 0) / 255, np.float32)
-            part = np.concatenate([part, noise], axis=2)
+            told = (step.level or 0) / (100 if tells_quality(engine) else 255)
+            part = np.concatenate([part, np.full((*part.shape[:2], 1), told, np.float32)], axis=2)
         return part
 
     y = 0

@@ -57,3 +57,9 @@ def shape(state: State, name: str, dimensions: int) -> tuple[int, ...] | None:
     """Shape of a tensor; `None` when there is none of that name, or one with another number of dimensions."""
     tensor = state.get(name)
     return tuple(tensor.shape) if tensor is not None and tensor.ndim == dimensions else None
+
+
+def made_of(state: State, pattern: str) -> bool:
+    """Whether all tensor names match: relatives of a network often have its layers, and more."""
+    known = re.compile(pattern)
+    return all(known.fullmatch(name) for name in state)

@@ -34,6 +34,9 @@ class Descriptor:
     """Channels the network takes; pictures have 3, an inpainting network takes 4 (mask first)."""
     out_channels: int = 3
     """Channels the network returns."""
+    last_channel: Literal["noise", "quality"] = "noise"
+    """What the last channel tells a network that takes one more than it returns: the standard deviation of the noise in
+    the picture's units, or the quality of the JPEG over 100, where 0 stands for not known."""
     size_multiple: int = 1
     """Both sides of the input must be multiples of this; the runtime pads and crops."""
     size_minimum: int = 1
@@ -47,6 +50,8 @@ class Descriptor:
     """Whether running it on tiles is allowed at all."""
     native_size: int | None = None
     """Side length it was trained at, when it only works well near that (inpainting); else `None`."""
+    joins_runs: bool = True
+    """For `inpaint`: whether several runs, mirrored and at other sizes, are joined where nothing is said about it."""
     precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
     """Precisions in which its output was checked to hold."""
     frames: int = 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
@@ -9,7 +11,8 @@ import torch
 from imgfix.tasks.consensus import UNDECIDED, consensus
 from imgfix.tasks.detail import refined
 from imgfix.tasks.inpaint import InpaintOptions, inpaint
-from tests.tasks.test_inpaint import Painter
+from imgfix.zoo.descriptor import Descriptor
+from tests.tasks.test_inpaint import FACTS, Painter
 
 
 def test_a_whim_of_one_run_is_outvoted() -> None:
@@ -58,11 +61,11 @@ def test_without_enough_known_picture_the_coarse_fill_is_enlarged() -> None:
 
 
 def test_how_often_the_network_runs() -> None:
-    def runs(side: int, hole: int, tta: bool | None) -> int:
+    def runs(side: int, hole: int, tta: bool | None, facts: Descriptor = FACTS) -> int:
         pixels = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
         mask = np.zeros((side, side), np.float32)
         mask[side // 3 : side // 3 + hole, side // 3 : side // 3 + hole] = 1
-        painter = Painter()  # native size 64
+        painter = Painter(descriptor=facts)  # native size 64
         inpaint(pixels, mask, painter, InpaintOptions(tta=tta))  # type: ignore[arg-type]
         return len(painter.seen)
 
@@ -71,6 +74,9 @@ def test_how_often_the_network_runs() -> None:
     assert runs(40, 9, None) > 1, "a small picture"
     assert runs(150, 60, None) > 1, "a large hole"
     assert runs(150, 9, True) > 1
+    single = replace(FACTS, joins_runs=False)
+    assert [runs(40, 9, None, single), runs(150, 60, None, single)] == [1, 1], "a network whose runs are not joined"
+    assert runs(150, 60, True, single) > 1, "unless it is asked for"
 
 
 def test_mirrored_runs_are_turned_back() -> None:

@@ -266,3 +266,41 @@ def test_noise_of_a_known_level_is_removed_for_real() -> None:
     noisy = with_noise(clean, 25)
     result = restore(bytes_of(noisy), [Step(("noise",), blind())]) / 255
     assert np.mean((result - clean) ** 2) < 0.3 * np.mean((noisy - clean) ** 2)
+
+
+# --- networks that are told the quality of a JPEG ---------------------------------------------------------------------
+
+
+def told_quality() -> Engine:
+    return engine(Shift(0.0), "jpeg", name="quality", in_channels=4, last_channel="quality")
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "plane", "words"),
+    [
+        (30, None, 0.3, "JPEG by quality (quality 30)"),
+        (30, Damage(2.0, 60, "file"), 0.3, "JPEG by quality (quality 30)"),
+        ("auto", Damage(2.0, 60, "file"), 0.6, "JPEG by quality (quality 60)"),
+    ],
+)
+def test_a_network_for_jpeg_is_told_its_quality(asked: Any, found: Damage | None, plane: float, words: str) -> None:
+    made, _ = steps(RestoreOptions(jpeg=asked), found, offers(jpeg=told_quality()))
+    assert [step.in_words() for step in made] == [words]
+    Shift.seen.clear()
+    restore(bytes_of(scene(40, 48)), made)
+    assert torch.allclose(Shift.seen[-1][:, 3], torch.tensor(plane))
+
+
+def test_a_quality_that_is_not_known_is_left_to_the_network() -> None:
+    made = [Step(("jpeg",), told_quality(), 0.0)]
+    assert made[0].in_words() == "JPEG by quality"
+    Shift.seen.clear()
+    restore(bytes_of(scene(40, 48)), made)
+    assert not Shift.seen[-1][:, 3].any()
+
+
+def test_noise_is_not_joined_to_a_network_for_jpeg_alone() -> None:
+    made, _ = steps(
+        RestoreOptions(jpeg="auto", denoise="auto"), Damage(12.0, 30, "file"), offers(jpeg=told_quality(), noise=told())
+    )
+    assert [(step.jobs, step.level) for step in made] == [(("jpeg",), 30.0), (("noise",), 12.0)]

@@ -27,8 +27,9 @@ from imgfix.zoo.descriptor import Model
 CONFIGS: dict[str, dict[str, Any]] = {
     "basicvsr": {"features": 6, "blocks": 1},
     "videogate": {"channels": 8, "blocks": 1, "convolutions": 1},
+    "realbasicvsr": {"features": 6, "blocks": 1, "cleaning": 1},
 }
-KINDS = list(CONFIGS)
+KINDS = ["basicvsr", "videogate"]
 
 
 def engine_for(key: str, **facts: Any) -> Engine:
@@ -83,6 +84,18 @@ def test_a_short_clip_equals_the_network_run_on_all_of_it(key: str) -> None:
         expected = as_bytes(task.engine.model.net(tensors(frames))[0])
     assert largest(results, expected) <= 1
     assert task.size(44, 36) == (176, 144)
+
+
+def test_frames_are_cleaned_before_they_are_upscaled() -> None:
+    frames = moving(4)
+    task = sequence_for("realbasicvsr", color_fix=False)
+    results = np.stack([m.frame for m in made(task, frames)])
+    net = task.engine.model.net
+    with torch.inference_mode():
+        expected = as_bytes(net(tensors(frames))[0])
+        cleaned = net.clean(tensors(frames)[0])
+    assert largest(results, expected) <= 1
+    assert largest(as_bytes(cleaned), np.stack(frames)) > 4, "nothing was cleaned"
 
 
 def test_every_frame_comes_back_in_order_when_windows_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:

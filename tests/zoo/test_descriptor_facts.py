@@ -30,12 +30,39 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "dncnn": ("dncnn", {"channels": 1, "features": 4, "convolutions": 4}),
     "maxim": ("maxim", {"stages": 2, "features": 4, "groups": 1, "bottlenecks": 1}),
     "cidnet": ("cidnet", {"widths": (4, 4, 8, 8), "heads": (1, 2, 2)}),
+    "drunet": ("drunet", {"channels": 3, "widths": (4, 4, 6, 8), "blocks": 1}),
+    "scunet": ("scunet", {"features": 8, "blocks": (2, 1, 1, 2, 1, 1, 2), "head": 4, "window": 2}),
+    "span": ("span", {"scale": 3, "features": 4}),
+    "swinir x4": ("swinir", {"scale": 4, "features": 8, "depths": (3,), "heads": (2,), "window": 4, "hidden": 8}),
+    "swinir x1": (
+        "swinir",
+        {
+            "scale": 1,
+            "features": 8,
+            "depths": (2, 2),
+            "heads": (2, 2),
+            "window": 2,
+            "hidden": 8,
+            "upsampler": "none",
+            "thin": True,
+        },
+    ),
+    "realplksr": ("realplksr", {"scale": 2, "features": 8, "blocks": 2, "kernel": 7, "large": 4, "layer_norm": True}),
+    "realplksr, groups": ("realplksr", {"scale": 2, "features": 8, "blocks": 1, "kernel": 3, "large": 4}),
+    "realplksr, dysample": (
+        "realplksr",
+        {"scale": 2, "features": 8, "blocks": 1, "kernel": 3, "large": 4, "layer_norm": True, "dysample": True},
+    ),
+    "fbcnn": ("fbcnn", {"widths": (4, 4, 6, 8), "blocks": 1}),
+    "nafnet": ("nafnet", {"width": 4, "down": (1, 1), "middle": 1, "up": (1, 1)}),
+    "lama": ("lama", {"features": 8, "blocks": 2}),
+    "siggraph17": ("siggraph17", {"side": 32}),
     "migan 16": ("migan", {"resolution": 16, "base": 64, "maximum": 4}),
     "migan 32": ("migan", {"resolution": 32, "base": 64, "maximum": 4}),
 }
 
 
-GLOBAL = ("migan", "maxim", "cidnet")
+GLOBAL = ("migan", "maxim", "cidnet", "fbcnn", "nafnet", "lama", "siggraph17", "realplksr,")
 """Without a bound to the field."""
 
 
@@ -44,7 +71,11 @@ def network(key: str) -> tuple[nn.Module, dict[str, Any]]:
     net, config = SMALL[key]
     torch.manual_seed(1)
     spec = ARCHITECTURES[net]
-    return spec.build(config).double().eval(), {
+    made = spec.build(config).double().eval()
+    for parameter in made.parameters():
+        if not parameter.any():  # a branch that begins at nothing would not be seen
+            nn.init.normal_(parameter, std=0.1)
+    return made, {
         "size_multiple": 1,
         "size_minimum": 1,
         "scale": 1,
@@ -97,7 +128,7 @@ def test_the_receptive_field_is_the_one_found(key: str) -> None:
     assert reach == declared
 
 
-@pytest.mark.parametrize("key", ["maxim", "cidnet"])
+@pytest.mark.parametrize("key", ["maxim", "cidnet", "fbcnn", "nafnet", "lama", "siggraph17", "realplksr, groups"])
 def test_a_network_without_a_bound_says_so(key: str) -> None:
     net, facts = network(key)
     side = max(2 * facts["size_multiple"], 128)

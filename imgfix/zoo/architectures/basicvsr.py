@@ -19,8 +19,8 @@ def describe(config: Config) -> dict[str, Any]:
 
 def detect(state: State) -> Config | None:
     """Two trunks, and a SPyNet inside; as published, or under our own names."""
-    if any(name.startswith(("edvr.", "backward_fusion.")) for name in state):
-        return None  # IconVSR
+    if any(name.startswith(("edvr.", "backward_fusion.", "cleaner.")) for name in state):
+        return None  # IconVSR, RealBasicVSR
     state = adapt(state)
     first, fusion = shape(state, "backward_trunk.first.weight", 4), shape(state, "fusion.weight", 4)
     blocks = indices(state, r"backward_trunk\.blocks\.(\d+)\.conv1\.weight")
