@@ -58,6 +58,33 @@ def _ncnn(paths: Sequence[Path], architecture: Architecture, config: dict[str, A
     return state
 
 
+def _onnx_layers(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
+    """Exporters that fold batch normalisation rename convolutions: matched in order, which is that of use."""
+    from imgfix.zoo import onnx_reader
+
+    graph = onnx_reader.read(paths[0])
+    layers = [node for node in graph.nodes if node.kind == "Conv"]
+    wanted = [(name, part) for name, part in architecture.build(config).named_modules() if isinstance(part, nn.Conv2d)]
+    if len(layers) != len(wanted):
+        raise ModelError(f"{paths[0]}: {len(layers)} convolutions, but {architecture.key} has {len(wanted)}")
+    state: State = {}
+    for node, (name, module) in zip(layers, wanted, strict=True):
+        values = [graph.initializers.get(found) for found in node.inputs[1:]]
+        if values[0] is None or values[0].shape != tuple(module.weight.shape):
+            raise ModelError(f"{paths[0]}: the weights of {node.outputs[0]} do not fit {name} of {architecture.key}")
+        for part, value in zip(("weight", "bias"), values, strict=False):
+            if value is not None:
+                state[f"{name}.{part}"] = torch.from_numpy(value.copy())
+    return state
+
+
+def _efficientdet(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
+    from imgfix.zoo.efficientdet import efficientdet_from_layers
+    from imgfix.zoo.tflite_reader import read_layers
+
+    return efficientdet_from_layers(read_layers(paths[0]))
+
+
 def _lpips_layers(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
     from imgfix.zoo.perceptual import lpips_from_layers
 
@@ -94,6 +121,8 @@ FORMATS: dict[str, Callable[[Sequence[Path], Architecture, dict[str, Any]], Stat
     "safetensors": _checkpoint,
     "ncnn": _ncnn,
     "onnx": _checkpoint,
+    "onnx-layers": _onnx_layers,
+    "efficientdet-tflite": _efficientdet,
     "lpips-layers": _lpips_layers,
     "lpips-flax": _lpips_flax,
     "inception-torchscript": _inception,

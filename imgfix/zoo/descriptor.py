@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import nn
 
-Task = Literal["upscale", "inpaint", "restore", "generate", "video", "metric"]
+Task = Literal[
+    "upscale", "inpaint", "restore", "generate", "video", "select", "detect", "cutout", "metric"
+]  # fmt: skip
 Precision = Literal["fp32", "fp16", "bf16"]
 
 EXPECTED = (

@@ -115,6 +115,8 @@ def _pip(source: Source, folder: Path, room: Path) -> tuple[list[str], dict[str,
     command = [
         *_pip_command(), "download", "--no-deps", "--no-build-isolation", "--no-cache-dir", "--no-input",
         "--progress-bar", "off", "--disable-pip-version-check", "--dest", str(room), "--requirement", str(wanted),
+        # Nothing of it will run here, so it does not matter which Python it was written for.
+        "--ignore-requires-python",
     ]  # fmt: skip
     if source.platform:
         command += ["--platform", source.platform]
@@ -159,11 +161,7 @@ def _watched(folder: Path, total: int, progress: Progress | None) -> Iterator[No
 
     def watch() -> None:
         while not done.wait(0.2):
-            grown = 0
-            for path in folder.rglob("*"):
-                with contextlib.suppress(OSError):
-                    grown += path.stat().st_size
-            progress(min(grown, total), total)
+            progress(min(_bytes_in(folder), total), total)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -172,6 +170,17 @@ def _watched(folder: Path, total: int, progress: Progress | None) -> Iterator[No
     finally:
         done.set()
         thread.join()
+
+
+def _bytes_in(folder: Path) -> int:
+    """What a folder holds, as far as it can be seen while a client makes and deletes files and folders in it."""
+    held = 0
+    with contextlib.suppress(OSError):
+        for where, _, names in os.walk(folder):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    held += os.stat(os.path.join(where, name)).st_size  # noqa: PTH116, PTH118 (quick)
+    return held
 
 
 def _complaint(text: str) -> str:

@@ -20,6 +20,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("drunet", {"channels": 3, "widths": [4, 6, 8, 10], "blocks": 2}),
     ("fbcnn", {"channels": 1, "widths": [4, 6, 8, 10], "blocks": 1}),
     ("ffdnet", {"channels": 3, "features": 4, "convolutions": 3}),
+    ("efficientdet", {"classes": 7, "width": 8, "cells": 2, "depth": 1}),
     ("gateunet", {"widths": [4, 6, 8], "blocks": [1, 2, 3], "merged": True}),
     ("gateunet", {"widths": [4, 6, 8], "blocks": [1, 1, 1], "merged": False}),
     ("inception", {}),
@@ -30,6 +31,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("migan", {"resolution": 16, "base": 64, "maximum": 4}),
     ("migan", {"resolution": 16, "base": 64, "maximum": 4, "noise_until": 8}),
     ("nafnet", {"channels": 3, "width": 4, "down": [1, 2], "middle": 2, "up": [1, 1]}),
+    ("mobilesam", {}),
     ("niqe", {}),
     ("realbasicvsr", {"features": 4, "blocks": 2, "cleaning": 3}),
     (
@@ -81,6 +83,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
             "normalised": True,
         },
     ),
+    ("u2net", {"small": True}),
     ("videogate", {"scale": 2, "channels": 4, "blocks": 1, "convolutions": 2, "merged": True}),
     ("words", {"words": 5, "letters": 30, "size": 8, "buckets": 16}),
 ]

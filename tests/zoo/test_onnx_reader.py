@@ -96,3 +96,19 @@ def test_a_migan_comes_back_from_its_onnx_form(tmp_path: Path) -> None:
     with torch.inference_mode():
         torch.testing.assert_close(other(x), net(x))
         torch.testing.assert_close(zoo.load(path, task="inpaint").net(x), net(x))
+
+
+def test_convolutions_without_names_are_matched_in_order(tmp_path: Path) -> None:
+    net = ARCHITECTURES["u2net"].build({"small": True})
+    layers = [part for part in net.modules() if isinstance(part, torch.nn.Conv2d)]
+    nodes, values = [], []
+    for number, layer in enumerate(layers):
+        for kind, tensor in (("w", layer.weight), ("b", layer.bias)):
+            values.append(onnx.numpy_helper.from_array(tensor.detach().numpy(), f"{kind}{number}"))
+        nodes.append(onnx.helper.make_node("Conv", [f"x{number}", f"w{number}", f"b{number}"], [f"x{number + 1}"]))
+    path = tmp_path / "one.onnx"
+    onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [], [], values)), path)
+    state = convert([path], "onnx-layers", "u2net", {"small": True})
+    assert all(torch.equal(state[name], tensor) for name, tensor in net.state_dict().items())
+    with pytest.raises(ModelError, match="do not fit"):
+        convert([path], "onnx-layers", "u2net", {"small": False})
