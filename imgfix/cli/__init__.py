@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from imgfix.cli.closed import open_streams
 from imgfix.errors import ExitCode, ImgfixError, MemoryExhaustedError
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command line with these arguments; returns the exit code and never raises an ordinary exception."""
+    with open_streams():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     from imgfix.cli.console import Console
 
     verbose = _asks_for_verbose(arguments)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from imgfix.media.names import printable
+
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress as RichProgress
@@ -60,7 +62,8 @@ class Console:
         if self.verbose:
             import traceback
 
-            self._line("".join(traceback.format_exception(error)).rstrip(), "dim")
+            for line in "".join(traceback.format_exception(error)).rstrip().split("\n"):
+                self._line(line, "dim")
 
     @property
     def interactive(self) -> bool:
@@ -111,14 +114,14 @@ class Console:
             yield Progress(bars, unit, bars.add_task("all files", total=files, unit="files") if files > 1 else None)
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self.rich.print(text, style=style, markup=False, emoji=False)
+        self.rich.print(printable(text), style=style, markup=False, emoji=False)
 
     def _marked(self, word: str, style: str, text: str, hint: str | None) -> None:
         from rich.text import Text
 
-        self.rich.print(Text.assemble((f"{word}: ", style), text), emoji=False)
+        self.rich.print(Text.assemble((f"{word}: ", style), printable(text)), emoji=False)
         if hint:
-            self.rich.print(Text(f"  {hint}", style="dim"), emoji=False)
+            self.rich.print(Text(f"  {printable(hint)}", style="dim"), emoji=False)
 
 
 class Progress:
@@ -136,6 +139,7 @@ class Progress:
             yield _no_tick
             return
         bars = self._bars
+        name = printable(name)
         short = name if len(name) <= _NAME_WIDTH else "..." + name[3 - _NAME_WIDTH :]
         task = bars.add_task(short, total=None, unit=unit or self._unit)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json as jsonlib
 import os
 import platform
 import shutil
@@ -17,7 +16,9 @@ from typing import Any
 from imgfix import __version__
 from imgfix.cli import options
 from imgfix.cli.console import size_in_words
+from imgfix.cli.report import print_json
 from imgfix.errors import ExitCode, ImgfixError, ModelError
+from imgfix.media.names import printable
 
 EPILOG = options.examples("imgfix doctor", "imgfix doctor --json | jq .devices")
 
@@ -71,7 +72,7 @@ def command(
     facts["extras"] = _extras(checks)
     if json:
         facts["checks"] = [asdict(check) for check in checks]
-        sys.stdout.write(jsonlib.dumps(facts, ensure_ascii=False) + "\n")
+        print_json(facts)
     else:
         _print(checks)
     return ExitCode.SOME_FAILED if any(check.state == "broken" for check in checks) else ExitCode.OK
@@ -256,7 +257,10 @@ def _folders(checks: list[Check]) -> dict[str, Any]:
         nearest = nearest.parent
     free = shutil.disk_usage(nearest).free
     origin = "set by IMGFIX_HOME" if os.environ.get("IMGFIX_HOME") else "set IMGFIX_HOME to move it"
-    if os.access(nearest, os.W_OK):
+    if not nearest.is_dir():
+        remedy = "set IMGFIX_HOME to a folder, or unset it"
+        checks.append(Check("folders", str(home), "broken", "it is a file, not a folder", remedy))
+    elif os.access(nearest, os.W_OK):
         checks.append(Check("folders", str(home), "ok", f"weights; {size_in_words(free)} free; {origin}"))
     else:
         remedy = "set IMGFIX_HOME to a folder you may write in"
@@ -294,11 +298,11 @@ def _print(checks: list[Check]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     area = None
     for check in sorted(checks, key=_order):
-        words = Text(check.words)
+        words = Text(printable(check.words))
         if check.remedy:
             words.append(f"\n{check.remedy}", style="cyan")
         table.add_row(Text(check.area if check.area != area else "", style="bold"), Text(*marks[check.state]),
-                      check.name, words)  # fmt: skip
+                      printable(check.name), words)  # fmt: skip
         area = check.area
     out.print(table)
 

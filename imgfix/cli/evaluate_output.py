@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv as csv_module
-import json as json_module
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from imgfix.cli.options import Shared
+from imgfix.cli.report import print_json
 from imgfix.errors import OutputError
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ class Output:
         if self.shared.json:
             _object(summary=finite(summary), pictures=len(found), protocol=protocol.name, stated=protocol.describe())
         else:
-            typer.echo(f"protocol {protocol.name}: {protocol.describe()}")
+            echo(f"protocol {protocol.name}: {protocol.describe()}")
             if metrics and found:
-                typer.echo(table(headings, lines, [foot]))
+                echo(table(headings, lines, [foot]))
             for name, value in of_sets.items():
-                typer.echo(f"{METRICS[name].label} {number(name, value)}")
+                echo(f"{METRICS[name].label} {number(name, value)}")
         if self.csv is not None:
             rows = [
                 [str(item.result), str(item.reference or ""), *(item.values.get(name, "") for name in metrics)]
@@ -135,8 +135,8 @@ class Output:
         if self.shared.json:
             _object(benchmark=name, protocol=protocol.name, stated=protocol.describe(), damage=damage)
         else:
-            typer.echo(f"{name}, damage: {damage}; protocol {protocol.name}: {protocol.describe()}")
-            typer.echo(table(headings, lines))
+            echo(f"{name}, damage: {damage}; protocol {protocol.name}: {protocol.describe()}")
+            echo(table(headings, lines))
         if self.csv is not None:
             rows = [
                 [item.name, *(item.values.get(metric, "") for metric in protocol.metrics), item.parameters,
@@ -214,7 +214,10 @@ class Output:
             image.write(self.sheet, image.Picture(sheet.draw(rows, title)))
             self.shared.console.say(f"sheet: {self.sheet}")
         if self.report is not None:
-            with atomic_path(self.report) as temporary, temporary.open("w", encoding="utf-8") as stream:
+            with (
+                atomic_path(self.report) as temporary,
+                temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream,
+            ):
                 for piece in report_page.page(title, subtitle, table_html, comparisons):
                     stream.write(piece)
             self.shared.console.say(f"page: {self.report}")
@@ -247,11 +250,21 @@ def _html(headings: Sequence[str], lines: Sequence[Sequence[str]], foot: Sequenc
 def _write_csv(target: Path, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     from imgfix.media.files import atomic_path
 
-    with atomic_path(target) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        atomic_path(target) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
         writer = csv_module.writer(stream, lineterminator="\n")
         writer.writerow(headings)
         writer.writerows(rows)
 
 
+def echo(text: str) -> None:
+    """Text of one or several lines on stdout; names in it cannot act on the terminal."""
+    from imgfix.media.names import printable_lines
+
+    typer.echo(printable_lines(text))
+
+
 def _object(**values: Any) -> None:
-    typer.echo(json_module.dumps(values, ensure_ascii=False))
+    print_json(values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -76,12 +75,16 @@ def find_jobs(
 
 
 def _name(place: Path | Stdin | Stdout) -> str:
+    from imgfix.media.sources import Stdin
+
+    if isinstance(place, Stdin):
+        return str(place.path) if place.path is not None else _STREAM
     return str(place) if isinstance(place, Path) else _STREAM
 
 
 def source(job: Job) -> Path | bytes:
     """The file of a job, or what is in the pipe; a pipe can be emptied once only."""
-    return job.source if isinstance(job.source, Path) else sys.stdin.buffer.read()
+    return job.source if isinstance(job.source, Path) else job.source.read()
 
 
 def read(job: Job, shared: Shared, given: Path | bytes | None = None) -> Picture:
@@ -92,7 +95,8 @@ def read(job: Job, shared: Shared, given: Path | bytes | None = None) -> Picture
     from imgfix.media import image
 
     limit = image.DEFAULT_MAX_PIXELS if shared.max_pixels is None else shared.max_pixels or None
-    return image.read(source(job) if given is None else given, max_pixels=limit)
+    name = None if isinstance(job.source, Path) else str(job.source)
+    return image.read(source(job) if given is None else given, max_pixels=limit, name=name)
 
 
 def inspect(job: Job, shared: Shared) -> Header:
@@ -102,7 +106,8 @@ def inspect(job: Job, shared: Shared) -> Header:
     """
     from imgfix.media import image
 
-    header = image.inspect(source(job))
+    name = None if isinstance(job.source, Path) else str(job.source)
+    header = image.inspect(source(job), name=name)
     limit = image.DEFAULT_MAX_PIXELS if shared.max_pixels is None else shared.max_pixels or None
     image.check_pixels(_name(job.source), header.width, header.height, limit)
     return header
@@ -158,7 +163,9 @@ def command_line(context: typer.Context, source: str, model: str) -> str:
             continue
         for one in value if isinstance(value, list | tuple) else [value]:
             words += [max(parameter.opts, key=len), str(one)]
-    return shlex.join(words)
+    from imgfix.media.names import shell_word
+
+    return " ".join(map(shell_word, words))
 
 
 def never(job: Job, tick: Tick) -> Outcome:

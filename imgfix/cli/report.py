@@ -65,11 +65,18 @@ class Report:
             self._object(source=source, target=target, status=status, error=error)
 
     def _object(self, **values: Any) -> None:
-        text = json.dumps(values, ensure_ascii=False)
-        try:
-            text.encode(sys.stdout.encoding or "utf-8")
-        except UnicodeEncodeError:  # a terminal that is not UTF-8, or a file name that is not
-            text = json.dumps(values)
-        # Flushed line by line: `| jq` and friends should see an item as soon as it is done.
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        print_json(values)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on stdout."""
+    from imgfix.media.names import json_text
+
+    text = json_text(value)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a terminal that is not UTF-8
+        text = json.dumps(value)
+    # Flushed line by line: `| jq` and friends should see an item as soon as it is done.
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

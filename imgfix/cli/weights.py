@@ -12,8 +12,9 @@ import typer
 from imgfix.cli.batch import Item, run
 from imgfix.cli.console import Console, Tick, size_in_words
 from imgfix.cli.options import Json, Offline, Quiet, Verbose
-from imgfix.cli.report import Outcome, Report
+from imgfix.cli.report import Outcome, Report, print_json
 from imgfix.errors import ExitCode, OutputError, UsageError
+from imgfix.media.names import printable
 
 if TYPE_CHECKING:
     from imgfix.zoo.catalog import Entry
@@ -89,7 +90,7 @@ def info(name: Name, json: Json = False) -> int:
         if value in (None, "", [], {}):
             continue
         for number, line in enumerate(_lines(key, value)):
-            table.add_row("" if number else key.replace("_", " "), line)
+            table.add_row("" if number else key.replace("_", " "), printable(line))
     _stdout().print(table, markup=False)
     return ExitCode.OK
 
@@ -341,10 +342,7 @@ def _facts(entry: Entry, full: bool = False) -> dict[str, Any]:
 
 
 def _print_json(value: dict[str, Any]) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    print_json(value)
 
 
 def _stdout() -> Any:
@@ -368,7 +366,8 @@ def _print_table(entries: list[Entry]) -> None:
         size = size_in_words(facts["bytes"]) if facts["bytes"] else f"~{size_in_words(_download_bytes(entry))}"
         state = "shipped" if entry.shipped and facts["installed"] else "yes" if facts["installed"] else "-"
         scale = f"x{entry.scale}" if entry.task in ("upscale", "video") else ""
-        table.add_row(entry.name, entry.task, scale, size, entry.licence, state, entry.summary)
+        cells = (entry.name, entry.task, scale, size, entry.licence, state, entry.summary)
+        table.add_row(*map(printable, cells))
     _stdout().print(table, markup=False)
 
 

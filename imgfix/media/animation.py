@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from imgfix.errors import InputError
 from imgfix.media import apng, decode, formats, png, xmp
 from imgfix.media.formats.by_pillow import open_as
+from imgfix.media.names import json_text
 from imgfix.media.pillow_stream import Unnamed
 from imgfix.media.sniff import sniff
 
@@ -245,5 +246,5 @@ def _chunks(like: Animation, record: dict[str, object] | None) -> list[bytes]:
     if like.xmp:
         found.append(png.text_chunk("XML:com.adobe.xmp", like.xmp.decode("utf-8", "replace")))
     if record:
-        found.append(png.text_chunk("imgfix", json.dumps(record, ensure_ascii=False)))
+        found.append(png.text_chunk("imgfix", json_text(record)))
     return found

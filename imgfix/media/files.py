@@ -92,7 +92,7 @@ def atomic_stream(target: Path | str) -> Iterator[BinaryIO]:
 def write_atomic(target: Path | str, data: bytes | str) -> None:
     """Write bytes (or text as UTF-8) to a file that is whole or not there."""
     with atomic_stream(target) as stream:
-        stream.write(data.encode() if isinstance(data, str) else data)
+        stream.write(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
 
 
 @contextlib.contextmanager

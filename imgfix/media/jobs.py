@@ -164,7 +164,7 @@ class _Placement:
     def target(self, source: Source, number: int) -> Path | Stdout:
         if self._way == "stdout":
             return Stdout()
-        path = source.path if isinstance(source.path, Path) else Path("stdin")
+        path = source.path if isinstance(source.path, Path) else source.path.path or Path("stdin")
         kind = kind_of(source.path)
         wanted = self._extensions.get(VIDEO if kind == VIDEO else IMAGE)
         extension = wanted or (containers.extension(path.suffix) if kind == VIDEO else path.suffix) or ".png"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgfix.media.sniff import is_video, sniff
-from imgfix.media.sources import IMAGE, VIDEO, kind_of
+from imgfix.media.sources import IMAGE, VIDEO, is_pipe, kind_of
 from imgfix.media.video.containers import CONTAINERS
 
 ANIMATION = "animation"
@@ -18,6 +18,8 @@ def kind_of_file(source: Path, target: Path | None, wanted: str | None = None) -
     wanted: a picture format that overrides the target's extension. Raises UsageError: the target is neither.
     """
     named = VIDEO if kind_of(source) == VIDEO else IMAGE
+    if is_pipe(source):  # a look would take away what is read later
+        return named
     try:
         with source.open("rb") as stream:
             start = stream.read(1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,17 +23,24 @@ VIDEO_EXTENSIONS = frozenset(
 IMAGE, VIDEO = "image", "video"
 
 
+@dataclass(frozen=True)
 class Stdin:
-    """Standard input as a source."""
+    """A pipe as a source, which can be read once only."""
+
+    path: Path | None = None
+    """A named pipe, or what a shell makes of `<(...)`; None: standard input."""
 
     def __str__(self) -> str:
-        return "standard input"
+        return str(self.path) if self.path is not None else "standard input"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Stdin)
-
-    def __hash__(self) -> int:
-        return hash(Stdin)
+    def read(self) -> bytes:
+        """Empty the pipe. Raises InputError."""
+        if self.path is None:
+            return sys.stdin.buffer.read()
+        try:
+            return self.path.read_bytes()
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read: {error.strerror}", hint="check its rights") from error
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def find_sources(inputs: Iterable[str | Path], *, recursive: bool = False, kinds
     found = Found()
     for word in inputs:
         _expand(str(word), found, recursive, extensions, in_list=False)
-    if any(isinstance(source.path, Stdin) for source in found.sources) and len(found.sources) > 1:
+    if any(source.path == Stdin() for source in found.sources) and len(found.sources) > 1:
         raise UsageError("standard input ('-') cannot be mixed with other inputs", hint="run imgfix twice")
     seen: set[object] = set()
     unique = []
@@ -99,6 +107,11 @@ def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str]
         found.sources += [
             Source(file, file.relative_to(path), discovered=True) for file in _files_in(path, recursive, extensions)
         ]
+    elif is_pipe(path):
+        found.sources.append(Source(Stdin(path), Path(path.name)))
+    elif _is_character_device(path):
+        error = InputError(f"{word} is a device, not a file", hint="name a file, or pipe it in and name '-'")
+        found.sources.append(Source(path, Path(path.name), error))
     elif path.exists() or path.is_symlink():
         # Named outright: taken whatever its extension says, so that a wrong file gets a clear error and not silence.
         found.sources.append(Source(path, Path(path.name)))
@@ -113,6 +126,23 @@ def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str]
         found.sources.append(
             Source(path, Path(path.name), InputError(f"{word}: no such file", hint="check the path; quote globs"))
         )
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether a path is a pipe or socket: what was read from it once is gone."""
+    mode = _mode(path)
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def _is_character_device(path: Path) -> bool:
+    return stat.S_ISCHR(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _lines(path: Path) -> list[str]:

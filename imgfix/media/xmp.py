@@ -10,6 +10,8 @@ import json
 import re
 from xml.sax.saxutils import escape, unescape
 
+from imgfix.media.names import json_text
+
 NAMESPACE = "urn:imgfix:record:1#"
 _BEGIN = '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
 _EMPTY = (
@@ -36,7 +38,7 @@ def with_record(xmp: bytes | None, record: dict[str, object]) -> bytes | None:
     if not ends:
         return None
     about = _ABOUT.search(text)
-    value = escape(json.dumps(record, ensure_ascii=False, sort_keys=True))
+    value = escape(json_text(record, sort_keys=True))
     # The rdf prefix is declared here again so that the entry stands on its own under any prefix of the packet.
     entry = (
         f'<rdf:Description rdf:about="{about.group(1) if about else ""}" xmlns:imgfix="{NAMESPACE}">'

@@ -70,9 +70,9 @@ def stages(
 ) -> Iterator[Made]:
     """Work on a clip as one of three stages at once: decoded frames and results are prefetched.
 
-    Nothing is prefetched from a network that fills the processor: each of its layers waits for the slowest core, so that
-    a core taken away for a while holds up all the others. (The threads of decoder and encoder work beside it all the
-    same.)
+    Nothing is prefetched from a network that fills the processor: each of its layers waits for the slowest core, so
+    that a core taken away for a while holds up all the others. (The threads of decoder and encoder work beside it all
+    the same.)
 
     Args:
         task, frames, restart: as of `SequenceTask.run`.

@@ -163,7 +163,7 @@ class TrainJob(Protocol):
 
 def _hash(*parts: object) -> int:
     """Hash to 63 bits that are the same on every machine and in every Python."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
 

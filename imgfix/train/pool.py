@@ -282,7 +282,7 @@ def _decode(path: Path, crop: int, limit: float | None) -> tuple[np.ndarray | No
     if limit and height * width > limit:
         shrink = (limit / (height * width)) ** 0.5
         rows, columns = max(crop, int(height * shrink)), max(crop, int(width * shrink))
-        place = int.from_bytes(hashlib.blake2b(path.name.encode(), digest_size=8).digest(), "little")
+        place = int.from_bytes(hashlib.blake2b(os.fsencode(path.name), digest_size=8).digest(), "little")
         top, left = place % (height - rows + 1), (place >> 32) % (width - columns + 1)
         picture = picture[top : top + rows, left : left + columns]
     return np.ascontiguousarray(picture), ""

@@ -22,6 +22,20 @@ def home() -> Path:
     return Path(platformdirs.user_cache_dir("imgfix", appauthor=False))
 
 
+def check_home() -> Path:
+    """`home()`, where something is about to be kept in it. Raises ModelError: it is no folder."""
+    folder = home()
+    for place in (folder, *folder.parents):
+        if place.exists():
+            if not place.is_dir():
+                raise ModelError(
+                    f"weights cannot be kept in {folder}: {place} is a file, not a folder",
+                    hint="set IMGFIX_HOME to a folder, or unset it",
+                )
+            break
+    return folder
+
+
 def models_folder() -> Path:
     """The folder inside `home()` that holds the model files."""
     return home() / "models"

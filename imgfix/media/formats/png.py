@@ -16,6 +16,7 @@ from imgfix.media import exif as exif_block
 from imgfix.media import png
 from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, starts_with
 from imgfix.media.formats.by_pillow import frames_note, plausible_dpi, unpacked
+from imgfix.media.names import json_text
 from imgfix.media.picture import Header
 
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
@@ -162,7 +163,7 @@ def _ancillary(request: WriteRequest) -> tuple[bytes, ...]:
         out.append(png.text_chunk("XML:com.adobe.xmp", blocks.xmp.decode("utf-8", "replace")))
     out += [png.text_chunk(keyword, text) for keyword, text in meta.text.items()]
     if blocks.record is not None:
-        out.append(png.text_chunk("imgfix", json.dumps(blocks.record, ensure_ascii=False, sort_keys=True)))
+        out.append(png.text_chunk("imgfix", json_text(blocks.record, sort_keys=True)))
     return tuple(out)
 
 
