@@ -34,7 +34,8 @@ class Filler:
                 hint="imgfix weights list names the models for 'inpaint'",
             )
         self.engine = engine
-        self.tta = tta if tta is not None or facts.joins_runs else False
+        self.tta = tta
+        self.self_ensemble = facts.self_ensemble
         self.native = facts.native_size or DEFAULT_NATIVE
         self.multiple = max(1, facts.size_multiple)
 
@@ -56,7 +57,7 @@ class Filler:
     def _joined(self, rgb: np.ndarray, hole: np.ndarray, side: int) -> np.ndarray:
         """One run, or several of which places are taken where they agree best; not larger than the native size."""
         least = min(self.native, max(side, SMALLEST))
-        if self.tta is False or (self.tta is None and side == self.native):
+        if self.tta is False or (self.tta is None and (side == self.native or not self.self_ensemble)):
             return self._at(rgb, hole, least)
         if least < CLOSE * self.native:
             # Smaller than the network is used to: from its own size to the native one, no size is better than another.

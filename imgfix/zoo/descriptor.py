@@ -52,8 +52,8 @@ class Descriptor:
     """Whether running it on tiles is allowed at all."""
     native_size: int | None = None
     """Side length it was trained at, when it only works well near that (inpainting); else `None`."""
-    joins_runs: bool = True
-    """For `inpaint`: whether several runs, mirrored and at other sizes, are joined where nothing is said about it."""
+    self_ensemble: bool = True
+    """For `inpaint`: whether several runs (mirrored, at other sizes) joined fill better than one does."""
     precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
     """Precisions in which its output was checked to hold."""
     frames: int = 1

@@ -74,7 +74,7 @@ def test_how_often_the_network_runs() -> None:
     assert runs(40, 9, None) > 1, "a small picture"
     assert runs(150, 60, None) > 1, "a large hole"
     assert runs(150, 9, True) > 1
-    single = replace(FACTS, joins_runs=False)
+    single = replace(FACTS, self_ensemble=False)
     assert [runs(40, 9, None, single), runs(150, 60, None, single)] == [1, 1], "a network whose runs are not joined"
     assert runs(150, 60, True, single) > 1, "unless it is asked for"
 

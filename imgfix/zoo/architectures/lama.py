@@ -25,7 +25,7 @@ def describe(config: Config) -> dict[str, Any]:
         "tiling": False,
         # Trained at 256, and repeats itself in holes much larger than that; what it joins is its own average already.
         "native_size": 512,
-        "joins_runs": False,
+        "self_ensemble": False,
         "gan_trained": True,
         "precisions": ("fp32", "bf16"),
     }
@@ -47,7 +47,11 @@ def adapt(state: State) -> dict[str, Tensor]:
     """The generator's tensors; what a training or a traced wrapper puts around them is left out."""
     prefix = next((name.removesuffix(_FIRST) for name in state if name.endswith(_FIRST)), "")
     inside = re.compile(re.escape(prefix) + r"(model\.\d+\..+)")
-    return {match[1]: tensor for name, tensor in state.items() if (match := inside.fullmatch(name))}
+    found = {match[1]: tensor for name, tensor in state.items() if (match := inside.fullmatch(name))}
+    for name in [name for name in found if name.endswith(".running_mean")]:
+        # A count that only training looks at, and that not everyone keeps.
+        found.setdefault(name.replace("running_mean", "num_batches_tracked"), found[name].new_zeros(()).long())
+    return found
 
 
 ARCHITECTURE = Architecture(

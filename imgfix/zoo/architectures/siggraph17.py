@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def describe(config: Config) -> dict[str, Any]:
     """Facts that follow from the hyper-parameters."""
-    return {"receptive_field": None, "tiling": False, "precisions": ("fp32",), "jobs": ("colour",)}
+    return {"receptive_field": None, "tiling": False, "precisions": ("fp32",), "jobs": ("color",)}
 
 
 def detect(state: State) -> Config | None:
