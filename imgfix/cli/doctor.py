@@ -38,6 +38,8 @@ _EXTRAS = {  # extra -> (module that shows it is there, what it is for)
     "heif": ("pillow_heif", "HEIC and HEIF pictures"),
     "jxl": ("pillow_jxl", "JPEG XL pictures"),
     "onnx": ("onnxruntime", "imgfix weights export"),
+    "diffusion": ("diffusers", "imgfix generate with diffusers pipelines"),
+    "tensorboard": ("tensorboard", "TensorBoard logs of trainings"),
 }
 
 
