@@ -1,490 +1,549 @@
-"""The Python functions behind `import imgfix`: a path or an array in, an array out; a clip in, a clip out.
+"""The Python functions behind `import imgfix`: a picture in, a picture out; a clip in, a clip out.
 
-For more (streams, metadata, your own loop) see `imgfix.media.image`, `imgfix.runtime.engine.Engine` and `imgfix.tasks`.
+They read their arguments and hand them to the same pipelines as the command line (`imgfix.pipelines`), so that the same
+words give the same pixels, records and refusals. For more (your own loop, no files) see `imgfix.runtime.engine.Engine`
+and `imgfix.tasks`.
 """
 
 from __future__ import annotations
 
-import hashlib
+import difflib
+import functools
+import inspect
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
-from imgfix.errors import ModelError, UsageError
-from imgfix.media import colour, image
-from imgfix.media import mask as masks
-from imgfix.media.image import Metadata, Picture
-from imgfix.media.mask import Box, Length
+from imgfix.errors import UsageError
+from imgfix.pipelines import arrays, pictures
+from imgfix.pipelines.models import Listener
+from imgfix.pipelines.moving import work
+from imgfix.pipelines.options import (
+    ClipOptions,
+    GenerateRequest,
+    InpaintRequest,
+    Machine,
+    Reading,
+    RestoreRequest,
+    Saving,
+    UpscaleRequest,
+)
+from imgfix.pipelines.result import Progress, unseen
 
 if TYPE_CHECKING:
+    from imgfix.pipelines.pipeline import Pipeline
     from imgfix.runtime.engine import Engine
-    from imgfix.tasks.engines import Engines
-    from imgfix.tasks.footage import Footage
     from imgfix.tasks.generate import Generator
-    from imgfix.tasks.restore import RestoreOptions
-    from imgfix.tasks.sequence import SequenceTask
+    from imgfix.tasks.measurement import Measurement
+    from imgfix.train.loop import Outcome
     from imgfix.zoo.descriptor import Model
 
-Source = str | Path | np.ndarray
-Progress = Callable[[int, int], None]
+Given = Any
+"""A path, bytes, an open file, an array, a Pillow image, a tensor (see `imgfix.pipelines.arrays.given`), or a list."""
+File = str | os.PathLike[str]
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class UnknownKeywordError(UsageError, TypeError):
+    """A keyword that a function does not have, or an argument too few or too many."""
+
+
+def _explained(function: Function) -> Function:
+    """Say which keyword was meant where an unknown one is given."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def called(*positional: Any, **keywords: Any) -> Any:
+        unknown = [name for name in keywords if name not in signature.parameters]
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], signature.parameters, n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(signature.parameters)}"
+            raise UnknownKeywordError(f"{function.__name__} has no keyword '{unknown[0]}'", hint=hint)
+        try:
+            signature.bind(*positional, **keywords)
+        except TypeError as error:
+            raise UnknownKeywordError(f"{function.__name__}: {error}", hint=f"see: help({function.__name__})") from None
+        return function(*positional, **keywords)
+
+    return called  # type: ignore[return-value]
+
+
+@_explained
 def upscale(
-    picture: Source,
+    picture: Given,
     scale: float | None = None,
     *,
-    model: str | Model | Engine = "auto",
-    output: str | Path | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    long_side: int | None = None,
+    megapixels: float | None = None,
+    tta: bool = False,
+    color_fix: bool | None = None,
+    blend: float = 0.0,
+    output: File | None = None,
+    format: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    record: bool = True,
+    codec: str | None = None,
+    crf: float | None = None,
+    preset: str | None = None,
+    pix_fmt: str | None = None,
+    encoder_option: Sequence[str] | Mapping[str, Any] | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    audio: bool = True,
+    fps: str | float | Fraction | None = None,
+    deinterlace: str = "auto",
+    frames: bool = False,
+    resume: bool = False,
+    model: str | Path | Model | Engine = "auto",
     device: str = "auto",
     precision: str = "auto",
-    progress: Progress | None = None,
-    **options: Any,
-) -> np.ndarray | None:
+    tile: int | str | None = "auto",
+    offline: bool = False,
+    max_pixels: int | None = None,
+    progress: Progress = unseen,
+    listener: Listener | None = None,
+) -> Any:
     """Upscale a picture, or a clip.
 
     Args:
-        picture: a path, or an array (H, W), (H, W, 1|3) or with alpha (H, W, 2|4), uint8 or uint16, sRGB or grey. A
-            video needs an `output`; an animated picture stays animated with one, and gives its first frame without.
+        picture: a path, bytes or an open file of a picture file; an array (H, W), (H, W, 1|3) or with alpha
+            (H, W, 2|4), uint8, uint16 or float in [0, 1], sRGB or grey; a Pillow image; a tensor (C, H, W), uint8 or
+            float in [0, 1]; or a list of any of them. A video needs an `output`; an animated picture stays animated
+            with one, and gives its first frame without.
         scale: 1 to 16; the model's own without it.
+        width, height, long_side, megapixels: the size instead of a scale.
+        tta: mean of eight turned and mirrored runs.
+        color_fix: keep the input's broad colours; None: for models whose colours drift.
+        blend: share of plain resampling in the result, 0 to 1.
+        output: also write the result there, with the metadata of the input; of a list, a folder or a template. What
+            exists is an error unless `overwrite` or `skip_existing` (which gives what is there).
+        format, quality: of the file that is written; like the input without them.
+        record: whether the file says how it was made.
+        codec, crf, preset, pix_fmt, encoder_option, start, end, audio, fps, deinterlace, frames, resume: of clips; see
+            `imgfix.pipelines.options.ClipOptions`.
         model: a catalog name (pulled when missing), a weights file, `auto`, or what `load` gave; an `Engine` to run
             many pictures without preparing the model each time.
-        output: also write the result there, with the metadata of the input.
-        device, precision: as on the command line.
+        device, precision, tile, offline: as on the command line.
+        max_pixels: refuse larger pictures; 0 takes any.
         progress: told (done, total) tiles; frames for a clip.
-        options: fields of `imgfix.tasks.upscale.UpscaleOptions` (`width`, `long_side`, `tta`, `blend`, `tile` ...).
+        listener: told what happens: models that are pulled, work that will take long, notes.
 
     Returns:
-        An array of the same type and channels, in the colour space of the file; None for a clip, whose frames are in
-        `output`.
+        Of the same type, layout and channels as the picture, in its colour space; of files an array (H, W, C). None for
+        a clip, whose frames are in `output`. A list for a list.
 
     Raises:
         ImgfixError: with a message and a hint; InputError, OutputError, ModelError and UsageError are its kinds.
     """
-    from imgfix.tasks.frames import sequence_for
-    from imgfix.tasks.upscale import UpscaleOptions
-    from imgfix.tasks.upscale import upscale as run
+    from imgfix.pipelines.upscale import UpscalePipeline
 
-    moving = _moving(picture, output)
-    if moving is not None:
-        tasks = ("video", "upscale")
-        wanted = UpscaleOptions(scale=scale, **options)
-        engine = _engine(tasks, model, device, precision, round(scale) if scale else None)
-        footage = _footage(moving, Path(str(picture)), output)
-        multiple = footage.clip.encoding.multiple if footage.clip is not None else (1, 1)
-        width, height = footage.clip.size if footage.clip is not None else footage.shown
-        _write_clip(
-            footage, output, sequence_for(engine, wanted, width, height, multiple),
-            {"model": engine.descriptor.sha256, "options": repr(wanted)}, progress,
-        )  # fmt: skip
-        return None
-    given = _picture(picture)
-    engine = _engine("upscale", model, device, precision, round(scale) if scale else None)
-    result = run(
-        given.pixels,
-        engine,
-        UpscaleOptions(scale=scale, **options),
-        alpha=given.alpha,
-        colour=colour.transform(given.metadata, given.channels),
-        progress=progress,
-    )
-    found = replace(given, pixels=result[..., : given.channels], alpha=_last(result, given))
-    return _finished(found, output, like=picture)
+    return _run(UpscalePipeline, UpscaleRequest, locals())
 
 
+@_explained
 def inpaint(
-    picture: Source,
-    mask: Source | None = None,
+    picture: Given,
+    mask: Given = None,
     *,
-    boxes: Sequence[tuple[float, float, float, float]] = (),
-    model: str | Model | Engine = "auto",
-    output: str | Path | None = None,
+    boxes: Sequence[str | Sequence[float]] = (),
+    color: str | Sequence[int] | None = None,
+    tolerance: float = 12.0,
+    alpha: bool = False,
+    expand: str | None = None,
+    grow: float = 0.0,
+    feather: float = 0.0,
+    invert: bool = False,
+    fit_mask: bool = False,
+    tta: bool | None = None,
+    output: File | None = None,
+    format: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    record: bool = True,
+    codec: str | None = None,
+    crf: float | None = None,
+    preset: str | None = None,
+    pix_fmt: str | None = None,
+    encoder_option: Sequence[str] | Mapping[str, Any] | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    audio: bool = True,
+    fps: str | float | Fraction | None = None,
+    deinterlace: str = "auto",
+    frames: bool = False,
+    resume: bool = False,
+    model: str | Path | Model | Engine = "auto",
     device: str = "auto",
     precision: str = "auto",
-    grow: float = 0,
-    feather: float = 0,
-    progress: Progress | None = None,
-) -> np.ndarray | None:
+    offline: bool = False,
+    max_pixels: int | None = None,
+    progress: Progress = unseen,
+    listener: Listener | None = None,
+) -> Any:
     """Fill a part of a picture or a clip; every pixel outside it stays bit-identical (until a lossy format encodes it).
 
     Args:
         picture: as for `upscale`.
-        mask: a path (white = fill), or an array (H, W): bool, unsigned integers (the largest value = fill) or float in
-            [0, 1]. For a clip also a folder of masks or a clip of them, one for each frame.
-        boxes: rectangles (x, y, width, height) in pixels, filled as well.
-        model: as for `upscale`; `telea` and `ns` are classical and need no weights.
-        output: also write the result there, with the metadata of the input.
-        device, precision: as on the command line.
+        mask: a path (white = fill), an array (H, W): bool, unsigned integers (the largest value = fill) or float in
+            [0, 1], a Pillow image, a tensor or bytes. A folder of masks that are paired by name; for a clip also a
+            folder of masks or a clip of them, one for each frame.
+        boxes: rectangles (x, y, width, height) in pixels, or "x,y,w,h" with percents, filled as well.
+        color, tolerance: everything painted in a colour is filled, within so many of 255.
+        alpha: the transparent part is filled.
+        expand: new borders, such as "left=200,top=10%".
         grow: pixels the region is widened by.
         feather: pixels over which the fill fades out beyond it.
+        invert: in the mask, black is filled.
+        fit_mask: resize a mask of another size but the same shape.
+        tta: join several runs of the network into one; None: for small pictures and for large holes.
+        model: as for `upscale`; `telea` and `ns` are classical and need no weights.
         progress: told (done, total) groups of holes; frames for a clip.
+        output ... listener: as for `upscale`.
 
     Returns:
-        An array like the picture; None for a clip, whose frames are in `output`.
+        As `upscale`.
 
     Raises:
         ImgfixError: as for `upscale`.
     """
-    from imgfix.tasks.inpaint import InpaintOptions
-    from imgfix.tasks.inpaint import inpaint as run
+    from imgfix.pipelines.inpaint import InpaintPipeline
 
-    moving = _moving(picture, output)
-    if moving is not None:
-        filler = model if model in ("telea", "ns") else _engine("inpaint", model, device, precision)
-        footage = _footage(moving, Path(str(picture)), output)
-        _inpaint_clip(footage, output, mask, boxes, filler, grow, feather, progress)  # type: ignore[arg-type]
-        return None
-    given = _picture(picture)
-    size = (given.width, given.height)
-    parts = [masks.from_box(_box(numbers), size) for numbers in boxes]
-    if mask is not None:
-        parts.append(_mask(mask, size))
-    if not parts:
-        raise UsageError("nothing says what to fill", hint="give a mask or boxes")
-    region = masks.grow(masks.combine(*parts), grow)
-    masks.check(region)
-    filler = model if model in ("telea", "ns") else _engine("inpaint", model, device, precision)
-    pixels = run(
-        given.pixels,
-        region,
-        filler,  # type: ignore[arg-type]
-        InpaintOptions(feather=feather),
-        colour=colour.transform(given.metadata, given.channels),
-        alpha=given.alpha,
-        progress=progress,
-    )
-    return _finished(replace(given, pixels=pixels), output, like=picture)
+    values = locals()
+    values["mask"], values["boxes"] = arrays.mask_of(mask), list(boxes) or None
+    return _run(InpaintPipeline, InpaintRequest, values)
 
 
-def _moving(source: Source, output: str | Path | None) -> str | None:
-    """`video` or `animation` for what has to be written frame by frame, None for pictures. Raises UsageError."""
-    from imgfix.media.kinds import ANIMATION, kind_of_file
-    from imgfix.media.sources import VIDEO
-
-    _check_source(source)
-    if isinstance(source, np.ndarray):
-        return None
-    kind = kind_of_file(Path(source), Path(output) if output is not None else None)
-    if kind == VIDEO and output is None:
-        raise UsageError(f"{source} is a clip, which does not fit into an array", hint="say where to write: output=...")
-    return kind if kind == VIDEO or (kind == ANIMATION and output is not None) else None
-
-
-def _inpaint_clip(
-    footage: Footage,
-    output: str | Path | None,
-    mask: Source | None,
-    boxes: Sequence[tuple[float, float, float, float]],
-    filler: Engine | str,
-    grow: float,
-    feather: float,
-    progress: Progress | None,
-) -> None:
-    from imgfix.tasks.frame_masks import FrameMasks, Track, digest_of, is_track, open_track
-    from imgfix.tasks.video_inpaint import VideoInpaint, VideoInpaintOptions
-
-    if mask is None and not boxes:
-        raise UsageError("nothing says what to fill", hint="give a mask or boxes")
-    fixed = [masks.from_box(_box(numbers), footage.shown) for numbers in boxes]
-    track: Track | None = None
-    digest = ""
-    if isinstance(mask, np.ndarray):
-        fixed.append(_mask(mask, footage.shown))
-        digest = hashlib.sha256(fixed[-1].tobytes()).hexdigest()
-    elif mask is not None and is_track(Path(mask)):
-        track = open_track(Path(mask), footage)
-        digest = track.digest
-    elif mask is not None:
-        fixed.append(_mask(mask, footage.shown))
-        digest = digest_of([Path(mask)])
-    found = FrameMasks(footage, fixed=fixed, track=track, grow=grow)
-    found.coverage()
-    task = VideoInpaint(found.fixed if found.same else found, filler, VideoInpaintOptions(feather=feather))
-    model = filler if isinstance(filler, str) else filler.descriptor.sha256
-    job = {"model": model, "mask": digest, "boxes": [list(box) for box in boxes], "grow": grow, "feather": feather}
-    _write_clip(footage, output, task, job, progress)
-
-
-def _footage(kind: str, source: Path, output: str | Path | None) -> Footage:
-    """The frames of a clip or an animated picture (`kind`: as of `_moving`)."""
-    from imgfix.media import animation
-    from imgfix.media.sources import VIDEO
-    from imgfix.tasks import footage
-    from imgfix.tasks.clip import Clip, Settings
-
-    if kind == VIDEO:
-        return footage.of_clip(Clip(source, Path(str(output)), Settings(overwrite=True)))
-    return footage.of_animation(animation.inspect(source))
-
-
-def _write_clip(
-    footage: Footage,
-    output: str | Path | None,
-    task: SequenceTask,
-    job: dict[str, Any],
-    progress: Progress | None,
-) -> None:
-    from imgfix.media import animation
-    from imgfix.tasks.animation import run
-
-    target = Path(str(output))
-    if footage.clip is not None:
-        footage.clip.rehearse(*task.size(*footage.clip.size))
-        footage.clip.run(task, job, progress=progress)
-        return
-    found = animation.inspect(Path(footage.name))
-    form = animation.form_for(target, found.format, None)
-    assert form is not None
-    run(found, target, form, task, progress=progress)
-
-
-def generate(
-    prompt: str | None = None,
-    *,
-    label: str | None = None,
-    sound: str | Path | None = None,
-    image: str | Path | None = None,
-    strength: float = 0.5,
-    seed: int = 0,
-    truncation: float = 1.0,
-    model: str | Model | Generator = "auto",
-    output: str | Path | None = None,
-    device: str = "auto",
-) -> np.ndarray:
-    """Draw a picture from words, a class, a sound or another picture.
-
-    Args:
-        prompt: what to draw.
-        label: a class of the model (`--class`).
-        sound: a sound file of it.
-        image: a picture to start from, and `strength` how far the words may lead from it, 0 to 1.
-        seed: equal seeds give equal pictures.
-        truncation: below 1 more typical.
-        model: a catalog name, a weights file, `auto`, what `load` gave, or an `imgfix.tasks.generate.Generator` to draw
-            many pictures without loading the model each time.
-        output: also write the picture there.
-        device: as on the command line.
-
-    Returns:
-        (H, W, C) uint8: grey, RGB, or RGB with opacity.
-
-    Raises:
-        ImgfixError: as for `upscale`.
-    """
-    from imgfix import zoo
-    from imgfix.media.image import write  # `image` is an argument here
-    from imgfix.tasks.generate import Generator, Wish
-    from imgfix.zoo.descriptor import Model
-
-    wish = Wish(prompt, label, Path(sound) if sound else None, Path(image) if image else None, strength)
-    if not isinstance(model, Generator):
-        model = Generator(model if isinstance(model, Model) else zoo.load(model, task="generate"), device)
-    array = model.draw(wish, seed, truncation)
-    if output is not None:
-        transparent = array.shape[2] == 4
-        alpha = np.ascontiguousarray(array[..., 3]) if transparent else None
-        pixels = np.ascontiguousarray(array[..., :3] if transparent else array)
-        write(Path(output), Picture(pixels, alpha, Metadata()))
-    return array
-
-
+@_explained
 def restore(
-    picture: Source,
+    picture: Given,
     *,
-    denoise: float | Literal["auto"] | None = None,
-    jpeg: int | Literal["auto"] | None = None,
+    denoise: float | str | None = None,
+    jpeg: int | str | None = None,
     deblur: bool = False,
     light: bool = False,
     derain: bool = False,
     dehaze: bool = False,
     scratches: bool = False,
+    save_mask: File | None = None,
     strength: float = 1.0,
-    model: str | Model | Engine = "auto",
-    output: str | Path | None = None,
+    output: File | None = None,
+    format: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    record: bool = True,
+    codec: str | None = None,
+    crf: float | None = None,
+    preset: str | None = None,
+    pix_fmt: str | None = None,
+    encoder_option: Sequence[str] | Mapping[str, Any] | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    audio: bool = True,
+    fps: str | float | Fraction | None = None,
+    deinterlace: str = "auto",
+    frames: bool = False,
+    resume: bool = False,
+    model: str | Path | Model | Engine = "auto",
     device: str = "auto",
     precision: str = "auto",
-    tile: int | None = None,
-    progress: Progress | None = None,
-) -> np.ndarray | None:
+    tile: int | str | None = "auto",
+    offline: bool = False,
+    max_pixels: int | None = None,
+    progress: Progress = unseen,
+    listener: Listener | None = None,
+) -> Any:
     """Undo damage; with none of it named, noise and JPEG artefacts are looked for and undone.
 
     Args:
         picture: as for `upscale`.
-        denoise: standard deviation of the noise, of 255, or `auto`.
-        jpeg: quality of the JPEG it is or was, 1 to 100, or `auto`.
+        denoise: standard deviation of the noise, of 255, or `auto`, or `off`.
+        jpeg: quality of the JPEG it is or was, 1 to 100, or `auto`, or `off`.
         deblur, light, derain, dehaze: undo motion blur, darkness, rain, haze.
         scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
+        save_mask: also write what was found of them, white = filled.
         strength: share of the result, 0 to 1; the rest is the input.
-        model: as for `upscale`; it does what it is for (all of that when nothing is named), the rest is left to
-            `auto`.
-        output: also write the result there, with the metadata of the input.
-        device, precision: as on the command line.
+        model: as for `upscale`; it does what it is for (all of that when nothing is named), the rest is left to `auto`.
         tile: side of the windows that models are given.
         progress: told (done, total) tiles; frames for a clip.
+        output ... listener: as for `upscale`.
 
     Returns:
-        An array like the picture; the same values where there is nothing to do. None for a clip, whose frames are in
-        `output`. Where there is nothing to do, `output` is the very same file.
+        As `upscale`; the same values where there is nothing to do, and then `output` is the very same file.
 
     Raises:
         ImgfixError: as for `upscale`.
     """
-    from imgfix.media.unchanged import write_unchanged
-    from imgfix.tasks import restore as task
+    from imgfix.pipelines.restore import RestorePipeline
 
-    moving = _moving(picture, output)
-    if moving is not None and scratches:
-        raise UsageError(f"{picture} moves, and scratches are looked for in pictures alone", hint="leave scratches out")
-    wanted = task.RestoreOptions(
-        denoise=denoise, jpeg=jpeg, deblur=deblur, light=light, derain=derain, dehaze=dehaze, strength=strength,
-        tile=tile,
+    return _run(RestorePipeline, RestoreRequest, locals())
+
+
+@_explained
+def generate(
+    prompt: str | Sequence[str] | None = None,
+    *,
+    label: str | None = None,
+    sound: File | None = None,
+    image: File | None = None,
+    strength: float | None = None,
+    like: File | None = None,
+    interpolate: tuple[str, str] | None = None,
+    frames: int = 60,
+    count: int = 1,
+    seed: int | None = None,
+    seeds: str | Sequence[int] | None = None,
+    truncation: float | None = None,
+    grid: File | None = None,
+    upscale: float | None = None,
+    upscale_model: str | Path | Model | Engine = "auto",
+    steps: int | None = None,
+    guidance: float | None = None,
+    negative: str | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    low_memory: bool = False,
+    output: File | None = None,
+    format: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    record: bool = True,
+    model: str | Path | Model | Generator = "auto",
+    device: str = "auto",
+    offline: bool = False,
+    progress: Progress = unseen,
+    listener: Listener | None = None,
+) -> Any:
+    """Draw a picture from words, a class, a sound or another picture; or several, or a film from one to another.
+
+    Args:
+        prompt: what to draw; several give several pictures.
+        label: a class of the model (`--class`).
+        sound: a sound file of it.
+        image: a picture to start from, and `strength` (0.5) how far the words may lead from it, 0 to 1.
+        like: an old picture, of whose record everything that is not said is taken (`--from`).
+        interpolate: two prompts, for a film of so many `frames` in `output`.
+        count, seed, seeds: how many of each, and from which seeds; equal seeds give equal pictures.
+        truncation: below 1 more typical.
+        grid: also write all of them on one sheet.
+        upscale, upscale_model: enlarge the result.
+        steps, guidance, negative, width, height, low_memory: of diffusion models alone.
+        output: also write the pictures there: a file, a folder or a template.
+        model: a catalog name, a weights file, `auto`, what `load` gave, or an `imgfix.tasks.generate.Generator` to draw
+            many pictures without loading the model each time.
+        progress: told (done, total) pictures; frames for a film.
+        format ... listener: as for `upscale`.
+
+    Returns:
+        (H, W, C) uint8: grey, RGB, or RGB with opacity; a list where several were asked for; None for a film.
+
+    Raises:
+        ImgfixError: as for `upscale`.
+    """
+    from imgfix.pipelines.generate import GeneratePipeline
+
+    values = locals()
+    values["prompts"] = None if prompt is None else [prompt] if isinstance(prompt, str) else list(prompt)
+    saving = _record(Saving, values)
+    pipeline = GeneratePipeline(
+        _record(GenerateRequest, values), _in_memory(saving), _record(Machine, values), listener
     )  # fmt: skip
-    named = None if model == "auto" else _engine("restore", model, device, precision)
-    own = named.descriptor.jobs if named is not None else None
-    if named is not None and own is not None:
-        wanted.check(named.descriptor.name, own)
-    if not scratches or named is not None:
-        wanted = wanted.filled(own)
-    engines = _engines(named, device, precision)
-    if moving is not None:
-        _restore_clip(_footage(moving, Path(str(picture)), output), Path(str(output)), wanted, engines, progress)
+    if pipeline.film is not None:
+        if pipeline.film.error is not None:
+            raise pipeline.film.error
+        pipeline.run_film(progress)
         return None
-    given = _picture(picture)
-    transform = colour.transform(given.metadata, given.channels)
-    pixels = _without_scratches(given, engines) if scratches else given.pixels
-    found = task.find(pixels, transform, given.metadata.jpeg) if wanted.estimates else None
-    made, _ = task.steps(wanted, found, engines)
-    if not made and pixels is given.pixels and output is not None and not isinstance(picture, np.ndarray):
-        write_unchanged(Path(picture), given, Path(output))
-        return _finished(given, None, like=picture)
-    pixels = task.restore(pixels, made, wanted, alpha=given.alpha, colour=transform, progress=progress)
-    quality = task.quality_to_write(made, given.metadata.jpeg)
-    return _finished(replace(given, pixels=pixels), output, like=picture, quality=quality)
+    pipeline.check_sheet_is_free()
+    for order in pipeline.orders:
+        if order.error is not None:
+            raise order.error
+    drawn = []
+    for number, order in enumerate(pipeline.orders, 1):
+        if order.skip is not None:
+            drawn.append(arrays.array_of(pictures.read(order.target, None)))  # type: ignore[arg-type]
+        else:
+            found = pipeline.run(order, keep=True).picture
+            assert found is not None
+            drawn.append(arrays.array_of(found))
+        progress(number, len(pipeline.orders))
+    pipeline.write_sheet()
+    one = len(drawn) == 1 and seeds is None and (prompt is None or isinstance(prompt, str))
+    return drawn[0] if one else drawn
 
 
-def _restore_clip(
-    footage: Footage, output: Path, wanted: RestoreOptions, engines: Engines, progress: Progress | None
-) -> None:
-    from imgfix.media.files import copy
-    from imgfix.tasks import restore as task
-    from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
+@_explained
+def evaluate(
+    results: File | Sequence[File],
+    against: File | None = None,
+    *,
+    protocol: str | None = None,
+    metric: str | Sequence[str] = (),
+    crop: bool = False,
+    max_pixels: int | None = None,
+    progress: Progress = unseen,
+    listener: Listener | None = None,
+) -> tuple[list[Measurement], dict[str, float]]:
+    """Measure pictures and clips against references: PSNR, SSIM, LPIPS, NIQE, FID, KID, flicker.
 
-    found = look(list(islice(footage.frames(), LOOKED_AT))) if wanted.estimates else None
-    made, _ = task.steps(wanted, found, engines)
-    if not made and output.suffix.lower() == Path(footage.name).suffix.lower():
-        copy(Path(footage.name), output)
-        return
-    job = {"models": [step.engine.descriptor.sha256 for step in made], "options": repr(wanted)}
-    _write_clip(footage, output, RestoreFrames(wanted, engines, found), job, progress)
+    Args:
+        results: files, folders, globs.
+        against: the reference: a file, or a folder whose files pair by name.
+        protocol: `rgb`, `y`, `sr-y4` and the like; without it rgb, video or niqe.
+        metric: measure these instead.
+        crop: where sizes differ, compare the common top left part instead of refusing.
+        max_pixels: refuse larger pictures; 0 takes any.
+        progress: told (done, total) files.
+        listener: told of files that have no reference.
 
+    Returns:
+        The numbers of each file, and their means (of whole sets FID and KID).
 
-def _engines(named: Engine | None, device: str, precision: str) -> Engines:
-    from imgfix.tasks.engines import Engines
+    Raises:
+        ImgfixError: a file cannot be read, sizes differ, nothing pairs, no such protocol.
+    """
+    from imgfix.pipelines.evaluate import Comparison
 
-    def load(name: str, task: str, better: str | None) -> Engine:
-        return _engine(task, name, device, precision)
-
-    return Engines(load, named, named.descriptor.jobs if named is not None else ())
-
-
-def _without_scratches(given: Picture, engines: Engines) -> np.ndarray:
-    from imgfix.tasks import scratches
-    from imgfix.tasks.inpaint import InpaintOptions
-    from imgfix.tasks.inpaint import inpaint as fill
-
-    transform = colour.transform(given.metadata, given.channels)
-    mask = scratches.find(transform.to_srgb(given.pixels))
-    if not mask.any():
-        return given.pixels
-    return fill(given.pixels, mask, engines.filler(), InpaintOptions(tta=False), colour=transform, alpha=given.alpha)
-
-
-def _engine(
-    task: str | tuple[str, ...], model: str | Model | Engine, device: str, precision: str, scale: int | None = None
-) -> Engine:
-    from imgfix import zoo
-    from imgfix.runtime.engine import Engine
-    from imgfix.zoo import auto
-    from imgfix.zoo.descriptor import Model
-
-    if not isinstance(model, Engine | Model):
-        model = zoo.load(model, task=task, scale=scale)
-    if model.descriptor.task not in auto.tasks(task):
-        own = model.descriptor
-        raise ModelError(
-            f"{own.name} is a model for '{own.task}', not for '{auto.words(task)}'", hint="see: imgfix weights list"
-        )
-    if isinstance(model, Engine):
-        return model
-    return Engine(model, device, precision)
+    names = [results] if isinstance(results, str | os.PathLike) else list(results)
+    metrics = [metric] if isinstance(metric, str) else list(metric)
+    comparison = Comparison(
+        [str(name) for name in names], None if against is None else str(against), protocol, metrics, crop,
+        Reading(max_pixels=max_pixels), listener,
+    )  # fmt: skip
+    found = []
+    for number, pair in enumerate(comparison.pairs, 1):
+        if comparison.measures_files:
+            found.append(comparison.measure(*pair))
+        progress(number, len(comparison.pairs))
+    return found, comparison.summary(found, comparison.measure_sets())
 
 
-def _check_source(source: object) -> None:
-    if not isinstance(source, str | os.PathLike | np.ndarray):
-        raise UsageError(
-            f"{type(source).__name__} is neither a path nor an array",
-            hint="give a path, or an array: numpy.asarray(...) makes one of a Pillow picture",
-        )
+@_explained
+def train(
+    kind: str,
+    photos: File | Sequence[File] | None = None,
+    *,
+    output: File | None = None,
+    model: str | Path | None = None,
+    net: str | None = None,
+    teacher: str | None = None,
+    recipe: File | None = None,
+    settings: Mapping[str, Any] | None = None,
+    input: File | None = None,
+    target: File | None = None,
+    val: File | None = None,
+    val_fraction: float | None = None,
+    crop: int | None = None,
+    steps: int | None = None,
+    minutes: float | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    seed: int | None = None,
+    resume: bool | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
+) -> Outcome:
+    """Train or fine-tune a model on a folder of your own pictures.
+
+    Args:
+        kind: `upscale`, `inpaint`, `restore`, `video` or `generate`.
+        photos: folders (with all below) or files.
+        output: the run's folder, `runs/KIND` without it; it gets recipe, log, sheets, checkpoint, model.safetensors.
+        model, net, teacher: what to start from and what to learn from.
+        recipe: a TOML file with settings.
+        settings: any setting of the recipe by name; the keywords win over it.
+        input, target: folders of damaged and of good pictures, paired by name, instead of photos.
+        val, val_fraction, crop, steps, minutes, batch, lr, seed, device, precision, compile: settings of the recipe.
+        resume: True demands a checkpoint there, False starts over, None goes on if there is one.
+
+    Returns:
+        How it ended, and the numbers of the last validation.
+
+    Raises:
+        ImgfixError: bad recipe, data, model, device, no memory, no disk space.
+    """
+    from imgfix.pipelines import training
+
+    given = {
+        "photos": None if photos is None else _names(photos),
+        **{"input": _name(input), "target": _name(target), "val": _name(val), "val_fraction": val_fraction},
+        **{"model": _name(model), "net": net, "teacher": teacher, "steps": steps, "minutes": minutes, "batch": batch},
+        **{"crop": crop, "lr": lr, "seed": seed, "device": device, "precision": precision, "compile": compile},
+    }
+    out = Path(output) if output is not None else training.usual_folder(kind)
+    file = Path(recipe) if recipe is not None else None
+    wanted = training.recipe_of(kind, out, file, dict(settings or {}), given, resume)
+    return training.run(wanted, out, resume)
 
 
-def _picture(source: Source) -> Picture:
-    if not isinstance(source, np.ndarray):
-        return image.read(Path(source))
-    array = source[..., None] if source.ndim == 2 else source
-    if (
-        array.dtype not in (np.uint8, np.uint16)
-        or array.ndim != 3
-        or array.shape[2] not in (1, 2, 3, 4)
-        or 0 in array.shape
-    ):
-        raise UsageError(
-            f"an array of {source.dtype} with shape {source.shape} is no picture",
-            hint="give (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16",
-        )
-    if array.shape[2] in (1, 3):
-        return Picture(np.ascontiguousarray(array), None, Metadata())
-    return Picture(np.ascontiguousarray(array[..., :-1]), np.ascontiguousarray(array[..., -1]), Metadata())
+# -- arguments to records, and pictures back to what they were given as -----------------------------------------------
 
 
-def _mask(mask: Source, size: tuple[int, int]) -> np.ndarray:
-    _check_source(mask)
-    if not isinstance(mask, np.ndarray):
-        return masks.read_mask(Path(mask), size).values
-    if mask.shape != size[::-1]:
-        raise UsageError(f"the mask has shape {mask.shape} and the picture {size[::-1]}", hint="give a mask of (H, W)")
-    if mask.dtype.kind not in "buf":
-        raise UsageError(
-            f"a mask of {mask.dtype} does not say which value means fill",
-            hint="give it as bool: mask > 0, or as uint8 with 255 = fill",
-        )
-    top = 1 if mask.dtype.kind in "bf" else np.iinfo(mask.dtype).max
-    highest = mask.max()
-    if mask.dtype.kind == "f" and not (mask.min() >= 0 and highest <= 1):  # what is not a number fails this too
-        raise UsageError("a mask of floats holds values outside [0, 1]", hint="give it as bool: mask > 0.5")
-    if 0 < highest < masks.FAINTEST * top:
-        raise UsageError(
-            f"the mask holds no white: its highest value is {highest:g} of {top}", hint="give it as bool: mask > 0"
-        )
-    return mask.astype(np.float32) / np.float32(top)
+def _record(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    """A record of what was asked for, from the arguments of a function that have its fields' names."""
+    return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
 
 
-def _box(numbers: tuple[float, float, float, float]) -> Box:
-    x, y, width, height = (Length(float(number)) for number in numbers)
-    return Box(x, y, width, height, ",".join(f"{number:g}" for number in numbers))
+def _in_memory(saving: Saving) -> Saving:
+    """Without an output nothing is written; the name `-` keeps a pipeline from making one up."""
+    return replace(saving, output="-") if saving.output is None else saving
 
 
-def _last(result: np.ndarray, given: Picture) -> np.ndarray | None:
-    return np.ascontiguousarray(result[..., -1]) if given.alpha is not None else None
+def _run(kind: type[Pipeline[Any]], request: type[Any], values: dict[str, Any]) -> Any:
+    """Run a pipeline on what was handed over; `values`: the arguments of the function by name."""
+    values["output"] = _name(values["output"])
+    picture, progress = values["picture"], values["progress"]
+    several = isinstance(picture, list | tuple)
+    sources = [arrays.given(one) for one in (picture if several else [picture])]
+    pipeline = kind(
+        _record(request, values), _record(Saving, values), _record(ClipOptions, values), _record(Machine, values),
+        _record(Reading, values), values["listener"],
+    )  # fmt: skip
+    made = [
+        _run_one(pipeline, one, target, progress, skip)
+        for one, (target, skip) in zip(sources, _targets(pipeline, sources, several), strict=True)
+    ]
+    return made if several else made[0]
 
 
-def _finished(picture: Picture, output: str | Path | None, like: Source, quality: int | None = None) -> np.ndarray:
-    if output is not None:
-        image.write(Path(output), replace(picture, pixels=np.ascontiguousarray(picture.pixels)), quality=quality)
-    array = picture.pixels
-    if picture.alpha is not None:
-        array = np.concatenate([array, picture.alpha[..., None]], axis=2)
-    return array[..., 0] if isinstance(like, np.ndarray) and like.ndim == 2 else array
+def _run_one(pipeline: Pipeline[Any], given: arrays.Given, target: Path | None, progress: Progress, skip: bool) -> Any:
+    source: Any = given.source
+    kind = pipeline.kind(source, target)
+    if target is None and kind in (work.VIDEO, work.FRAMES):
+        raise UsageError(f"{source} is a clip, which does not fit into an array", hint="say where to write: output=...")
+    if skip:
+        assert target is not None
+        return given.back(pictures.read(target, None)) if kind == work.IMAGE else None
+    if target is None and kind != work.IMAGE:  # an animated picture gives its first frame
+        source = pictures.read(source, pipeline.reading.limit)
+    found = pipeline.run(source, target, progress=progress, keep=True).picture
+    return None if found is None else given.back(found)
+
+
+def _targets(pipeline: Pipeline[Any], sources: Sequence[arrays.Given], several: bool) -> list[tuple[Path | None, bool]]:
+    """Where each result goes, and whether it is there already and stays. Raises OutputError, UsageError."""
+    pipeline.alone = len(sources) == 1
+    if pipeline.saving.output is None:
+        return [(None, False)] * len(sources)
+    jobs = pipeline.jobs_of([each.source for each in sources], several)
+    for job in jobs:
+        if job.error is not None:
+            raise job.error
+    return [(job.target if isinstance(job.target, Path) else None, job.skip is not None) for job in jobs]
+
+
+def _name(file: File | None) -> str | None:
+    return None if file is None else os.fspath(file)
+
+
+def _names(files: File | Sequence[File]) -> tuple[str, ...]:
+    return (os.fspath(files),) if isinstance(files, str | os.PathLike) else tuple(os.fspath(file) for file in files)

@@ -2,11 +2,23 @@
 
 Every error that reaches the user is an `ImgfixError`: a message that names the file or option, a hint that says what to
 do about it, and the exit code of the process (or of the item, inside a batch).
+
+A message names a field (an option, a keyword) between backquotes: "`long_side` must be above zero". Who shows it says
+what fields are called there: a command line `--long-side`, Python `long_side`.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from enum import IntEnum
+
+_FIELD = re.compile(r"`([a-z][a-z_]*)`")
+
+
+def worded(text: str, name: Callable[[str], str] = str) -> str:
+    """A message whose fields are called what `name` calls them; as they are without it."""
+    return _FIELD.sub(lambda found: name(found[1]), text)
 
 
 class ExitCode(IntEnum):
@@ -26,9 +38,29 @@ class ImgfixError(Exception):
     exit_code: ExitCode = ExitCode.SOME_FAILED
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(worded(message))
+        self._message, self._hint = message, hint
+
+    @property
+    def message(self) -> str:
+        """What was wrong; fields by their names."""
+        return worded(self._message)
+
+    @property
+    def hint(self) -> str | None:
+        """The remedy; fields by their names."""
+        return None if self._hint is None else worded(self._hint)
+
+    def add_hint(self, words: str) -> None:
+        """Say one thing more about the remedy."""
+        self._hint = f"{self._hint}; {words}" if self._hint else words
+
+    def renamed(self, name: Callable[[str], str], prefix: str = "") -> ImgfixError:
+        """The same with its fields called what `name` calls them, and something in front of the message."""
+        hint = None if self._hint is None else worded(self._hint, name)
+        made = ImgfixError(prefix + worded(self._message, name), hint)
+        made.exit_code = self.exit_code
+        return made
 
 
 class InputError(ImgfixError):

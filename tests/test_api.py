@@ -57,12 +57,12 @@ def test_a_mask_can_be_an_array(dtype: type) -> None:
 
 def test_nonsense_is_refused() -> None:
     with pytest.raises(UsageError, match="no picture"):
-        imgfix.upscale(np.zeros((4, 4, 3), np.float32))
+        imgfix.upscale(np.zeros((4, 4, 3), np.int32))
     with pytest.raises(UsageError, match="what to fill"):
         imgfix.inpaint(np.zeros((4, 4, 3), np.uint8), model="telea")
 
 
-@pytest.mark.parametrize("source", [None, [[1, 2], [3, 4]], b"bytes", Image.new("RGB", (4, 4))])
+@pytest.mark.parametrize("source", [None, [[1, 2], [3, 4]], 7, {"a": 1}])
 def test_what_is_neither_path_nor_array_is_refused(source: object) -> None:
     with pytest.raises(UsageError, match="neither a path nor an array"):
         imgfix.upscale(source)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from imgfix.cli.closed import open_streams
 from imgfix.errors import ExitCode, ImgfixError, MemoryExhaustedError
+from imgfix.pipelines.options import option
 
 if TYPE_CHECKING:
     from imgfix.cli.console import Console
@@ -68,9 +69,7 @@ def explain(error: BaseException, console: Console, subject: str | None = None) 
 def as_told(error: BaseException, subject: str | None = None) -> ImgfixError:
     """The error as it is told to the user: ours as it is, any other as a sentence with a remedy."""
     if isinstance(error, ImgfixError):
-        if subject is None or subject in error.message:
-            return error
-        return _renamed(error, f"{subject}: {error.message}")
+        return error.renamed(option, "" if subject is None or subject in error.message else f"{subject}: ")
     prefix = f"{subject}: " if subject else ""
     if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemory", "OutOfMemoryError"):
         return MemoryExhaustedError(f"{prefix}out of memory", hint="use a smaller --tile, or close other programs")
@@ -82,12 +81,6 @@ def as_told(error: BaseException, subject: str | None = None) -> ImgfixError:
         f"{prefix}unexpected {type(error).__name__}: {words[:300]}",
         hint="this is a fault of imgfix; --verbose shows where it happened",
     )
-
-
-def _renamed(error: ImgfixError, message: str) -> ImgfixError:
-    told = ImgfixError(message, error.hint)
-    told.exit_code = error.exit_code
-    return told
 
 
 def _invoke(arguments: Sequence[str], console: Console) -> int:

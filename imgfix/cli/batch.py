@@ -117,3 +117,8 @@ def run(
     if len(failures) == len(items) and len(set(failures)) == 1:
         return failures[0]
     return ExitCode.SOME_FAILED
+
+
+def never(job: object, tick: Tick) -> Outcome:
+    """The work of a batch in which nothing is left to do."""
+    raise AssertionError("an item without work was worked on")

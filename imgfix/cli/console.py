@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from imgfix.errors import worded
 from imgfix.media.names import printable
+from imgfix.pipelines import result
+from imgfix.pipelines.options import option
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-Tick = Callable[[int, int], None]
+Tick = result.Progress
 """Called with (done, total) while something runs."""
 
 _NAME_WIDTH = 32
@@ -114,14 +117,14 @@ class Console:
             yield Progress(bars, unit, bars.add_task("all files", total=files, unit="files") if files > 1 else None)
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self.rich.print(printable(text), style=style, markup=False, emoji=False)
+        self.rich.print(printable(worded(text, option)), style=style, markup=False, emoji=False)
 
     def _marked(self, word: str, style: str, text: str, hint: str | None) -> None:
         from rich.text import Text
 
-        self.rich.print(Text.assemble((f"{word}: ", style), printable(text)), emoji=False)
+        self.rich.print(Text.assemble((f"{word}: ", style), printable(worded(text, option))), emoji=False)
         if hint:
-            self.rich.print(Text(f"  {printable(hint)}", style="dim"), emoji=False)
+            self.rich.print(Text(f"  {printable(worded(hint, option))}", style="dim"), emoji=False)
 
 
 class Progress:

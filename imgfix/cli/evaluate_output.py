@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imgfix.cli.options import Shared
+from imgfix.cli.options import Reporting
 from imgfix.cli.report import print_json
 from imgfix.errors import OutputError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from imgfix.metrics.protocol import Protocol
     from imgfix.tasks.benchmark import Standing
-    from imgfix.tasks.evaluate import Measurement
+    from imgfix.tasks.measurement import Measurement
 
 
 def refuse_existing(targets: Sequence[Path | None], overwrite: bool) -> None:
@@ -74,7 +74,7 @@ def table(headings: Sequence[str], lines: Sequence[Sequence[str]], foot: Sequenc
 class Output:
     """Where the results of one command go."""
 
-    shared: Shared
+    reporting: Reporting
     csv: Path | None
     sheet: Path | None
     report: Path | None
@@ -92,7 +92,7 @@ class Output:
         lines = [[item.result.name, *(number(name, item.values.get(name)) for name in metrics)] for item in found]
         headings = ["picture", *(METRICS[name].heading for name in metrics)]
         foot = ["mean", *(number(name, summary.get(name)) for name in metrics)]
-        if self.shared.json:
+        if self.reporting.json:
             _object(summary=finite(summary), pictures=len(found), protocol=protocol.name, stated=protocol.describe())
         else:
             echo(f"protocol {protocol.name}: {protocol.describe()}")
@@ -132,7 +132,7 @@ class Output:
             ]
             for item in found
         ]
-        if self.shared.json:
+        if self.reporting.json:
             _object(benchmark=name, protocol=protocol.name, stated=protocol.describe(), damage=damage)
         else:
             echo(f"{name}, damage: {damage}; protocol {protocol.name}: {protocol.describe()}")
@@ -158,13 +158,13 @@ class Output:
     ) -> None:
         """The worst pictures, as a sheet and as a page."""
         from imgfix.media.jobs import VIDEO_EXTENSIONS
-        from imgfix.tasks.evaluate import fit, read
+        from imgfix.tasks.measurement import fit, read
         from imgfix.tasks.report_page import Comparison
         from imgfix.tasks.sheet import Panel, Row
 
         still = [item for item in found if item.reference and item.result.suffix.lower() not in VIDEO_EXTENSIONS]
         if not still:
-            self.shared.console.warn("there is no picture with a reference to draw, so no sheet and no page")
+            self.reporting.console.warn("there is no picture with a reference to draw, so no sheet and no page")
             return
         rows, comparisons = [], []
         for item in _worst_first(protocol, still)[: self.rows]:
@@ -184,7 +184,7 @@ class Output:
     def _draw_ranked(
         self, name: str, protocol: Protocol, found: Sequence[Standing], files: Sequence[Path], table_html: str
     ) -> None:
-        from imgfix.tasks.evaluate import read
+        from imgfix.tasks.measurement import read
         from imgfix.tasks.report_page import Comparison
         from imgfix.tasks.sheet import Panel, Row
 
@@ -212,7 +212,7 @@ class Output:
 
         if self.sheet is not None:
             image.write(self.sheet, image.Picture(sheet.draw(rows, title)))
-            self.shared.console.say(f"sheet: {self.sheet}")
+            self.reporting.console.say(f"sheet: {self.sheet}")
         if self.report is not None:
             with (
                 atomic_path(self.report) as temporary,
@@ -220,7 +220,7 @@ class Output:
             ):
                 for piece in report_page.page(title, subtitle, table_html, comparisons):
                     stream.write(piece)
-            self.shared.console.say(f"page: {self.report}")
+            self.reporting.console.say(f"page: {self.report}")
 
 
 def _worst_first(protocol: Protocol, found: Sequence[Measurement]) -> list[Measurement]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from imgfix.cli import complete
 from imgfix.cli.console import Console
-from imgfix.errors import UsageError
+from imgfix.pipelines import options as asked
 
 _OUTPUT = "Output"
+_CLIPS = "Clips"
 _MODEL = "Model and machine"
 _REPORT = "Report"
 
@@ -77,12 +82,13 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs th
 SkipExisting = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out inputs whose output exists.", rich_help_panel=_OUTPUT)
 ]
-NoRecord = Annotated[
+Record = Annotated[
     bool,
     typer.Option(
-        "--no-record",
+        " /--no-record",
         help="Do not note command, model and seed in the output's metadata.",
         rich_help_panel=_OUTPUT,
+        show_default=False,
     ),
 ]
 
@@ -117,6 +123,85 @@ Offline = Annotated[
     bool, typer.Option("--offline", help="Never touch the network, not even for a named model.", rich_help_panel=_MODEL)
 ]
 
+Codec = Annotated[
+    str | None,
+    typer.Option(
+        "--codec", metavar="NAME",
+        help="h264, hevc, av1, vp9, prores, ffv1, or an encoder's own name. Without it: what the input has, where the "
+        "output's container holds it, else h264.",
+        rich_help_panel=_CLIPS, show_default=False,
+    ),
+]  # fmt: skip
+Crf = Annotated[
+    float | None,
+    typer.Option(
+        "--crf", metavar="N", help="Quality of the encoding, smaller is better; 17 for h264 without it.",
+        rich_help_panel=_CLIPS, show_default=False,
+    ),
+]  # fmt: skip
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", metavar="NAME", help="Speed of the encoder: fast, medium, slow ...", rich_help_panel=_CLIPS,
+        show_default=False,
+    ),
+]  # fmt: skip
+PixFmt = Annotated[
+    str | None,
+    typer.Option(
+        "--pix-fmt", metavar="NAME", help="yuv420p, yuv444p10le ... Without it: depth and chroma of the input.",
+        rich_help_panel=_CLIPS, show_default=False,
+    ),
+]  # fmt: skip
+EncoderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encoder-option", "-e", metavar="KEY=VALUE", help="Any option of the encoder; can be repeated.",
+        rich_help_panel=_CLIPS, show_default=False,
+    ),
+]  # fmt: skip
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="TIME",
+        help="Begin there: seconds, or hours:minutes:seconds.",
+        rich_help_panel=_CLIPS,
+        show_default=False,
+    ),
+]
+End = Annotated[
+    str | None, typer.Option("--end", metavar="TIME", help="End there.", rich_help_panel=_CLIPS, show_default=False)
+]
+Audio = Annotated[
+    bool, typer.Option(" /--no-audio", help="Leave the sound out.", rich_help_panel=_CLIPS, show_default=False)
+]
+Fps = Annotated[
+    str | None,
+    typer.Option(
+        "--fps", metavar="N",
+        help="Evenly spaced frames at this rate, by repeating or leaving out; without it every frame keeps its time.",
+        rich_help_panel=_CLIPS, show_default=False,
+    ),
+]  # fmt: skip
+Deinterlace = Annotated[
+    str,
+    typer.Option(
+        "--deinterlace", metavar="[auto|on|off]",
+        help="Make whole frames of interlaced ones, one of each: those that are marked as interlaced, all, or none.",
+        rich_help_panel=_CLIPS,
+    ),
+]  # fmt: skip
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with what an interrupted run left beside the output.", rich_help_panel=_CLIPS),
+]
+
+Frames = Annotated[
+    bool,
+    typer.Option("--frames", help="Take each input folder as one clip of numbered pictures.", rich_help_panel=_CLIPS),
+]
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object an item on stdout.", rich_help_panel=_REPORT)]
 DryRun = Annotated[
     bool,
@@ -137,49 +222,73 @@ def examples(*commands: str) -> str:
     return "\n\n".join(["Examples:", *(f"[bold]{command}[/]" for command in commands)])
 
 
+def model(task: str | tuple[str, ...], more: str = "", *methods: str) -> Any:
+    """The option `--model` of a verb; methods: names that need no weights."""
+    return Annotated[
+        str,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help=MODEL_HELP + more, rich_help_panel=_MODEL,
+            autocompletion=complete.models(task, *methods),
+        ),
+    ]  # fmt: skip
+
+
 @dataclass(frozen=True)
-class Shared:
-    """The shared options as one record."""
+class Reading(asked.Reading):
+    """How inputs are found and read."""
 
-    inputs: tuple[str, ...]
-    output: str | None = None
-    model: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
-    tile: int | None = None
-    recursive: bool = False
-    max_pixels: int | None = None
-    format: str | None = None
-    quality: int | None = None
-    overwrite: bool = False
-    skip_existing: bool = False
-    record: bool = True
-    offline: bool = False
-    json: bool = False
-    dry_run: bool = False
-    quiet: bool = False
-    verbose: bool = False
+    recursive: Recursive = False
+    max_pixels: MaxPixels = None
 
-    def __post_init__(self) -> None:
-        if self.overwrite and self.skip_existing:
-            raise UsageError("--overwrite and --skip-existing contradict each other", hint="give one of them")
-        if self.json and self.output == "-":
-            raise UsageError(
-                "--json and -o - both want stdout", hint="write the picture to a file, or leave --json out"
-            )
 
-    @classmethod
-    def of(cls, context: typer.Context) -> Shared:
-        """What the command line of a verb says; the options that it does not have keep their defaults.
+@dataclass(frozen=True)
+class Saving(asked.Saving):
+    """How results are written."""
 
-        A verb spells its options out as parameters, for its help page; their values are all in the context.
-        Raises UsageError for a tile that is none.
-        """
-        given = dict(context.params)
-        given["inputs"] = tuple(given.get("inputs") or ())
-        given["tile"] = parse_tile(given.get("tile", "auto"))
-        given["record"] = not given.get("no_record", False)
-        return cls(**{field.name: given[field.name] for field in fields(cls) if field.name in given})
+    output: Output = None
+    format: Format = None
+    quality: Quality = None
+    overwrite: Overwrite = False
+    skip_existing: SkipExisting = False
+    record: Record = True
+
+
+@dataclass(frozen=True)
+class ClipOptions(asked.ClipOptions):
+    """How clips are read and written."""
+
+    codec: Codec = None
+    crf: Crf = None
+    preset: Preset = None
+    pix_fmt: PixFmt = None
+    encoder_option: EncoderOption = None
+    start: Start = None
+    end: End = None
+    audio: Audio = True
+    fps: Fps = None
+    deinterlace: Deinterlace = "auto"
+    frames: Frames = False
+    resume: Resume = False
+
+
+@dataclass(frozen=True)
+class Machine(asked.Machine):
+    """Which model runs, and where; a verb says what its `model` may be."""
+
+    device: Device = "auto"
+    precision: Precision = "auto"
+    tile: Tile = "auto"
+    offline: Offline = False
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """What is told, and how."""
+
+    json: Json = False
+    dry_run: DryRun = False
+    quiet: Quiet = False
+    verbose: Verbose = False
 
     @cached_property
     def console(self) -> Console:
@@ -187,10 +296,39 @@ class Shared:
         return Console(quiet=self.quiet, verbose=self.verbose)
 
 
-def parse_tile(text: str) -> int | None:
-    """`auto` as None, a number as itself. Raises UsageError for anything else."""
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--tile {text}: not a tile size", hint="give auto, or a number of pixels such as 256")
-    return int(text)
+def flat(without: Collection[str] = ()) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make a command of a function that takes records of options: typer sees their fields as options.
+
+    without: fields that the verb does not have; they keep their defaults.
+    """
+
+    def flatten(function: Callable[..., int]) -> Callable[..., int]:
+        hints = get_type_hints(function, include_extras=True)
+        records: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
+        taken = {name: [field for field in fields(kind) if field.name not in without] for name, kind in records.items()}
+        parameters = []
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.name not in records:
+                parameters.append(parameter.replace(annotation=hints[parameter.name]))
+                continue
+            kinds = get_type_hints(records[parameter.name], include_extras=True)
+            parameters += [
+                inspect.Parameter(
+                    field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=kinds[field.name]
+                )
+                for field in taken[parameter.name]
+            ]
+
+        @functools.wraps(function)
+        def command(**values: Any) -> int:
+            made = {
+                name: kind(**{field.name: values.pop(field.name) for field in taken[name]})
+                for name, kind in records.items()
+            }
+            return function(**values, **made)
+
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": int}
+        return command
+
+    return flatten

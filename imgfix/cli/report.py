@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from imgfix.cli.console import Console
-from imgfix.errors import ImgfixError
+from imgfix.cli.console import Console, size_in_words, time_in_words
+from imgfix.errors import ImgfixError, worded
+from imgfix.pipelines.options import option
+from imgfix.pipelines.result import Facts, FileFacts, Plan, RestoreFacts, Result
 
 Status = Literal["done", "planned", "skipped", "failed", "interrupted"]
 
@@ -38,7 +40,7 @@ class Report:
         for warning in outcome.warnings:
             self.console.warn(f"{source}: {warning}")
         if self.json:
-            warned = {"warnings": list(outcome.warnings)} if outcome.warnings else {}
+            warned = {"warnings": [worded(each, option) for each in outcome.warnings]} if outcome.warnings else {}
             self._object(source=source, target=target, status=outcome.status, error=None, **outcome.facts, **warned)
         elif outcome.status == "skipped":
             self.console.say(f"{source}: left out, {outcome.line}")
@@ -80,3 +82,109 @@ def print_json(value: Any) -> None:
     # Flushed line by line: `| jq` and friends should see an item as soon as it is done.
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def outcome(found: Plan | Result) -> Outcome:
+    """What a pipeline says of an item, as a line for people and as values for programs."""
+    status: Status = "planned" if isinstance(found, Plan) else "done"
+    return Outcome(", ".join(_phrases(found)), _values(found), status, found.notes)
+
+
+def _phrases(found: Plan | Result) -> list[str]:
+    """`32x24 -> 64x48`, `12 frames`, `about 3 s` and the like."""
+    phrases = [*found.summary, *_size(found)]
+    planned = isinstance(found, Plan)
+    if found.copied:
+        phrases.append("would be copied as it is" if planned else "copied as it is")
+    if found.frames is not None:
+        codec = f" of {found.input.codec}" if found.output is None and found.input and found.input.codec else ""
+        phrases.append(f"{found.frames or 'an unknown number of'} frames{codec}")
+    if found.clip is not None:
+        phrases.append(found.clip.words)
+    return [*phrases, *(_estimate(found) if isinstance(found, Plan) else _time(found))]
+
+
+def _size(found: Facts) -> list[str]:
+    if found.copied or (found.output is None and found.input is None):
+        return []
+    sizes = [f"{file.width}x{file.height}" for file in (found.input, found.output) if file is not None]
+    if len(set(sizes)) == 1 and found.summary and not found.moves:
+        return []
+    return [" -> ".join(dict.fromkeys(sizes))]
+
+
+def _estimate(plan: Plan) -> list[str]:
+    phrases = []
+    if plan.tiles is not None:
+        each = f" of {plan.tile[0]}x{plan.tile[1]}" if plan.tile and plan.tiles > 1 else ""
+        phrases.append(f"{plan.tiles} {'tile' if plan.tiles == 1 else 'tiles'}{each}")
+    memory = [size_in_words(plan.memory_bytes)] if plan.memory_bytes is not None else []
+    seconds = [time_in_words(plan.seconds)] if plan.seconds is not None else []
+    return [*phrases, *([f"about {' and '.join(memory + seconds)}"] if memory or seconds else [])]
+
+
+def _time(result: Result) -> list[str]:
+    if result.seconds is None:
+        return []
+    speed = f" ({_speed(result.fps)})" if result.clip is not None and result.fps is not None else ""
+    return [time_in_words(result.seconds) + speed]
+
+
+def _speed(fps: float) -> str:
+    return f"{fps:.1f} fps" if fps >= 1 or fps == 0 else f"{time_in_words(1 / fps)} a frame"
+
+
+def _values(found: Plan | Result) -> dict[str, Any]:
+    """The same for programs; what is None is left out."""
+    values: dict[str, Any] = {}
+    if found.drawn is not None:
+        values |= {"prompt": found.drawn.prompt, "class": found.drawn.label, "seed": found.drawn.seed}
+    if found.input is not None:
+        values["input"] = _file(found.input)
+    if found.output is not None:
+        values["output"] = _file(found.output)
+    if found.coverage is not None:
+        values["coverage"] = round(found.coverage, 6)
+    if found.runner is not None:
+        values |= _without_none(asdict(found.runner))
+    if found.restored is not None:
+        values |= _restored(found.restored)
+    if found.frames is not None:
+        values["frames"] = found.frames
+    if found.clip is not None:
+        values |= {
+            "streams": [asdict(stream) for stream in found.clip.streams], "chapters": found.clip.chapters,
+            "dropped": list(found.clip.dropped),
+        }  # fmt: skip
+    if found.copied:
+        values["copied"] = True
+    return values | _without_none(_planned(found) if isinstance(found, Plan) else _done(found))
+
+
+def _planned(plan: Plan) -> dict[str, Any]:
+    return {
+        "tiles": plan.tiles, "tile": list(plan.tile) if plan.tile else None, "windows": plan.windows,
+        "memory_bytes": None if plan.memory_bytes is None else round(plan.memory_bytes),
+        "seconds": None if plan.seconds is None else round(plan.seconds, 1),
+    }  # fmt: skip
+
+
+def _done(result: Result) -> dict[str, Any]:
+    return {
+        "filler": result.filler, "resumed": result.resumed,
+        "fps": None if result.fps is None else round(result.fps, 3),
+        "seconds": None if result.seconds is None else round(result.seconds, 3),
+    }  # fmt: skip
+
+
+def _file(file: FileFacts) -> dict[str, Any]:
+    return _without_none(asdict(file))
+
+
+def _restored(facts: RestoreFacts) -> dict[str, Any]:
+    found = {"noise": round(facts.noise, 2), "jpeg": facts.jpeg} if facts.looked else {}
+    return found | {"steps": [asdict(step) | {"undoes": list(step.undoes)} for step in facts.steps]}
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

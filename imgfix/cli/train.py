@@ -140,7 +140,9 @@ def command(
     The run's folder gets recipe.toml, log.jsonl, sample sheets, a checkpoint every few minutes, and model.safetensors,
     which every other verb takes with --model.
     """
+    from imgfix.pipelines import training
     from imgfix.train.kinds import find_kind
+    from imgfix.train.recipe import parse_assignment
 
     find_kind(kind)
     if settings and "help" in settings:
@@ -156,8 +158,8 @@ def command(
         **{"steps": steps, "minutes": minutes, "batch": batch, "crop": crop, "lr": rate, "seed": seed},
         **{"device": device, "precision": precision, "compile": compile},
     }
-    out = output or Path("runs") / kind
-    wanted = _recipe(kind, out, recipe, settings or [], {k: v for k, v in given.items() if v is not None}, resume)
+    out = output or training.usual_folder(kind)
+    wanted = training.recipe_of(kind, out, recipe, dict(map(parse_assignment, settings or [])), given, resume)
     console = Console(quiet=quiet, verbose=verbose)
     if preview is not None:
         return _preview(wanted, preview, out, console)
@@ -166,27 +168,10 @@ def command(
     return _train(wanted, out, resume, console, json_output)
 
 
-def _recipe(
-    kind: str, out: Path, file: Path | None, settings: list[str], given: dict[str, Any], resume: bool | None
-) -> Recipe:
-    """Join, from weakest to strongest: the run's own recipe where no data is named, --recipe, --set, options."""
-    from imgfix.train.recipe import build_recipe, parse_assignment, read_toml
-    from imgfix.train.run import with_absolute_paths
-
-    layers: list[dict[str, Any]] = []
-    saved = out / "recipe.toml"
-    if "photos" not in given and "input" not in given and file is None and resume is not False and saved.exists():
-        layers.append(read_toml(saved))
-    if file is not None:
-        layers.append(read_toml(file))
-    layers += [dict([parse_assignment(text)]) for text in settings]
-    return with_absolute_paths(build_recipe(kind, [*layers, given]))
-
-
 def _train(recipe: Recipe, out: Path, resume: bool | None, console: Console, as_json: bool) -> int:
-    from imgfix.train.run import run_training
+    from imgfix.pipelines import training
 
-    outcome = run_training(recipe, out, resume=resume, console=None if console.quiet else console.rich)
+    outcome = training.run(recipe, out, resume, None if console.quiet else console.rich)
     model = out / "model.safetensors"
     if outcome.leads:
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in outcome.metrics.items())

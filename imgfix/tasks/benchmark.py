@@ -17,7 +17,8 @@ from torch import Tensor
 from imgfix.errors import InputError, UsageError
 from imgfix.metrics.protocol import Protocol as Measuring
 from imgfix.metrics.protocol import measure
-from imgfix.tasks.evaluate import Measurement, means, read
+from imgfix.tasks.evaluate import means
+from imgfix.tasks.measurement import Measurement, read
 
 if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine

@@ -10,7 +10,7 @@ import numpy as np
 
 from imgfix.errors import InputError
 from imgfix.metrics.protocol import Protocol, measure
-from imgfix.tasks.evaluate import Measurement, fit
+from imgfix.tasks.measurement import Measurement, fit
 
 
 def frames(path: Path) -> Iterator[np.ndarray]:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from imgfix.runtime.engine import Engine
-from imgfix.tasks.sequence import Made, Restart, SequenceTask
-from imgfix.tasks.upscale import Estimate, Upscale, UpscaleOptions, target_size, upscale
+from imgfix.tasks.sequence import Estimate, Made, Restart, SequenceTask
+from imgfix.tasks.upscale import Upscale, UpscaleOptions, target_size, upscale
 from imgfix.tasks.video_upscale import open_sequence
 
 

@@ -33,6 +33,20 @@ class Made:
     """How to begin with exactly this frame; `None` where the work cannot be taken up."""
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What some work will take, roughly."""
+
+    tiles: int
+    """Windows of the colours, in all passes of the model."""
+    tile: tuple[int, int]
+    """Width and height of those of the first pass, overlap included."""
+    seconds: float
+    host_bytes: int
+    device_bytes: int
+    """On a device with memory of its own, else 0."""
+
+
 class SequenceTask(Protocol):
     """Makes one frame out of each frame, in order. Built once a clip, on one thread."""
 
@@ -48,6 +62,10 @@ class SequenceTask(Protocol):
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of what comes out."""
+        ...
+
+    def estimate(self, width: int, height: int) -> Estimate | None:
+        """What one frame takes; measures the model the first time. None: that is not known before the work."""
         ...
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:

@@ -23,6 +23,7 @@ from imgfix.runtime.rows import Below, Rows
 from imgfix.tasks import resample
 from imgfix.tasks.alpha import bleed, flat_as_it_was
 from imgfix.tasks.colour_fix import colour_fix
+from imgfix.tasks.sequence import Estimate
 
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
@@ -61,29 +62,15 @@ class UpscaleOptions:
             self.long_side is not None, self.megapixels is not None,
         ]  # fmt: skip
         if sum(asked) > 1:
-            raise UsageError("choose one of --scale, --width/--height, --long-side and --megapixels")
+            raise UsageError("choose one of `scale`, `width`/`height`, `long_side` and `megapixels`")
         if self.scale is not None and not 1 <= self.scale <= LARGEST_SCALE:
-            raise UsageError(f"--scale {self.scale:g} is out of range", hint=f"choose 1 to {LARGEST_SCALE}")
+            raise UsageError(f"`scale` {self.scale:g} is out of range", hint=f"choose 1 to {LARGEST_SCALE}")
         for name in ("width", "height", "long_side", "megapixels"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"--{name.replace('_', '-')} must be above zero")
         if not 0 <= self.blend <= 1:
-            raise UsageError("--blend is a share from 0 to 1")
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What an upscale will take, roughly."""
-
-    tiles: int
-    """Windows of the colours, in all passes of the model."""
-    tile: tuple[int, int]
-    """Width and height of those of the first pass, overlap included."""
-    seconds: float
-    host_bytes: int
-    device_bytes: int
-    """On a device with memory of its own, else 0."""
+            raise UsageError("`blend` is a share from 0 to 1")
 
 
 def target_size(width: int, height: int, options: UpscaleOptions, model_scale: int) -> tuple[int, int]:

@@ -121,6 +121,9 @@ class VideoInpaint:
         """Frames that wait for those after them."""
         return self.options.reach + 1
 
+    def estimate(self, width: int, height: int) -> None:
+        """Not known: it depends on how much of the holes other frames show."""
+
     def size(self, width: int, height: int) -> tuple[int, int]:
         """The same."""
         return width, height

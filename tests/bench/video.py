@@ -87,7 +87,7 @@ def resident() -> int:
 
 
 def memory(model: str | None, frames: int, size: tuple[int, int], folder: Path) -> int:
-    from imgfix.tasks.clip import Clip
+    from imgfix.pipelines.moving.clip import Clip
     from imgfix.tasks.frames import sequence_for
     from imgfix.tasks.upscale import UpscaleOptions
 
@@ -112,8 +112,8 @@ def overlap(model: str, frames: int, size: tuple[int, int], turns: int, folder: 
     import torch
 
     from imgfix.media.video.reader import Reader
+    from imgfix.pipelines.moving import clip as clips
     from imgfix.runtime.prefetch import prefetch
-    from imgfix.tasks import clip as clips
     from imgfix.tasks.frames import sequence_for
     from imgfix.tasks.upscale import UpscaleOptions
 

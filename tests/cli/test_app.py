@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from imgfix import __version__, cli
-from imgfix.cli import app, options
+from imgfix.cli import app, files
 from imgfix.errors import ImgfixError, MemoryExhaustedError, ModelError, UsageError
 from tests.cli.conftest import ROOT, Run
 
@@ -114,20 +114,20 @@ def test_nonsense_is_a_usage_error_on_stderr(imgfix: Run, arguments: list[str], 
 def test_every_error_has_its_exit_code(
     imgfix: Run, monkeypatch: pytest.MonkeyPatch, photo: object, error: BaseException, code: int
 ) -> None:
-    def fail(context: object) -> None:
+    def fail(*given: object) -> None:
         raise error
 
-    monkeypatch.setattr(options.Shared, "of", fail)
+    monkeypatch.setattr(files, "work", fail)
     result = imgfix("upscale", photo)
     assert result.code == code
     assert "Traceback" not in result.err
 
 
 def test_verbose_adds_the_traceback(imgfix: Run, monkeypatch: pytest.MonkeyPatch, photo: object) -> None:
-    def fail(context: object) -> None:
+    def fail(*given: object) -> None:
         raise RuntimeError("surprise")
 
-    monkeypatch.setattr(options.Shared, "of", fail)
+    monkeypatch.setattr(files, "work", fail)
     quiet, loud = imgfix("upscale", photo), imgfix("upscale", photo, "-v")
     assert "--verbose" in quiet.err and "Traceback" not in quiet.err
     assert "Traceback" in loud.err and "surprise" in loud.err

@@ -194,7 +194,7 @@ def test_16_bits_and_transparency_stay(imgfix: Run, tmp_path: Path, lighter: Pat
     alpha = np.full((*values.shape[:2], 1), 40000, np.uint16)
     source = tmp_path / "deep.png"
     cv2.imwrite(str(source), np.concatenate([values[..., ::-1], alpha], axis=2))
-    assert imgfix("restore", source, "--denoise", "20", "--model", lighter).code == 0
+    assert imgfix("restore", source, "--denoise", "20", "--model", lighter, "--precision", "fp32").code == 0
     done = cv2.imread(str(tmp_path / "deep_restored.png"), cv2.IMREAD_UNCHANGED)
     assert done.dtype == np.uint16
     assert (done[..., 3] == 40000).all()

@@ -296,7 +296,7 @@ def test_ctrl_c_that_comes_too_late_finds_the_clip_finished(
 
             patch.setattr(segments, "remove", removed)
         else:
-            patch.setattr("imgfix.cli.pictures.bytes_written", interrupts)
+            patch.setattr("imgfix.pipelines.pictures.bytes_written", interrupts)
         result = imgfix("upscale", source, "-o", target, "--model", tiny, "--json")
     assert result.code == 130 and "1 done, 0 not" in result.err, result.err
     assert "--resume" not in result.err

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from imgfix.media.video import segments
-from imgfix.tasks.clip import Clip, Settings
+from imgfix.pipelines.moving.clip import Clip, Settings
 from tests.tasks.doubling import Remembering
 
 

@@ -25,7 +25,7 @@ from imgfix.media.video import segments
 from imgfix.media.video.encoding import Wanted
 from imgfix.media.video.reader import Cut, Reader
 from imgfix.media.video.segments import Journal
-from imgfix.tasks.clip import Clip, Done, Settings
+from imgfix.pipelines.moving.clip import Clip, Done, Settings
 from imgfix.tasks.sequence import Made, Restart, stages
 from tests.media.clips import EVEN, UNEVEN, Recipe, Seen, Sound, interlaced, look, make, picture
 from tests.tasks.doubling import Doubling, Remembering
@@ -319,7 +319,7 @@ def test_an_interrupted_job_goes_on_and_gives_the_same_bytes(
             run(source, target, Interrupting(task, place, KeyboardInterrupt()), Settings(resume=True))
         assert not target.exists()
         if segments.folder_of(target).exists():
-            assert "--resume goes on" in caught.value.__notes__[0]
+            assert "`resume` goes on" in caught.value.__notes__[0]
     done = run(source, target, task, Settings(resume=True))
     assert done.resumed > 0 and done.frames == 24
     assert target.read_bytes() == whole.read_bytes()
@@ -362,7 +362,7 @@ def test_finished_parts_are_not_thrown_away_by_accident(tmp_path: Path, short: N
     source, target = interrupted(tmp_path)
     with pytest.raises(OutputError, match="16 finished frames") as caught:
         run(source, target)
-    assert caught.value.hint is not None and "--resume" in caught.value.hint
+    assert caught.value.hint is not None and "resume" in caught.value.hint
     assert run(source, target, settings=Settings(overwrite=True)).resumed == 0
 
 
@@ -426,7 +426,7 @@ def test_a_job_that_died_while_joining_only_joins(tmp_path: Path, short: None, m
 def test_a_process_killed_at_random_moments_goes_on_with_the_same_frames(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mp4", Recipe(times=[i / 25 for i in range(60)], sounds=(Sound(seconds=2),)))
     whole, parts = tmp_path / "whole.mp4", tmp_path / "parts.mp4"
-    command = [sys.executable, "-m", "tests.tasks.clip_process", str(source)]
+    command = [sys.executable, "-m", "tests.pipelines.clip_process", str(source)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([*command, str(whole), "0"], env=environment, check=True, timeout=60, cwd=ROOT)
     rng = random.Random(7)

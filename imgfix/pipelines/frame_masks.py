@@ -21,8 +21,8 @@ from imgfix.media.kinds import ANIMATION, kind_of_file
 from imgfix.media.mask import Size
 from imgfix.media.sources import IMAGE
 from imgfix.media.video.reader import Cut, Reader
-from imgfix.tasks.animation import part
-from imgfix.tasks.footage import Footage
+from imgfix.pipelines.moving.animation import part
+from imgfix.pipelines.moving.moving import Moving
 
 
 class Track(Protocol):
@@ -113,7 +113,7 @@ def is_track(path: Path) -> bool:
     return path.is_dir() or kind_of_file(path, None) != IMAGE
 
 
-def open_track(path: Path, footage: Footage, *, invert: bool = False, fit: bool = False) -> Track:
+def open_track(path: Path, footage: Moving, *, invert: bool = False, fit: bool = False) -> Track:
     """The masks of a folder, a clip or an animated picture, for the frames of a clip. Raises InputError."""
     if path.is_dir():
         return Sheets(path, footage.shown, invert=invert, fit=fit)
@@ -142,7 +142,7 @@ class FrameMasks:
 
     def __init__(
         self,
-        footage: Footage,
+        footage: Moving,
         *,
         fixed: Sequence[np.ndarray] = (),
         track: Track | None = None,

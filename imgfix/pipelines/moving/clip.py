@@ -100,9 +100,9 @@ class Clip:
         found = [*self.encoding.notes, *self.streams.notes]
         if self.header.interlaced:
             found.append(
-                "its frames are interlaced: their comb lines are taken for picture; --deinterlace on takes them away"
+                "its frames are interlaced: their comb lines are taken for picture; `deinterlace` on takes them away"
                 if self.settings.deinterlace == "off"
-                else "its frames are interlaced and are made whole, as many as there are; --deinterlace off leaves them"
+                else "its frames are interlaced and are made whole, as many as there are; `deinterlace` off leaves them"
             )
         if self.header.hdr:
             found.append(f"it is HDR ({self.header.hdr}): its values go through a model made for ordinary pictures")
@@ -198,7 +198,7 @@ class Clip:
             if not self.settings.resume:
                 raise OutputError(
                     f"{found.folder} holds {found.frames} finished frames of an interrupted run",
-                    hint="add --resume to go on with it, or --overwrite to begin anew",
+                    hint="add `resume` to go on with it, or `overwrite` to begin anew",
                 )
             if same and self._readable(found):
                 found.cut_loose()
@@ -288,14 +288,14 @@ class Clip:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
             return error
-        kept = f"{journal.frames} frames are finished and kept in {journal.folder}; --resume goes on with them"
+        kept = f"{journal.frames} frames are finished and kept in {journal.folder}; `resume` goes on with them"
         if isinstance(error, OSError) and not isinstance(error, ImgfixError):
             try:
                 raise_output_error(error, self.target)
             except OutputError as told:
                 error = told
         if isinstance(error, ImgfixError):
-            error.hint = f"{error.hint}; {kept}" if error.hint else kept
+            error.add_hint(kept)
         else:
             error.add_note(kept)
         return error

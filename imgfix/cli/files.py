@@ -1,0 +1,88 @@
+"""The verbs that turn files into files, on the command line: what the inputs name, done one after the other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgfix.cli import batch, options
+from imgfix.cli.batch import Item
+from imgfix.cli.console import Tick
+from imgfix.cli.listening import ConsoleListener
+from imgfix.cli.report import Outcome, Report, outcome
+from imgfix.errors import UsageError
+from imgfix.pipelines.moving.work import IMAGE
+
+if TYPE_CHECKING:
+    from imgfix.media.jobs import Job
+    from imgfix.pipelines.pipeline import Pipeline
+
+STREAM = "-"
+
+
+def work(
+    kind: type[Pipeline[Any]],
+    inputs: Sequence[str],
+    request: Any,
+    saving: options.Saving,
+    clips: options.ClipOptions,
+    machine: options.Machine,
+    reading: options.Reading,
+    reporting: options.Reporting,
+) -> int:
+    """Do what a verb does with all that its inputs name; returns the exit code. Raises UsageError, ModelError."""
+    check_streams(saving.output, reporting)
+    if STREAM in inputs and sys.stdin.isatty():
+        raise UsageError("'-' reads a picture from stdin, but nothing is piped in", hint="imgfix ... - < photo.jpg")
+    console = reporting.console
+    pipeline = kind(request, saving, clips, machine, reading, ConsoleListener(console))
+    jobs = pipeline.jobs(inputs)
+    items = [Item(_name(job.source), _name(job.target), job, job.error, job.skip) for job in jobs]
+    if any(item.target == STREAM for item in items) and not reporting.dry_run:
+        if reporting.json:
+            raise UsageError("--json and a picture on stdout do not mix", hint="write the picture to a file with -o")
+        if sys.stdout.isatty():
+            raise UsageError("a picture would be written to the terminal", hint="name a file with -o, or pipe it on")
+    report = Report(console, reporting.json)
+    if all(item.problem or item.skipped for item in items):  # no need to load anything
+        return batch.run(items, batch.never, console, report)
+    kinds = {
+        item.source: pipeline.kind(*_places(item.job)) for item in items if not (item.problem or item.skipped)
+    }  # fmt: skip
+    pipeline.prepare(kinds.values(), dry=reporting.dry_run)
+    items = [replace(item, unit=None if kinds.get(item.source, IMAGE) == IMAGE else "frames") for item in items]
+
+    def plan(job: Job, tick: Tick) -> Outcome:
+        source, target = _places(job)
+        return outcome(pipeline.plan(_opened(source), target, job.relative))
+
+    def run(job: Job, tick: Tick) -> Outcome:
+        source, target = _places(job)
+        sink = target if isinstance(target, Path) else sys.stdout.buffer
+        return outcome(pipeline.run(_opened(source), sink, relative=job.relative, progress=tick))
+
+    return batch.run(items, plan if reporting.dry_run else run, console, report, unit=pipeline.unit)
+
+
+def check_streams(output: str | None, reporting: options.Reporting) -> None:
+    """Raise UsageError when JSON and a picture would both go to stdout."""
+    if reporting.json and output == STREAM:
+        raise UsageError("--json and -o - both want stdout", hint="write the picture to a file, or leave --json out")
+
+
+def _places(job: Job) -> tuple[Path | None, Path | None]:
+    """Source and target of a job; None for a stream."""
+    source, target = job.source, job.target
+    return source if isinstance(source, Path) else None, target if isinstance(target, Path) else None
+
+
+def _opened(source: Path | None) -> Path | bytes:
+    """A source, or what is in the pipe; a pipe can be emptied once only."""
+    return source if source is not None else sys.stdin.buffer.read()
+
+
+def _name(place: object) -> str:
+    return str(place) if isinstance(place, Path) else STREAM

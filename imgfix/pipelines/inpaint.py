@@ -1,0 +1,225 @@
+"""Holes filled, things removed, the canvas extended: in pictures, videos, animated pictures and folders of frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imgfix.errors import ModelError, UsageError
+from imgfix.pipelines import models, pictures
+from imgfix.pipelines.moving import work
+from imgfix.pipelines.options import CLASSICAL, InpaintRequest
+from imgfix.pipelines.pipeline import Pipeline, runner_of
+from imgfix.pipelines.region import Region
+from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined
+
+if TYPE_CHECKING:
+    from imgfix.media.picture import Picture
+    from imgfix.pipelines.moving.moving import Moving
+    from imgfix.runtime.engine import Engine
+    from imgfix.tasks.video_inpaint import VideoInpaint
+
+
+class InpaintPipeline(Pipeline[InpaintRequest]):
+    """`imgfix inpaint`."""
+
+    verb = "inpaint"
+    unit = "holes"
+
+    def check(self) -> None:
+        """See `Pipeline.check`."""
+        from imgfix.tasks.canvas import parse_expansion
+        from imgfix.tasks.inpaint import InpaintOptions
+
+        self.region = Region.of_request(self.request)
+        self.expansion = parse_expansion(self.request.expand) if self.request.expand is not None else None
+        if not self.region and self.expansion is None:
+            raise UsageError(
+                "nothing says what to fill", hint="give `mask`, `boxes` (x,y,w,h), `color`, `alpha` or `expand`"
+            )
+        self.how = InpaintOptions(feather=self.request.feather, tta=self.request.tta)
+        self.choice = self._choose()
+        self._engine: Engine | None = None
+        """None for a classical method, and for a model that is not here yet."""
+
+    def _choose(self) -> models.Choice:
+        try:
+            return self.models.choose("inpaint", also=CLASSICAL)
+        except ModelError as error:
+            if self.machine.model == "auto":
+                error.add_hint("or `model` telea, which needs no weights")
+            raise
+
+    def suffix(self, kind: str) -> str:
+        """See `Pipeline.suffix`."""
+        return "_filled" if self.region else "_wide"
+
+    def variables(self, kind: str) -> Mapping[str, object]:
+        """See `Pipeline.variables`."""
+        return {"model": models.label(self.choice)}
+
+    def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
+        """See `Pipeline.prepare`."""
+        missing = models.bytes_to_pull(self.choice)
+        if dry and missing is not None:
+            self.listener.missing(self.choice.name, missing)
+        elif self.choice.name in CLASSICAL:
+            self.listener.classical(self.choice.name)
+        else:
+            self._engine = self.models.open(self.choice, "inpaint")
+
+    def _filler(self, dry: bool = False) -> Engine | str:
+        """What fills; its name for a classical method, and while planning for a model that is not here yet."""
+        if self.choice.name in CLASSICAL or (dry and models.bytes_to_pull(self.choice) is not None):
+            return self.choice.name
+        if self._engine is None:
+            self._engine = self.models.open(self.choice, "inpaint")
+        return self._engine
+
+    # -- pictures ------------------------------------------------------------------------------------------------------
+
+    def _mask(self, picture: Picture, source: Any, relative: Path | None) -> tuple[np.ndarray | None, list[str]]:
+        """The mask of a picture, None when only the canvas grows."""
+        if not self.region:
+            return None, []
+        pixels = picture.pixels
+        if picture.channels == 4 and self.region.colour is not None:  # a colour is named in RGB, the file holds inks
+            from imgfix.media import colour
+
+            rgb = colour.transform(picture.metadata, 4).to_srgb(pixels)
+            pixels = (rgb * 255 + 0.5).astype("uint8")
+        return self.region.of_picture(picture, source, relative, pixels)
+
+    def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
+        from imgfix.media import colour, image
+        from imgfix.media import mask as masks
+        from imgfix.tasks.canvas import expand
+        from imgfix.tasks.inpaint import inpaint
+
+        start = time.monotonic()
+        picture = pictures.read(source, self.reading.limit)
+        transform = colour.transform(picture.metadata, picture.channels)
+        region, notes = self._mask(picture, source, relative)
+        filler, how, saving = self._filler(), self.how, self.saving.for_pictures
+        if not isinstance(filler, str):
+            filler = filler.for_samples(picture.pixels.dtype)
+        pixels, alpha = picture.pixels, picture.alpha
+        summary, share = [], None
+        if region is not None:
+            pixels = inpaint(pixels, region, filler, how, colour=transform, alpha=alpha, progress=progress)
+            if alpha is not None and self.region.transparent:
+                # What was transparent and is filled now has to be seen.
+                weight = masks.feather(region, how.feather)
+                shown = alpha + (np.iinfo(alpha.dtype).max - alpha.astype(np.float64)) * weight
+                alpha = np.where(weight > 0, (shown + 0.5).astype(alpha.dtype), alpha)
+            share = masks.coverage(region)
+            summary.append(f"{masks.percent(share)} filled")
+        if self.expansion is not None:
+            margins = self.expansion.of(picture.width, picture.height)
+            pixels, alpha = expand(
+                pixels, margins, filler, options=how, colour=transform, alpha=alpha, progress=progress
+            )  # fmt: skip
+        made = replace(picture, pixels=pixels, alpha=alpha)
+        written: tuple[str, ...] = ()
+        if target is not None:
+            descriptor = None if isinstance(filler, str) else filler.descriptor
+            written = tuple(
+                image.write(
+                    target, made, format=saving.format, quality=saving.quality,
+                    record=self._record(source, self.choice.name, descriptor),
+                )
+            )  # fmt: skip
+        return Result(
+            input=FileFacts(picture.width, picture.height, picture.metadata.format),
+            output=FileFacts(made.width, made.height, bytes=pictures.bytes_written(target)),
+            runner=self._runner(filler),
+            summary=tuple(summary),
+            coverage=share,
+            notes=joined(picture.metadata.notes, notes, written),
+            seconds=time.monotonic() - start,
+            picture=made if keep else None,
+        )
+
+    def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
+        """The region is looked at, nothing is filled."""
+        from imgfix.media import mask as masks
+        from imgfix.tasks import holes
+
+        picture = pictures.read(source, self.reading.limit)
+        region, notes = self._mask(picture, source, relative)
+        filler = self._filler(dry=True)
+        size = picture.width, picture.height
+        plan = Plan(input=FileFacts(*size), runner=self._runner(filler), notes=tuple(notes))
+        if region is not None:
+            native = None if isinstance(filler, str) else filler.descriptor.native_size
+            windows = len(holes.find(masks.feather(region, self.how.feather) > 0, native or 1024))
+            share = masks.coverage(region)
+            words = f"{masks.percent(share)} to fill in {windows} {'window' if windows == 1 else 'windows'}"
+            plan = replace(plan, summary=(words,), coverage=share, windows=windows)
+            if not isinstance(filler, str):
+                area = (native or 512) ** 2
+                plan = replace(
+                    plan, seconds=windows * area * filler.cost.seconds_per_pixel,
+                    memory_bytes=round(area * filler.cost.bytes_per_pixel),
+                )  # fmt: skip
+        if self.expansion is not None:
+            size = self.expansion.of(*size).size(*size)
+        return replace(plan, output=FileFacts(*size))
+
+    # -- what moves ----------------------------------------------------------------------------------------------------
+
+    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
+        filler = self._filler()
+        task, facts, digest = self._looked_at(moving, relative, filler, "filled")
+        descriptor = None if isinstance(filler, str) else filler.descriptor
+        return work.run(
+            moving,
+            task,
+            facts,
+            model=descriptor.sha256 if descriptor is not None else self.choice.name,
+            binding={**self.region.binding, "mask": digest, **asdict(self.how)},
+            record=self._record(moving.source, self.choice.name, descriptor),
+            listener=self.listener,
+            progress=progress,
+        )
+
+    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
+        """The masks are looked at, nothing is filled."""
+        task, facts, _ = self._looked_at(moving, relative, self._filler(dry=True), "to fill")
+        return work.plan(moving, task, facts)
+
+    def _looked_at(
+        self, moving: Moving, relative: Path | None, filler: Engine | str, word: str
+    ) -> tuple[VideoInpaint, Facts, str]:
+        """The work on a clip, what is to be said, and the hash of the mask."""
+        from imgfix.media import mask as masks
+        from imgfix.tasks.video_inpaint import VideoInpaint, VideoInpaintOptions
+
+        found, digest, notes = self.region.of_moving(moving, relative, self.alone)
+        share = found.coverage()
+        how = VideoInpaintOptions(feather=self.how.feather, tta=self.how.tta)
+        task = VideoInpaint(found.fixed if found.same else found, filler, how)
+        facts = Facts(
+            runner=self._runner(filler), summary=(f"{masks.percent(share)} {word}",), coverage=share,
+            notes=tuple(notes),
+        )  # fmt: skip
+        return task, facts, digest
+
+    def _open(self, kind: str, source: Any, target: Any) -> Moving:
+        if self.expansion is not None:
+            raise UsageError(
+                f"{source} moves, and `expand` is for single pictures", hint="leave `expand` out for clips"
+            )
+        if self.region.transparent:
+            raise UsageError(
+                f"{source} moves, and `alpha` is for single pictures", hint="use `mask`, `boxes` or `color` for clips"
+            )
+        return super()._open(kind, source, target)
+
+    def _runner(self, filler: Engine | str) -> Runner:
+        return Runner(self.choice.name, "cpu") if isinstance(filler, str) else runner_of(filler)

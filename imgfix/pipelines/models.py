@@ -1,0 +1,251 @@
+"""The one place where a model is chosen and opened: settled, pulled when it was named, loaded, placed, announced."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imgfix.errors import ModelError
+from imgfix.pipelines.options import CLASSICAL, Machine
+from imgfix.pipelines.result import Progress, unseen
+
+if TYPE_CHECKING:
+    from imgfix.runtime.device import Placement
+    from imgfix.runtime.engine import Engine
+    from imgfix.tasks.restore import RestoreOptions
+    from imgfix.zoo.descriptor import Descriptor, Model
+
+
+class Listener:
+    """Told what happens on the way to a result; this one keeps it to itself. A command line or a page overrides it."""
+
+    def announced(self, model: Descriptor, placement: Placement, better: str | None) -> None:
+        """A model is ready; better: one that could be pulled and would do better."""
+
+    def classical(self, method: str) -> None:
+        """A method without weights does the work."""
+
+    @contextmanager
+    def pulling(self, name: str, size: int) -> Iterator[Progress]:
+        """A model of so many bytes is fetched while the block runs; gives what is told how far it is."""
+        yield unseen
+
+    def missing(self, name: str, size: int) -> None:
+        """A plan is made without the model, which would be fetched first."""
+
+    def expecting(self, source: str, seconds: float) -> None:
+        """The work on one item will take long."""
+
+    def said(self, text: str) -> None:
+        """Anything else of interest; fields in it are named as in errors."""
+
+    def detail(self, text: str) -> None:
+        """The reason for a choice."""
+
+    def warned(self, text: str) -> None:
+        """Something the user should know although the work goes on."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model that was settled on, not loaded yet."""
+
+    name: str
+    """As it would be named on a command line."""
+    better: str | None = None
+    """For `auto`: one that could be pulled and would do better."""
+    given: Any = None
+    """The `Model` or `Engine` itself, where Python handed one over."""
+
+
+class Models:
+    """The models of one run: each is settled without loading it, loaded when it is first needed, and announced once."""
+
+    def __init__(self, machine: Machine | None = None, listener: Listener | None = None) -> None:
+        self.machine, self.listener = machine or Machine(), listener or Listener()
+        self._engines: dict[str, Engine] = {}
+
+    def choose(
+        self, task: str | tuple[str, ...], scale: int | None = None, also: Sequence[str] = (), model: Any = None
+    ) -> Choice:
+        """Settle what `model` means, without loading anything; of several tasks, `auto` prefers the first.
+
+        also: names that could have been meant besides. model: instead of the machine's. Raises ModelError: unknown
+        name, another task, nothing installed.
+        """
+        from imgfix.zoo import auto, catalog
+
+        wanted = self.machine.model if model is None else model
+        if not isinstance(wanted, str | Path):
+            descriptor = _descriptor(wanted)
+            _check_task(descriptor.name, descriptor.task, task, "see: imgfix weights list")
+            return Choice(descriptor.name, given=wanted)
+        name = str(wanted)
+        if name in also:
+            return Choice(name)
+        if name == "auto":
+            return Choice(*auto.resolve(task, scale))
+        if not is_file(name):
+            entry = catalog.find(name, also)
+            names = ", ".join(known.name for known in catalog.entries() if known.task in auto.tasks(task))
+            hint = f"models for '{auto.words(task)}': {names}" if names else "see: imgfix weights list"
+            _check_task(name, entry.task, task, hint)
+        return Choice(name)
+
+    def load(self, choice: Choice, task: str | tuple[str, ...]) -> Model:
+        """Load a model, and pull it first when it was named and is missing. Raises ModelError, DownloadError."""
+        from imgfix import zoo
+        from imgfix.zoo.descriptor import Model
+
+        if choice.given is not None:
+            if not isinstance(choice.given, Model):
+                raise ModelError(
+                    f"{choice.name} is an engine, and a model is needed", hint="give what imgfix.load gave"
+                )
+            return choice.given
+        offline = self.machine.offline
+        missing = bytes_to_pull(choice)
+        if missing is None or offline:
+            return zoo.load(choice.name, task=task, offline=offline)
+        with self.listener.pulling(choice.name, missing) as progress:
+            return zoo.load(choice.name, task=task, offline=False, progress=progress)
+
+    def open(self, choice: Choice, task: str | tuple[str, ...], announce: bool = True) -> Engine:
+        """A model, ready to run; the same one when it is asked for again.
+
+        Raises ModelError, DownloadError, UsageError (no such device).
+        """
+        from imgfix.runtime.engine import Engine
+
+        if choice.name not in self._engines:
+            if isinstance(choice.given, Engine):
+                engine = choice.given
+            else:
+                machine = self.machine
+                engine = Engine(
+                    self.load(choice, task), machine.device, machine.precision, note=self.listener.warned
+                )  # fmt: skip
+            self._engines[choice.name] = engine
+            if announce:
+                self.listener.announced(engine.descriptor, engine.placement, choice.better)
+        return self._engines[choice.name]
+
+
+class DamageModels:
+    """The engine for each kind of damage: of the model that was named where it fits, else the best on this machine.
+
+    Each is opened when it is first needed, and once.
+    """
+
+    def __init__(self, models: Models, named: Choice | None = None) -> None:
+        """named: what goes before the others, None for nothing."""
+        self._models, self._named = models, named
+        self._jobs: Collection[str] = damage_of(named) if named is not None else ()
+
+    def __call__(self, job: str) -> Engine:
+        """The engine for a kind of damage, as of `imgfix.tasks.restore.JOBS`. Raises ModelError when there is none."""
+        from imgfix.zoo import auto
+
+        if self._named is not None and job in self._jobs:
+            return self._models.open(self._named, "restore")
+        return self._models.open(Choice(*auto.resolve("restore", job=job)), "restore")
+
+    def filler(self) -> Engine | str:
+        """What scratches are filled with: the best model on this machine, or the name of a classical method."""
+        from imgfix.zoo import auto
+
+        try:
+            choice = Choice(*auto.resolve("inpaint"))
+        except ModelError:
+            return CLASSICAL[0]
+        return self._models.open(choice, "inpaint")
+
+    def prepare(self, wanted: RestoreOptions) -> None:
+        """Open what is needed for certain, so that what is wrong is said before any work. Raises ModelError."""
+        from imgfix.tasks.restore import noise_engine
+
+        for job, on in wanted.flags.items():
+            if on:
+                self(job)
+        if isinstance(wanted.jpeg, int):
+            self("jpeg")
+        if isinstance(wanted.denoise, int | float):
+            noise_engine(self)
+        if self._named is not None:
+            self._models.open(self._named, "restore")
+
+
+def bytes_to_pull(choice: Choice) -> int | None:
+    """What using a model would transfer first, in bytes; None when it is on this machine."""
+    from imgfix.zoo import catalog, store
+
+    if choice.given is not None or choice.name in CLASSICAL or is_file(choice.name):
+        return None
+    entry = catalog.find(choice.name)
+    if store.installed(entry):
+        return None
+    return entry.sources[0].download_bytes if entry.sources else entry.bytes
+
+
+def is_file(name: str) -> bool:
+    """Whether a model is named by its weights file."""
+    from imgfix.zoo.loader import FILE_SUFFIXES
+
+    path = Path(name).expanduser()
+    return path.suffix.lower() in FILE_SUFFIXES or path.is_file()
+
+
+def label(choice: Choice) -> str:
+    """A model's name as it can stand in a file name."""
+    return Path(choice.name).stem if choice.given is None and is_file(choice.name) else choice.name
+
+
+def scale_of(choice: Choice) -> int:
+    """The model's own factor, without loading it where the catalog or the file's header tells."""
+    from imgfix import zoo
+    from imgfix.zoo import catalog
+
+    if choice.given is not None:
+        return _descriptor(choice.given).scale
+    return zoo.load(choice.name).descriptor.scale if is_file(choice.name) else catalog.find(choice.name).scale
+
+
+def damage_of(choice: Choice) -> tuple[str, ...]:
+    """The kinds of damage that a model for `restore` undoes, without loading it where the catalog tells."""
+    from imgfix import zoo
+    from imgfix.zoo import catalog
+
+    if choice.given is not None:
+        return _descriptor(choice.given).jobs
+    if is_file(choice.name):
+        return zoo.load(choice.name).descriptor.jobs
+    return tuple(catalog.find(choice.name).handles)
+
+
+def task_of(name: str) -> str:
+    """The task of a model that is named, whatever it is."""
+    from imgfix import zoo
+    from imgfix.zoo import catalog
+
+    return str(zoo.load(name).descriptor.task) if is_file(name) else catalog.find(name).task
+
+
+def _descriptor(given: Any) -> Descriptor:
+    from imgfix.zoo.descriptor import Descriptor
+
+    found = getattr(given, "descriptor", None)
+    if not isinstance(found, Descriptor):
+        raise ModelError(
+            f"{type(given).__name__} is no model", hint="give a name, a weights file, or what imgfix.load gave"
+        )
+    return found
+
+
+def _check_task(name: str, own: str, task: str | tuple[str, ...], hint: str) -> None:
+    from imgfix.zoo import auto
+
+    if own not in auto.tasks(task):
+        raise ModelError(f"{name} is a model for '{own}', not for '{auto.words(task)}'", hint=hint)

@@ -1,0 +1,1 @@
+"""What moves: video files, animated pictures and folders of frames, behind one protocol."""

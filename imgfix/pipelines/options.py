@@ -1,0 +1,368 @@
+"""What is asked of a verb, as it was given: by the words of a command line or by the keywords of Python.
+
+A number may come as text (`"1.5"`, `"0:10"`), as a command line gives it. Each record checks itself when it is made and
+raises UsageError; nothing heavy is imported here, so that a help page can be made from these records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from imgfix.errors import UsageError
+
+if TYPE_CHECKING:
+    from imgfix.pipelines.moving.clip import Settings
+    from imgfix.tasks.restore import RestoreOptions
+    from imgfix.tasks.upscale import UpscaleOptions
+
+DEINTERLACE = ("auto", "on", "off")
+CLASSICAL = ("telea", "ns")
+"""Methods that fill holes and need no weights."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How inputs are found and read."""
+
+    recursive: bool = False
+    max_pixels: int | None = None
+    """Larger pictures are refused; 0 takes any, None the usual limit."""
+
+    @property
+    def limit(self) -> int | None:
+        """The largest number of pixels, None for any."""
+        from imgfix.media.image import DEFAULT_MAX_PIXELS
+
+        return DEFAULT_MAX_PIXELS if self.max_pixels is None else self.max_pixels or None
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How results are written."""
+
+    output: Any = None
+    """A file, a folder, a template, or `-`; None: beside the input."""
+    format: str | None = None
+    quality: int | None = None
+    overwrite: bool = False
+    skip_existing: bool = False
+    record: bool = True
+    """Whether the result says how it was made."""
+
+    def __post_init__(self) -> None:
+        if self.overwrite and self.skip_existing:
+            raise UsageError("`overwrite` and `skip_existing` contradict each other", hint="give one of them")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise UsageError(f"`quality` {self.quality} is out of range", hint="choose 1 to 100")
+
+    @property
+    def for_pictures(self) -> Saving:
+        """The same for the pictures of a batch, of which `format` mp4 says nothing."""
+        from imgfix.media.video.containers import CONTAINERS
+
+        if self.format is not None and f".{self.format.lower().lstrip('.')}" in CONTAINERS:
+            return replace(self, format=None)
+        return self
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Which model runs, and where."""
+
+    model: Any = "auto"
+    """A name, a weights file, `auto`; in Python also what `load` gave, or an `Engine`."""
+    device: str = "auto"
+    precision: str = "auto"
+    tile: str | int | None = "auto"
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        self.side  # noqa: B018  (raises)
+
+    @property
+    def side(self) -> int | None:
+        """The side of a tile in pixels; None for `auto`."""
+        if self.tile in (None, "auto"):
+            return None
+        if not str(self.tile).isdecimal() or int(self.tile) < 1:  # type: ignore[arg-type]
+            raise UsageError(
+                f"`tile` {self.tile}: not a tile size", hint="give auto, or a number of pixels such as 256"
+            )
+        return int(self.tile)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """How videos, animated pictures and folders of frames are read and written."""
+
+    codec: str | None = None
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    encoder_option: Sequence[str] | Mapping[str, Any] | None = None
+    """`key=value`, any number of them; in Python also a mapping."""
+    start: str | float | None = None
+    """Seconds, or `h:m:s`."""
+    end: str | float | None = None
+    audio: bool = True
+    fps: str | float | Fraction | None = None
+    deinterlace: str = "auto"
+    frames: bool = False
+    """Take a folder as one clip of numbered pictures."""
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        self.encoder_options  # noqa: B018  (raises)
+        start, end = self.seconds
+        if end is not None and end <= (start or 0):
+            words = f"`end` {self.end} is not behind `start` {self.start or 0}"
+            raise UsageError(words, hint="choose a later `end`")
+        if self.deinterlace not in DEINTERLACE:
+            raise UsageError(
+                f"`deinterlace` {self.deinterlace}: no such choice", hint=f"choose {', '.join(DEINTERLACE)}"
+            )
+        self.rate  # noqa: B018  (raises)
+
+    @property
+    def encoder_options(self) -> dict[str, str]:
+        """Key and value of each."""
+        given = self.encoder_option or ()
+        if isinstance(given, Mapping):
+            return {str(key): str(value) for key, value in given.items()}
+        pairs = {}
+        for word in given:
+            key, equals, value = word.partition("=")
+            if not (key and equals):
+                raise UsageError(f"`encoder_option` {word}: not KEY=VALUE", hint="for example: tune=animation")
+            pairs[key] = value
+        return pairs
+
+    @property
+    def seconds(self) -> tuple[float | None, float | None]:
+        """Where the part begins and ends."""
+        return _seconds("start", self.start), _seconds("end", self.end)
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames per second asked for."""
+        return _rate(self.fps)
+
+    def check(self) -> None:
+        """Whether codec, preset and pixel format exist; imports PyAV. Raises UsageError."""
+        if any((self.codec, self.crf is not None, self.preset, self.pix_fmt, self.encoder_option)):
+            from imgfix.media.video import encoding
+
+            encoding.check(self.settings().wanted)
+
+    def settings(self, overwrite: bool = False) -> Settings:
+        """As a clip takes them."""
+        from imgfix.media.video.encoding import Wanted
+        from imgfix.media.video.reader import Cut
+        from imgfix.pipelines.moving.clip import Settings
+
+        return Settings(
+            cut=Cut(*self.seconds, self.rate),
+            wanted=Wanted(self.codec, self.crf, self.preset, self.pix_fmt, self.encoder_options),
+            audio=self.audio,
+            deinterlace=self.deinterlace,
+            resume=self.resume,
+            overwrite=overwrite,
+        )
+
+
+@dataclass(frozen=True)
+class UpscaleRequest:
+    """Size and look of an upscaled picture."""
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    long_side: int | None = None
+    megapixels: float | None = None
+    tta: bool = False
+    color_fix: bool | None = None
+    blend: float = 0.0
+
+    def options(self, tile: int | None) -> UpscaleOptions:
+        """As the task takes them. Raises UsageError."""
+        from imgfix.tasks.upscale import UpscaleOptions
+
+        return UpscaleOptions(**values_of(self), tile=tile)
+
+
+@dataclass(frozen=True)
+class InpaintRequest:
+    """Which part is filled, and how."""
+
+    mask: Any = None
+    """A file or a folder; in Python also an array."""
+    boxes: Sequence[str | Sequence[float]] | None = None
+    """`x,y,w,h` in pixels or percent; in Python also numbers."""
+    color: str | Sequence[int] | None = None
+    tolerance: float = 12.0
+    alpha: bool = False
+    expand: str | None = None
+    grow: float = 0.0
+    feather: float = 0.0
+    invert: bool = False
+    fit_mask: bool = False
+    tta: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tolerance <= 255:
+            raise UsageError(f"`tolerance` {self.tolerance:g} is out of range", hint="choose 0 to 255")
+        if not self.feather >= 0:
+            raise UsageError(f"`feather` {self.feather:g} is out of range", hint="choose 0 or more")
+
+
+@dataclass(frozen=True)
+class RestoreRequest:
+    """What is to be undone."""
+
+    denoise: str | float | None = None
+    """Standard deviation of the noise, of 255; `auto`, `off`."""
+    jpeg: str | int | None = None
+    """Quality of the JPEG, 1 to 100; `auto`, `off`."""
+    deblur: bool = False
+    light: bool = False
+    derain: bool = False
+    dehaze: bool = False
+    scratches: bool = False
+    save_mask: str | Path | None = None
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.save_mask is not None and not self.scratches:
+            raise UsageError("`save_mask` writes what `scratches` finds", hint="add `scratches`")
+
+    @property
+    def off(self) -> list[str]:
+        """The kinds of damage that are to be left alone."""
+        return [job for job, given in (("noise", self.denoise), ("jpeg", self.jpeg)) if given == "off"]
+
+    def options(self, tile: int | None) -> RestoreOptions:
+        """As the task takes them, nothing filled in. Raises UsageError."""
+        from imgfix.tasks.restore import RestoreOptions
+
+        return RestoreOptions(
+            denoise=_level(self.denoise), jpeg=_jpeg_quality(self.jpeg), light=self.light, deblur=self.deblur,
+            derain=self.derain, dehaze=self.dehaze, strength=self.strength, tile=tile,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """What is drawn, how often, and by which settings."""
+
+    prompts: Sequence[str] | None = None
+    prompt_file: Path | None = None
+    label: str | None = None
+    """Name of a class."""
+    sound: Path | None = None
+    image: Path | None = None
+    strength: float | None = None
+    like: Path | None = None
+    """An old picture, of which what is not said is taken."""
+    interpolate: tuple[str, str] | None = None
+    frames: int = 60
+    count: int = 1
+    seed: int | None = None
+    seeds: str | Sequence[int] | None = None
+    """`0-35` or `3,7,20-29`; in Python also numbers."""
+    truncation: float | None = None
+    grid: Path | None = None
+    upscale: float | None = None
+    upscale_model: Any = "auto"
+    steps: int | None = None
+    guidance: float | None = None
+    negative: str | None = None
+    width: int | None = None
+    height: int | None = None
+    low_memory: bool = False
+
+    @property
+    def diffusion(self) -> dict[str, Any]:
+        """What only diffusion models understand."""
+        names = ("steps", "guidance", "negative", "width", "height", "low_memory")
+        return {name: getattr(self, name) for name in names}
+
+
+def values_of(record: Any) -> dict[str, Any]:
+    """The fields of a record by name, one level deep."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
+
+
+def given(record: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of a record that say something: name and value of those that differ from their defaults."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if value is not field.default and (isinstance(value, list | tuple | Mapping) or value != field.default):
+            yield field.name, value
+
+
+_OPTIONS = {
+    "boxes": "--box", "output": "-o", "record": "--no-record", "audio": "--no-audio", "label": "--class",
+    "like": "--from", "prompt_file": "--prompts", "count": "-n",
+}  # fmt: skip
+
+
+def option(field: str) -> str:
+    """How a field is called on a command line: `long_side` is `--long-side`."""
+    return _OPTIONS.get(field) or f"--{field.replace('_', '-')}"
+
+
+def _seconds(field: str, value: str | float | None) -> float | None:
+    """`90`, `1:30`, `0:01:30.5` as seconds. Raises UsageError."""
+    if value is None:
+        return None
+    text = f"{value:.6f}" if isinstance(value, float) else str(value)
+    if not re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text):
+        raise UsageError(f"`{field}` {value}: not a time", hint="give seconds, or minutes:seconds, such as 1:30.5")
+    total = 0.0
+    for part in text.split(":"):
+        total = total * 60 + float(part)
+    return total
+
+
+def _rate(value: str | float | Fraction | None) -> Fraction | None:
+    """`30`, `29.97`, `30000/1001`. Raises UsageError."""
+    if value is None:
+        return None
+    try:
+        rate = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"`fps` {value}: not a frame rate", hint="for example 25, 29.97 or 30000/1001") from None
+    for exact in (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)):
+        if abs(rate - exact) < Fraction(1, 200):
+            rate = exact
+    if not 0 < rate <= 1000:
+        raise UsageError(f"`fps` {value} is out of range", hint="choose above 0, up to 1000")
+    return rate
+
+
+def _level(value: Any) -> float | Literal["auto"] | None:
+    """`denoise`: a number, `auto`, or None for `off` and nothing."""
+    if value in (None, "off"):
+        return None
+    if value == "auto":
+        return "auto"
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"`denoise` {value} is no level", hint="give auto, off, or a number such as 15") from None
+
+
+def _jpeg_quality(value: Any) -> int | Literal["auto"] | None:
+    """`jpeg`: a number, `auto`, or None for `off` and nothing."""
+    if value in (None, "off"):
+        return None
+    if value == "auto":
+        return "auto"
+    if not str(value).isdecimal():
+        raise UsageError(f"`jpeg` {value}: not a quality", hint="give auto, off, or a number from 1 to 100")
+    return int(value)

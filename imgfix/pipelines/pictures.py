@@ -1,0 +1,57 @@
+"""What every verb does with a picture: read it or its header, say where the result goes, see how large it became."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from imgfix.media.picture import Header, Picture
+
+Target = Path | BinaryIO | None
+"""A file, a stream, or nothing but memory."""
+NAMELESS = "-"
+
+
+def name_of(place: object) -> str:
+    """A source or a target as it is called in messages and records; `-` for what has no name."""
+    return str(place) if isinstance(place, Path) else NAMELESS
+
+
+def read(source: Path | bytes | Picture, max_pixels: int | None) -> Picture:
+    """The picture of a source. Raises InputError."""
+    from imgfix.media import image
+    from imgfix.media.picture import Picture
+
+    return source if isinstance(source, Picture) else image.read(source, max_pixels=max_pixels)
+
+
+def inspect(source: Path | bytes | Picture, max_pixels: int | None) -> Header:
+    """The header of a source, with the same limit on its size as `read`. Raises InputError."""
+    from imgfix.media import image
+    from imgfix.media.picture import Header, Picture
+
+    if isinstance(source, Picture):
+        bits = 8 * source.pixels.dtype.itemsize
+        return Header(
+            source.width, source.height, source.channels, source.alpha is not None, bits, source.metadata.format
+        )
+    header = image.inspect(source)
+    image.check_pixels(name_of(source), header.width, header.height, max_pixels)
+    return header
+
+
+def check_size(target: object, header: Header, format: str | None, width: int, height: int) -> None:
+    """Whether the format of a target holds a result of this size.
+
+    Raises OutputError; UsageError for an extension that is no picture format.
+    """
+    from imgfix.media import image
+
+    place = target if isinstance(target, Path) else None
+    image.check_size(image.for_target(place, header.format, format).name, width, height, place)
+
+
+def bytes_written(target: object) -> int | None:
+    """Size of the result; None for what is no file."""
+    return target.stat().st_size if isinstance(target, Path) and target.is_file() else None

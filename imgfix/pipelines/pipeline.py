@@ -1,0 +1,245 @@
+"""What the verbs that turn files into files have in common: how their inputs are found, named, planned and run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from imgfix.errors import InputError, ModelError, OutputError, UsageError
+from imgfix.pipelines import pictures, record
+from imgfix.pipelines.models import Choice, Listener, Models
+from imgfix.pipelines.moving import work
+from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
+from imgfix.pipelines.result import Plan, Progress, Result, Runner, unseen
+
+if TYPE_CHECKING:
+    from imgfix.media.jobs import Job
+    from imgfix.pipelines.moving.moving import Moving
+    from imgfix.runtime.engine import Engine
+    from imgfix.zoo.descriptor import Descriptor
+
+Request = TypeVar("Request")
+
+
+class Pipeline(ABC, Generic[Request]):
+    """One verb with all that was asked of it; made once, then used for any number of files.
+
+    Raises UsageError, ModelError when what was asked for makes no sense or no model is there.
+    """
+
+    verb: ClassVar[str]
+    unit: ClassVar[str] = "tiles"
+    """What the progress of a picture is counted in; of what moves it is frames."""
+
+    def __init__(
+        self,
+        request: Request,
+        saving: Saving | None = None,
+        clips: ClipOptions | None = None,
+        machine: Machine | None = None,
+        reading: Reading | None = None,
+        listener: Listener | None = None,
+    ) -> None:
+        self.request, self.saving, self.clips = request, saving or Saving(), clips or ClipOptions()
+        self.machine, self.reading, self.listener = machine or Machine(), reading or Reading(), listener or Listener()
+        self.models = Models(self.machine, self.listener)
+        self.alone = True
+        """There is one input, so that a folder of masks holds one for each of its frames."""
+        self.check()
+        self.clips.check()
+
+    # -- what each verb says -------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def check(self) -> None:
+        """Read the request and settle the model. Raises UsageError, ModelError."""
+
+    @abstractmethod
+    def suffix(self, kind: str) -> str:
+        """Behind the stem of a result that stands beside its source."""
+
+    def variables(self, kind: str) -> Mapping[str, object]:
+        """For output templates."""
+        return {}
+
+    @abstractmethod
+    def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
+        """Open what is needed for these kinds of sources, so that what is wrong is said before any work.
+
+        dry: only plans will be made; a model that is missing is not fetched. Raises ModelError, DownloadError.
+        """
+
+    @abstractmethod
+    def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan: ...
+
+    @abstractmethod
+    def _run_picture(
+        self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool
+    ) -> Result: ...
+
+    @abstractmethod
+    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan: ...
+
+    @abstractmethod
+    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result: ...
+
+    # -- what all do ---------------------------------------------------------------------------------------------------
+
+    def kind(self, source: Any, target: Any = None) -> str:
+        """`video`, `animation`, `frames` or `image`: what a source is worked on as."""
+        return work.kind_of(source, target, self.clips, self.saving)
+
+    def plan(self, source: Any, target: Any = None, relative: Path | None = None) -> Plan:
+        """What the work on a source would take. Arguments and errors as of `run`; nothing is written."""
+        kind = self.kind(source, target)
+        if kind == work.IMAGE:
+            return self._plan_picture(source, target, relative)
+        return self._plan_moving(self._open(kind, source, target), kind, relative)
+
+    def run(
+        self,
+        source: Any,
+        target: Any = None,
+        *,
+        relative: Path | None = None,
+        progress: Progress = unseen,
+        keep: bool = False,
+    ) -> Result:
+        """Do the work on one source.
+
+        Args:
+            source: a path, the bytes of a picture file, or a `Picture`.
+            target: a path, a binary stream, or None for nothing but memory (then with `keep`).
+            relative: the source's place below the folder it was found in, for masks that are paired by name.
+            progress: told (done, total).
+            keep: also give the picture back, in `Result.picture`.
+
+        Raises:
+            ImgfixError: any of the family.
+        """
+        kind = self.kind(source, target)
+        if kind == work.IMAGE:
+            return self._run_picture(source, target, relative, progress, keep)
+        return self._run_moving(self._open(kind, source, target), kind, relative, progress)
+
+    def jobs(self, inputs: Sequence[str | Path]) -> list[Job]:
+        """What the inputs name, each with its target; clashes are found here, before any work. Raises UsageError."""
+        found = self._placed(inputs, self.saving)
+        self.alone = len(found) == 1
+        return found
+
+    def _placed(self, inputs: Sequence[str | Path], saving: Saving) -> list[Job]:
+        if self.clips.frames:
+            return folders(inputs, saving, self.suffix(work.VIDEO))
+        from imgfix.media import jobs
+
+        return jobs.plan(
+            inputs,
+            saving.output,
+            recursive=self.reading.recursive,
+            suffix=self.suffix,
+            kinds=(jobs.IMAGE, jobs.VIDEO),
+            target_format=saving.format,
+            overwrite=saving.overwrite,
+            skip_existing=saving.skip_existing,
+            variables=self.variables,
+        )
+
+    def jobs_of(self, sources: Sequence[Any], several: bool) -> list[Job]:
+        """The same for sources that were handed over one by one, some of them perhaps without a name.
+
+        several: they are many, so that `output` is a folder or a template even if there is one. Raises UsageError.
+        """
+        from imgfix.media.jobs import Job
+
+        found: list[Job] = []
+        for number, source in enumerate(sources, start=1):
+            saving = self.saving
+            if several and "{" not in str(saving.output):
+                saving = replace(saving, output=f"{str(saving.output).rstrip('/')}/")
+            if isinstance(source, Path) and not source.exists():
+                error = InputError(f"{source}: no such file", hint="check the path")
+                found.append(Job(source, Path(str(saving.output)), Path(source.name), error=error))
+            elif isinstance(source, Path):
+                found += self._placed([source], saving)
+            else:
+                found.append(nameless(saving, number))
+        places = [str(job.target) for job in found if isinstance(job.target, Path) and job.error is None]
+        if len(set(places)) < len(places):
+            raise UsageError("two results would be written to one file", hint="use {n} in a template for `output`")
+        self.alone = len(sources) == 1
+        return found
+
+    def _open(self, kind: str, source: Any, target: Any) -> Moving:
+        return work.open_moving(kind, source, target, self.clips, self.saving, self.reading.limit)
+
+    def _record(self, source: Any, model: str, descriptor: Descriptor | None) -> dict[str, Any] | None:
+        if not self.saving.record:
+            return None
+        return record.of(
+            self.verb, pictures.name_of(source), model, descriptor, self.request, self.saving, self.clips, self.machine
+        )
+
+
+def runner_of(engine: Engine) -> Runner:
+    """The model of an engine, and where it runs."""
+    where = engine.placement
+    return Runner(engine.descriptor.name, str(where.device), where.precision)
+
+
+def unseen_model(choice: Choice) -> ModelError:
+    """The error for what cannot be planned before the model is on this machine."""
+    return ModelError(
+        f"{choice.name} is not here yet, and nothing can be said without it", hint=f"imgfix weights pull {choice.name}"
+    )
+
+
+def folders(inputs: Sequence[str | Path], saving: Saving, suffix: str) -> list[Job]:
+    """One job for each input folder, whose pictures are the frames of a clip. Raises UsageError."""
+    from imgfix.media.jobs import Job
+
+    found = []
+    for word in inputs:
+        folder = Path(word)
+        if not folder.is_dir():
+            raise UsageError(f"`frames` takes folders of numbered pictures, and {word} is none", hint="name a folder")
+        if saving.output is None:
+            target = folder.with_name(folder.name + suffix)
+        else:
+            target = Path(saving.output) / folder.name if len(inputs) > 1 else Path(saving.output)
+        error, skip = None, None
+        if target.is_dir() and any(target.iterdir()) and not saving.overwrite:
+            if saving.skip_existing:
+                skip = "the output folder holds something already"
+            else:
+                error = OutputError(f"{target} holds something already", hint="use `overwrite` or another `output`")
+        found.append(Job(folder, target, Path(folder.name), work.FRAMES, skip, error))
+    return found
+
+
+def nameless(saving: Saving, number: int) -> Job:
+    """The job for a source without a name: to the file that `output` names, or by its number to a folder."""
+    from imgfix.media import formats
+    from imgfix.media.jobs import Job, Stdin
+
+    extension = formats.find(saving.format).extensions[0] if saving.format else ".png"
+    output = str(saving.output)
+    target = Path(output)
+    if "{" in output:
+        try:
+            target = Path(output.format(n=number, stem=f"{number:04d}", ext=extension, name="", parent=".", model=""))
+        except (KeyError, ValueError, IndexError) as error:
+            raise UsageError(f"the output template '{output}' cannot be filled: {error}", hint="use {n}") from None
+    elif output.endswith("/") or target.is_dir():
+        target = target / f"{number:04d}{extension}"
+    elif not target.suffix:
+        target = target.with_name(target.name + extension)
+    problem, skip = None, None
+    if target.exists() and saving.skip_existing:
+        skip = "the output exists already"
+    elif target.exists() and not saving.overwrite:
+        problem = OutputError(f"{target} exists already", hint="use `overwrite`, `skip_existing` or another `output`")
+    return Job(Stdin(), target, Path("stdin"), skip=skip, error=problem)

@@ -1,0 +1,63 @@
+"""How a file was made: the command that makes it again, the model and its hash, kept in the file's metadata."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from imgfix import __version__
+from imgfix.pipelines.options import given, option
+
+if TYPE_CHECKING:
+    from imgfix.zoo.descriptor import Descriptor
+
+# What does not change the result is left out of the recorded command; the model is named anyway.
+_UNRECORDED = {"output", "model", "overwrite", "skip_existing", "record", "offline"}
+_OFF = {"audio", "record"}
+"""Options that are on, and are spelled when they are not."""
+
+
+def of(verb: str, source: str, model: str, descriptor: Descriptor | None, *records: Any) -> dict[str, Any]:
+    """The record of one result.
+
+    source: the input's name, `-` for what had none. model: as it would be named on a command line. descriptor: None for
+    a classical method. records: what was asked for, as of `imgfix.pipelines.options`.
+    """
+    made: dict[str, Any] = {"command": command_line(verb, source, model, *records), "model": model}
+    if descriptor is not None:
+        made |= {"model": descriptor.name, "sha256": descriptor.sha256}
+    return made | {"version": __version__}
+
+
+def command_line(verb: str, source: str, model: str, *records: Any) -> str:
+    """The command that makes one result again: its source, its model by name, and the options that say something."""
+    words = ["imgfix", verb, source, "--model", model]
+    for record in records:
+        for name, value in given(record):
+            if name not in _UNRECORDED:
+                words += _words(name, value)
+    return shlex.join(words)
+
+
+def _words(name: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        positive = value or name in _OFF
+        return [option(name) if positive else f"--no-{option(name)[2:]}"]
+    if name == "boxes":
+        return [word for box in value for word in (option(name), _text(box))]
+    if isinstance(value, Mapping):
+        value = [f"{key}={each}" for key, each in value.items()]
+    if isinstance(value, list | tuple) and name != "color":
+        return [word for each in value for word in (option(name), _text(each))]
+    return [option(name), _text(value)]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:g}" if abs(value) < 1e6 else str(value)
+    if isinstance(value, list | tuple):
+        return ",".join(_text(each) for each in value)
+    if hasattr(value, "shape") or isinstance(value, bytes):
+        return "-"
+    return str(value)

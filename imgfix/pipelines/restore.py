@@ -1,0 +1,370 @@
+"""Noise, JPEG artefacts, blur, darkness, rain, haze and scratches undone, in pictures and in what moves.
+
+Of something that moves the first frames are looked at, and one decision holds for all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imgfix.errors import OutputError, UsageError
+from imgfix.pipelines import models, pictures
+from imgfix.pipelines.models import Choice, DamageModels
+from imgfix.pipelines.moving import work
+from imgfix.pipelines.options import ClipOptions, RestoreRequest
+from imgfix.pipelines.pipeline import Pipeline, unseen_model
+from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, RestoreFacts, Result, Runner, StepFacts, joined
+
+if TYPE_CHECKING:
+    from imgfix.media.jobs import Job
+    from imgfix.media.picture import Picture
+    from imgfix.pipelines.moving.moving import Moving
+    from imgfix.tasks.estimate import Damage
+    from imgfix.tasks.restore import RestoreOptions, Step
+    from imgfix.tasks.restore_frames import RestoreFrames
+
+_FEW = 4  # tiles; measuring the models would take longer than less work than that
+
+
+class RestorePipeline(Pipeline[RestoreRequest]):
+    """`imgfix restore`."""
+
+    verb = "restore"
+
+    def check(self) -> None:
+        """See `Pipeline.check`."""
+        self.named: Choice | None = None if self.machine.model == "auto" else self.models.choose("restore")
+        plain = self.request.options(self.machine.side)
+        self.engines = DamageModels(self.models, self.named)
+        self.wanted = self._filled(plain)
+
+    def _filled(self, plain: RestoreOptions) -> RestoreOptions:
+        """What is undone when little or nothing is named. Raises UsageError when nothing is left to do."""
+        own = models.damage_of(self.named) if self.named is not None else None
+        if self.named is not None and own is not None:
+            plain.check(self.named.name, own)
+        if self.request.scratches and self.named is None and not plain.jobs_named:
+            return plain
+        filled = plain.filled(own, off=self.request.off)
+        if not filled.jobs_named:
+            raise UsageError("with `denoise` off and `jpeg` off nothing is left to do", hint="name what to undo")
+        return filled
+
+    @property
+    def model(self) -> str:
+        """What was asked for as the model."""
+        return self.named.name if self.named is not None else "auto"
+
+    def suffix(self, kind: str) -> str:
+        """See `Pipeline.suffix`."""
+        return "_restored"
+
+    def variables(self, kind: str) -> Mapping[str, object]:
+        """See `Pipeline.variables`."""
+        return {"model": models.label(self.named) if self.named is not None else "auto"}
+
+    def jobs(self, inputs: Any) -> list[Job]:
+        """See `Pipeline.jobs`."""
+        found = super().jobs(inputs)
+        MaskFiles(self.request.save_mask, self.saving.overwrite).check(len(found))
+        return found
+
+    def _missing(self) -> int | None:
+        """Bytes of the model that was named, if it has to be pulled first."""
+        return models.bytes_to_pull(self.named) if self.named is not None else None
+
+    def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
+        """See `Pipeline.prepare`."""
+        missing = self._missing()
+        if dry and missing is not None and self.named is not None:
+            self.listener.missing(self.named.name, missing)
+        else:
+            self.engines.prepare(self.wanted)
+
+    # -- pictures ------------------------------------------------------------------------------------------------------
+
+    def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
+        from imgfix.media import colour, image
+        from imgfix.media.unchanged import write_unchanged
+        from imgfix.tasks.restore import Restore, quality_to_write
+
+        start = time.monotonic()
+        saving = self.saving.for_pictures
+        mask_path = MaskFiles(self.request.save_mask, saving.overwrite).path(source, target, relative)
+        picture = pictures.read(source, self.reading.limit)
+        transform = colour.transform(picture.metadata, picture.channels)
+        pixels, result = picture.pixels, Result()
+        if self.request.scratches:
+            pixels, result = self._without_scratches(picture, mask_path, progress)
+        found, steps, notes = self._steps(picture, pixels)
+        reading = [*picture.metadata.notes, *([transform.note] if transform.note else [])]
+        summary = [*result.summary, *in_words(found, steps)]
+        written: list[str] = []
+        made = picture
+        if not steps and pixels is picture.pixels:
+            if target is not None and source is picture:  # there is no file that could be copied
+                written = list(image.write(target, picture, format=saving.format, quality=saving.quality))
+            elif target is not None:
+                told = write_unchanged(source, picture, target, format=saving.format, quality=saving.quality)
+                written = told or []
+                if told is None:  # of a file that is copied nothing is lost, whatever was not understood of it
+                    result, reading = replace(result, copied=True), []
+        else:
+            task = Restore(pixels, steps, self.wanted, alpha=picture.alpha, colour=transform)
+            steps = task.steps
+            if task.tiles > _FEW and (expected := task.seconds()) > work.LONG:
+                self.listener.expecting(pictures.name_of(source), expected)
+            out = np.empty_like(pixels) if keep or target is None else None
+            bands = task.bands(progress) if steps else iter([pixels])
+            if target is None:
+                assert out is not None
+                _collect(bands, out)
+            else:
+                quality = saving.quality or quality_to_write(steps, picture.metadata.jpeg)
+                writer = image.open_writer(
+                    target, width=picture.width, height=picture.height, channels=picture.channels,
+                    dtype=picture.pixels.dtype, alpha=picture.alpha is not None, metadata=picture.metadata,
+                    format=saving.format, quality=quality,
+                    record=self._record(source, self.model, steps[0].engine.descriptor if steps else None),
+                )  # fmt: skip
+                with writer:
+                    at = 0
+                    for band in bands:
+                        writer.write(_with_alpha(band, picture, at))
+                        if out is not None:
+                            out[at : at + len(band)] = band
+                        at += len(band)
+                written = writer.notes
+                if writer.format == "JPEG" and quality != saving.quality:
+                    summary.append(f"written at quality {quality}")
+            made = picture if out is None else replace(picture, pixels=out)
+        return replace(
+            result,
+            input=FileFacts(picture.width, picture.height, picture.metadata.format),
+            output=FileFacts(picture.width, picture.height, bytes=pictures.bytes_written(target)),
+            restored=facts_of(found, steps),
+            summary=tuple(summary),
+            notes=joined(reading, notes, written),
+            seconds=time.monotonic() - start,
+            picture=made if keep else None,
+        )
+
+    def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
+        """The damage is looked for, nothing is undone."""
+        from imgfix.tasks.restore import Restore
+
+        if self._missing() is not None:
+            header = pictures.inspect(source, self.reading.limit)
+            return Plan(input=FileFacts(header.width, header.height), output=FileFacts(header.width, header.height))
+        picture = pictures.read(source, self.reading.limit)
+        found, steps, notes = self._steps(picture, picture.pixels)
+        size = FileFacts(picture.width, picture.height)
+        plan = Plan(
+            input=size, output=size, restored=facts_of(found, steps), summary=tuple(in_words(found, steps)),
+            notes=tuple(notes),
+        )  # fmt: skip
+        if self.request.scratches:
+            from imgfix.tasks import scratches
+
+            share = float((scratches.find(_rgb(picture)) > 0).mean())
+            plan = replace(plan, summary=(*plan.summary, f"scratches on {100 * share:.2f} %"), coverage=share)
+        if steps:
+            task = Restore(picture.pixels, steps, self.wanted)
+            plan = replace(plan, restored=facts_of(found, task.steps), tiles=task.tiles, seconds=task.seconds())
+        return plan
+
+    def _steps(self, picture: Picture, pixels: np.ndarray) -> tuple[Damage | None, list[Step], list[str]]:
+        from imgfix.media import colour
+        from imgfix.tasks import restore
+
+        found = None
+        if self.wanted.estimates:
+            transform = colour.transform(picture.metadata, picture.channels)
+            found = restore.find(pixels, transform, picture.metadata.jpeg)
+        made, notes = restore.steps(self.wanted, found, self.engines)
+        return found, made, notes
+
+    def _without_scratches(
+        self, picture: Picture, mask_path: Path | None, progress: Progress
+    ) -> tuple[np.ndarray, Result]:
+        """The pixels with what was found filled (the same array where nothing was found), and what is said of it."""
+        from imgfix.media import colour, image
+        from imgfix.media import mask as masks
+        from imgfix.media.picture import Picture
+        from imgfix.tasks import scratches
+        from imgfix.tasks.inpaint import InpaintOptions, inpaint
+
+        mask = scratches.find(_rgb(picture))
+        share = masks.coverage(mask)
+        if mask_path is not None:
+            image.write(mask_path, Picture((mask * 255).astype(np.uint8)[..., None]))
+        if share == 0:
+            return picture.pixels, Result(coverage=share, summary=("no scratches found",))
+        filler = self.engines.filler()
+        transform = colour.transform(picture.metadata, picture.channels)
+        how = InpaintOptions(tta=False)
+        pixels = inpaint(picture.pixels, mask, filler, how, colour=transform, alpha=picture.alpha, progress=progress)
+        name = filler if isinstance(filler, str) else filler.descriptor.name
+        return pixels, Result(
+            coverage=share, summary=(f"scratches on {masks.percent(share)} filled",), filler=name
+        )  # fmt: skip
+
+    # -- what moves ----------------------------------------------------------------------------------------------------
+
+    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
+        task, steps, facts = self._looked_at(moving)
+        if not steps and self._stays(moving, kind):
+            return work.copy(moving, facts, progress)
+        self._avoid_artefacts(moving, kind, steps)
+        shas = [step.engine.descriptor.sha256 for step in steps]
+        return work.run(
+            moving,
+            task,
+            facts,
+            model=shas[0] if shas else self.model,
+            binding={**asdict(self.wanted), "models": shas},
+            record=self._record(moving.source, self.model, steps[0].engine.descriptor if steps else None),
+            listener=self.listener,
+            progress=progress,
+            announce=not self.clips.resume and kind == work.VIDEO,
+        )
+
+    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
+        """The damage is looked for, nothing is undone."""
+        if self._missing() is not None and self.named is not None:
+            if kind != work.VIDEO:
+                raise unseen_model(self.named)
+            return work.plan_unseen(moving, Facts(runner=Runner(self.named.name)))
+        task, steps, facts = self._looked_at(moving)
+        if not steps and self._stays(moving, kind):
+            size = FileFacts(*moving.shown)
+            return Plan(
+                input=size, output=size, restored=facts.restored, copied=True, notes=facts.notes,
+                summary=facts.summary,
+            )  # fmt: skip
+        return work.plan(moving, task, facts)
+
+    def _looked_at(self, moving: Moving) -> tuple[RestoreFrames, list[Step], Facts]:
+        """The work on it, the runs of networks for each frame, and what is to be said of them."""
+        from imgfix.tasks import restore
+        from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
+
+        found = look(list(islice(moving.frames(), LOOKED_AT))) if self.wanted.estimates else None
+        steps, notes = restore.steps(self.wanted, found, self.engines)
+        facts = Facts(summary=tuple(in_words(found, steps)), restored=facts_of(found, steps), notes=tuple(notes))
+        return RestoreFrames(self.wanted, self.engines, found), steps, facts
+
+    def _open(self, kind: str, source: Any, target: Any) -> Moving:
+        if self.request.scratches:
+            raise UsageError(
+                f"{source} moves, and `scratches` looks for scratches of scanned pictures alone",
+                hint="leave `scratches` out for clips; 'imgfix inpaint' fills what a mask shows",
+            )
+        return super()._open(kind, source, target)
+
+    def _stays(self, moving: Moving, kind: str) -> bool:
+        """Whether nothing is asked for but to undo what was found: no part, no codec, no other format."""
+        deinterlace = "off" if self.clips.deinterlace == "off" else "auto"
+        plain = ClipOptions(frames=self.clips.frames, resume=self.clips.resume, deinterlace=deinterlace)
+        if not _same(self.clips, plain) or (kind != work.VIDEO and self.saving.quality is not None):
+            return False
+        return all(source.suffix.lower() == target.suffix.lower() for source, target in moving.files())
+
+    def _avoid_artefacts(self, moving: Moving, kind: str, steps: list[Step]) -> None:
+        """Frames that were JPEGs with artefacts are not given them again."""
+        if kind != work.FRAMES or self.saving.quality is not None:
+            return
+        from imgfix.media import image
+        from imgfix.pipelines.moving.folder import FrameFolder
+        from imgfix.tasks.restore import quality_to_write
+
+        assert isinstance(moving, FrameFolder)
+        moving.quality = quality_to_write(steps, image.read(moving.files()[0][0]).metadata.jpeg)
+
+
+@dataclass(frozen=True)
+class MaskFiles:
+    """Where `save_mask` writes."""
+
+    place: str | Path | None
+    overwrite: bool
+
+    def check(self, inputs: int) -> None:
+        """Whether there is room for so many. Raises UsageError."""
+        if self.place is not None and inputs > 1 and not self._is_folder:
+            raise UsageError(
+                f"`save_mask` {self.place}: one file for {inputs} inputs", hint="name a folder, with a '/' at its end"
+            )
+
+    @property
+    def _is_folder(self) -> bool:
+        assert self.place is not None
+        return str(self.place).endswith(("/", "\\")) or Path(self.place).is_dir()
+
+    def path(self, source: object, target: object, relative: Path | None) -> Path | None:
+        """The mask file of a source. Raises OutputError when it exists and is not to be replaced."""
+        if self.place is None:
+            return None
+        place = Path(self.place)
+        if self._is_folder:
+            stem = source.stem if isinstance(source, Path) else "stdin"
+            place = place / (relative.parent if relative is not None else "") / f"{stem}_mask.png"
+        if os.path.realpath(place) in [os.path.realpath(p) for p in (source, target) if isinstance(p, Path)]:
+            raise OutputError(f"{place}: the mask would be written over the picture", hint="choose another `save_mask`")
+        if place.exists() and not self.overwrite:
+            raise OutputError(f"{place} exists", hint="add `overwrite`, or choose another `save_mask`")
+        return place
+
+
+def in_words(found: Damage | None, steps: list[Step]) -> list[str]:
+    """What was found and what is done about it, in short phrases."""
+    words = [f"found {found.in_words()}"] if found is not None else []
+    if steps:
+        return [*words, *(step.in_words() for step in steps)]
+    return [*words, "nothing to do"] if found is not None else words
+
+
+def facts_of(found: Damage | None, steps: list[Step]) -> RestoreFacts:
+    """The same as values."""
+    made = tuple(
+        StepFacts(
+            tuple(step.jobs), step.engine.descriptor.name, step.level, str(step.engine.placement.device),
+            step.engine.placement.precision,
+        )
+        for step in steps
+    )  # fmt: skip
+    if found is None:
+        return RestoreFacts(made)
+    return RestoreFacts(made, looked=True, noise=found.noise, jpeg=found.jpeg)
+
+
+def _collect(bands: Iterable[np.ndarray], out: np.ndarray) -> None:
+    at = 0
+    for band in bands:
+        out[at : at + len(band)] = band
+        at += len(band)
+
+
+def _same(one: ClipOptions, other: ClipOptions) -> bool:
+    return one.settings() == other.settings() and one.frames == other.frames
+
+
+def _with_alpha(band: np.ndarray, picture: Picture, at: int) -> np.ndarray:
+    if picture.alpha is None:
+        return band
+    return np.ascontiguousarray(np.concatenate([band, picture.alpha[at : at + len(band), :, None]], axis=2))
+
+
+def _rgb(picture: Picture) -> np.ndarray:
+    """The picture as (H, W, 3) float32 in [0, 1], sRGB-encoded."""
+    from imgfix.media import colour
+
+    return colour.transform(picture.metadata, picture.channels).to_srgb(picture.pixels)
