@@ -401,7 +401,7 @@ def test_python_fills_clips(tmp_path: Path) -> None:
     for mask in (film(tmp_path / "m.mkv", walking()), sheet()):
         masks = [mask] * COUNT if isinstance(mask, np.ndarray) else walking()
         source = plain(tmp_path / "a.mkv", masks)
-        assert imgfix.inpaint(source, mask, model="telea", output=tmp_path / "b.mkv") is None
+        assert imgfix.inpaint(source, mask, model="telea", output=tmp_path / "b.mkv", overwrite=True) is None
         check(source, tmp_path / "b.mkv", masks)
     with pytest.raises(imgfix.errors.InputError, match="has 3 masks"):
         imgfix.inpaint(source, film(tmp_path / "w.mkv", walking(3)), model="telea", output=tmp_path / "c.mkv")
