@@ -15,6 +15,7 @@ from imgfix.cli.listening import ConsoleListener
 from imgfix.cli.report import Outcome, Report, outcome
 from imgfix.errors import UsageError
 from imgfix.pipelines.moving.work import IMAGE
+from imgfix.pipelines.pictures import Stream
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
@@ -57,12 +58,12 @@ def work(
 
     def plan(job: Job, tick: Tick) -> Outcome:
         source, target = _places(job)
-        return outcome(pipeline.plan(_opened(source), target, job.relative))
+        return outcome(pipeline.plan(source or _emptied(job), target, job.relative))
 
     def run(job: Job, tick: Tick) -> Outcome:
         source, target = _places(job)
         sink = target if isinstance(target, Path) else sys.stdout.buffer
-        return outcome(pipeline.run(_opened(source), sink, relative=job.relative, progress=tick))
+        return outcome(pipeline.run(source or _emptied(job), sink, relative=job.relative, progress=tick))
 
     return batch.run(items, plan if reporting.dry_run else run, console, report, unit=pipeline.unit)
 
@@ -79,10 +80,15 @@ def _places(job: Job) -> tuple[Path | None, Path | None]:
     return source if isinstance(source, Path) else None, target if isinstance(target, Path) else None
 
 
-def _opened(source: Path | None) -> Path | bytes:
-    """A source, or what is in the pipe; a pipe can be emptied once only."""
-    return source if source is not None else sys.stdin.buffer.read()
+def _emptied(job: Job) -> Stream:
+    """What is in the pipe of a job; a pipe can be emptied once only."""
+    assert not isinstance(job.source, Path)
+    return Stream.of(job.source.read(), str(job.source), job.source.path)
 
 
 def _name(place: object) -> str:
+    from imgfix.media.sources import Stdin
+
+    if isinstance(place, Stdin):
+        place = place.path
     return str(place) if isinstance(place, Path) else STREAM

@@ -15,6 +15,7 @@ import numpy as np
 from imgfix.errors import UsageError
 from imgfix.media import image
 from imgfix.media.picture import Metadata, Picture
+from imgfix.pipelines.pictures import Stream
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -51,7 +52,7 @@ def given(thing: Any) -> Given:
     if isinstance(thing, str | os.PathLike):
         return Given(Path(thing), array_of)
     if isinstance(thing, bytes | bytearray | memoryview):
-        return Given(bytes(thing), array_of)
+        return Given(Stream.of(bytes(thing), "the given bytes"), array_of)
     if _is_instance(thing, "PIL.Image", "Image"):
         return Given(_of_pillow(thing), _as_pillow)
     if _is_instance(thing, "torch", "Tensor"):
@@ -60,7 +61,7 @@ def given(thing: Any) -> Given:
     if callable(read):
         data = read()
         if isinstance(data, bytes):
-            return Given(data, array_of)
+            return Given(Stream.of(data, str(getattr(thing, "name", "the open file"))), array_of)
         raise UsageError("the open file gives text, not bytes", hint="open it with mode 'rb'")
     raise UsageError(
         f"{type(thing).__name__} is neither a path nor an array",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import numpy as np
 
 from imgfix import __version__
 from imgfix.errors import InputError, ModelError, OutputError, UsageError
+from imgfix.media.names import shell_word
 from imgfix.pipelines import models
 from imgfix.pipelines.models import Choice, Listener, Models
 from imgfix.pipelines.options import GenerateRequest, Machine, Saving
@@ -410,7 +410,7 @@ class GeneratePipeline:
             if key != "prompt" and value is not None:
                 words += [f"--{key}", f"{value:g}" if isinstance(value, float) else str(value)]
         record: dict[str, Any] = {
-            "command": shlex.join(words),
+            "command": " ".join(map(shell_word, words)),
             "model": name,
             "version": __version__,
             "generate": {key: value for key, value in made.items() if value is not None},

@@ -13,8 +13,26 @@ Target = Path | BinaryIO | None
 NAMELESS = "-"
 
 
+class Stream(bytes):
+    """A picture file that came as bytes: through a pipe, or from Python."""
+
+    label: str = "standard input"
+    """What errors call it."""
+    path: Path | None = None
+    """Of a named pipe."""
+
+    @classmethod
+    def of(cls, data: bytes, label: str, path: Path | None = None) -> Stream:
+        """Bytes with what they are called."""
+        made = cls(data)
+        made.label, made.path = label, path
+        return made
+
+
 def name_of(place: object) -> str:
     """A source or a target as it is called in messages and records; `-` for what has no name."""
+    if isinstance(place, Stream):
+        place = place.path
     return str(place) if isinstance(place, Path) else NAMELESS
 
 
@@ -23,7 +41,9 @@ def read(source: Path | bytes | Picture, max_pixels: int | None) -> Picture:
     from imgfix.media import image
     from imgfix.media.picture import Picture
 
-    return source if isinstance(source, Picture) else image.read(source, max_pixels=max_pixels)
+    if isinstance(source, Picture):
+        return source
+    return image.read(source, max_pixels=max_pixels, name=source.label if isinstance(source, Stream) else None)
 
 
 def inspect(source: Path | bytes | Picture, max_pixels: int | None) -> Header:
@@ -36,7 +56,7 @@ def inspect(source: Path | bytes | Picture, max_pixels: int | None) -> Header:
         return Header(
             source.width, source.height, source.channels, source.alpha is not None, bits, source.metadata.format
         )
-    header = image.inspect(source)
+    header = image.inspect(source, name=source.label if isinstance(source, Stream) else None)
     image.check_pixels(name_of(source), header.width, header.height, max_pixels)
     return header
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from imgfix import __version__
+from imgfix.media.names import shell_word
 from imgfix.pipelines.options import given, option
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def command_line(verb: str, source: str, model: str, *records: Any) -> str:
         for name, value in given(record):
             if name not in _UNRECORDED:
                 words += _words(name, value)
-    return shlex.join(words)
+    return " ".join(map(shell_word, words))
 
 
 def _words(name: str, value: Any) -> list[str]:
