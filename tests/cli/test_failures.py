@@ -162,6 +162,7 @@ def test_out_of_memory_is_exit_code_4(imgfix: Run, photo: Path, tiny: Path, monk
 
 
 @on_posix
+@pytest.mark.slow
 def test_a_full_disk_fails_the_large_file_and_leaves_no_part_of_it(start: Start, tmp_path: Path, tiny: Path) -> None:
     large = tmp_path / "large.png"
     Image.effect_noise((300, 300), 90).save(large)
@@ -193,6 +194,7 @@ def test_a_folder_that_cannot_be_written_is_named(imgfix: Run, photo: Path, tiny
 
 
 @on_posix
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_batch_keeps_what_is_finished_and_leaves_nothing_half_written(
     start: Start, tmp_path: Path, tiny: Path, number: signal.Signals, code: int

@@ -143,6 +143,7 @@ def test_a_named_model_does_what_it_is_for(imgfix: Run, noisy: Path, lighter: Pa
     assert np.median(read(noisy.with_name("noisy_restored.png")).astype(int) - read(noisy)) in (25, 26)
 
 
+@pytest.mark.slow
 def test_scratches_are_filled_and_the_mask_is_written(imgfix: Run, tmp_path: Path) -> None:
     picture, true = scratched(with_noise(scene(300, 400, 3), 1), 3)
     source = write(tmp_path / "scan.png", picture)
@@ -279,6 +280,7 @@ def test_python_does_the_same(noisy: Path, clean: Path, lighter: Path) -> None:
     assert package.restore(grey, model=str(lighter)).shape == grey.shape
 
 
+@pytest.mark.slow
 def test_python_fills_scratches(tmp_path: Path) -> None:
     import imgfix as package
 

@@ -38,6 +38,7 @@ def lifts(before: list[np.ndarray], after: list[np.ndarray]) -> list[float]:
     return [float(np.median(new.astype(int) - old)) for old, new in zip(before, after, strict=True)]
 
 
+@pytest.mark.slow
 def test_noise_is_found_once_and_undone_in_every_frame(imgfix: Run, tmp_path: Path, installed: list[str]) -> None:
     source = clip(tmp_path / "a.mkv")
     result = imgfix("restore", source, "--json")
@@ -55,6 +56,7 @@ def test_the_line_says_what_was_found_and_done(imgfix: Run, tmp_path: Path, inst
     assert "found noise" in result.err and "noise by lighter, 192x160, 6 frames, ffv1" in result.err
 
 
+@pytest.mark.slow
 def test_streams_and_frame_times_survive(imgfix: Run, tmp_path: Path, installed: list[str]) -> None:
     source = clip(
         tmp_path / "a.mp4", times=UNEVEN, count=12, codec="libx264", pixels="yuv420p", sounds=(Sound(),),
@@ -68,6 +70,7 @@ def test_streams_and_frame_times_survive(imgfix: Run, tmp_path: Path, installed:
     assert "restore a.mp4" in " ".join(seen.tags.values()).replace(f"{tmp_path}/", "")
 
 
+@pytest.mark.slow
 def test_a_clean_clip_is_copied_and_not_encoded_again(imgfix: Run, tmp_path: Path, installed: list[str]) -> None:
     source = clip(tmp_path / "a.mp4", 0, codec="libx264", pixels="yuv420p", options={"crf": "0"})
     result = imgfix("restore", source)

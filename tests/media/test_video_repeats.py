@@ -27,6 +27,7 @@ def written(folder: Path, head: header.Header, wanted: Wanted, run: int, threads
     return tuple(bytes(packet) for packet, _ in packets_of(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
     ("codec", "pixels"),

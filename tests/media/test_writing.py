@@ -212,6 +212,7 @@ def test_png_bytes_do_not_depend_on_bands_or_threads(monkeypatch: pytest.MonkeyP
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(results.pop()))), pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extension, megabytes", [("png", 25), ("tif", 20), ("bmp", 8)])
 def test_streamed_formats_do_not_hold_the_picture(tmp_path: Path, extension: str, megabytes: int) -> None:
     width, height = 4096, 2500  # 31 MB

@@ -423,6 +423,7 @@ def test_a_job_that_died_while_joining_only_joins(tmp_path: Path, short: None, m
     assert done.resumed == done.frames == 24
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_random_moments_goes_on_with_the_same_frames(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mp4", Recipe(times=[i / 25 for i in range(60)], sounds=(Sound(seconds=2),)))
     whole, parts = tmp_path / "whole.mp4", tmp_path / "parts.mp4"

@@ -73,6 +73,7 @@ def test_settings_of_the_c_library_do_no_harm() -> None:
     memory.release(CPU)
 
 
+@pytest.mark.slow
 def test_counting_does_not_import_torchs_compiler() -> None:
     """It takes two seconds, which every first run of a model would wait for."""
     code = (

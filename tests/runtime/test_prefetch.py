@@ -93,6 +93,7 @@ def test_a_worker_that_is_cleaning_up_is_waited_for_and_told_no_second_time(
     assert "ignored" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_thousands_of_workers_end_whenever_threads_are_switched() -> None:
     """Each is stopped while it leaves by itself, the moment at which locks are easily left behind."""
 

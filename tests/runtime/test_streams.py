@@ -115,6 +115,7 @@ def test_stages_one_behind_the_other_are_interrupted_together() -> None:
     assert not any(thread.name == "imgfix-prefetch" for thread in threading.enumerate())
 
 
+@pytest.mark.slow
 def test_a_program_that_ends_early_ends_cleanly() -> None:
     program = """
 import sys, torch

@@ -174,6 +174,7 @@ def test_augmented_pictures_differ_and_pass_gradients() -> None:
     assert pictures.grad is not None and pictures.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 def test_it_learns_what_words_and_classes_mean(captioned: Path, tmp_path: Path) -> None:
     words = words_file(tmp_path / "words.safetensors")
     small = {key: value for key, value in SMALL["r3gan"].items() if key != "side"}

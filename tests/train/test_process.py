@@ -32,6 +32,7 @@ def _wait_for(folder: Path, lines: int, process: subprocess.Popen[str]) -> None:
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_the_loss_curve_is_that_of_an_uninterrupted_run(
     command: Start, photos: Path, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_disk_that_fills_up_is_survived(command: Start, photos: Path, tmp_path
     assert not [p for p in run.iterdir() if p.name.startswith(".imgfix")]
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one_with_the_doubled_batch(command: Start, photos: Path, tmp_path: Path) -> None:
     settings = ["--steps", "12", "--set", "noise=0", "--set", "adversarial=0.05", "--device", "cpu"]
     with socket.socket() as free:
