@@ -2,7 +2,8 @@
 
 8 bits: libswscale, with flags under which limited-range planes come back exactly and full-range ones within one code
 (without the flags chroma is repeated, and luma is off by up to two). Above 8 bits its matrix is off by up to 3 codes of
-1023 and takes grey for full-range, so that only subsampling is left to it, and the matrix is our own.
+1023 and takes grey for full-range, so that the matrix is our own. Subsampling is never left to it: it believes in
+another place of the chroma samples on the way back than on the way there (see `imgfix.media.video.chroma`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from imgfix.errors import InputError
+from imgfix.media.video import chroma
 
 _FLAGS = (
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
@@ -42,9 +44,11 @@ class Colour:
     transfer: int
     assumed: bool = False
     """The file does not name its matrix: it is what players take at its size."""
+    siting: str | None = None
+    """Where subsampled chroma lies, one of `chroma.SITINGS`; `None`: the file does not say."""
 
     @classmethod
-    def of(cls, frame: Any, codec: Any, width: int, height: int) -> Colour:
+    def of(cls, frame: Any, codec: Any, width: int, height: int, siting: str | None = None) -> Colour:
         """The tags of a decoded frame; what is missing is filled in as players do: BT.709 from 720 lines on."""
         rgb = frame.format.is_rgb or frame.format.has_palette
         full = rgb or frame.format.name.startswith("yuvj") or int(frame.color_range) == _FULL
@@ -63,7 +67,12 @@ class Colour:
                 matrix = 1
             else:
                 matrix = 5 if height == 576 or primaries == 5 else 6
-        return cls(matrix, full, primaries, transfer, assumed)
+        return cls(matrix, full, primaries, transfer, assumed, siting)
+
+    @property
+    def chroma(self) -> chroma.Siting:
+        """Where subsampled chroma lies."""
+        return chroma.SITINGS[self.siting] if self.siting else chroma.USUAL
 
     def check(self, path: object) -> None:
         """Raises InputError for a matrix that cannot be converted."""
@@ -92,6 +101,13 @@ class ToRgb:
         """Convert a frame."""
         if self._colour.matrix and (self._bits > 8 or frame.format.name == "gray"):
             return self._own(frame)
+        layout = Layout.of(frame.format)
+        if layout is not None and self._colour.matrix:
+            planes = layout.whole(frame, self._reformatter, self._colour)
+            given = frame
+            frame = av.VideoFrame(given.width, given.height, f"yuv{'a' if layout.alpha else ''}444p")
+            for number, values in enumerate(planes):
+                _fill(frame, number, np.clip(values + np.float32(0.5), 0, 255) if values.dtype != np.uint8 else values)
         out = _reformatted(self._reformatter, frame, self._name, self._colour, into_rgb=True)
         array = out.to_ndarray()
         # A frame whose format is already the wanted one comes back as it is, its memory owned by the decoder.
@@ -101,11 +117,15 @@ class ToRgb:
         name = frame.format.name
         if name.startswith("gray"):
             return _own_rgb([_plane(frame, 0)] * 3, None, self._colour, self._bits, grey=True)
-        whole = f"yuv{'a' if self._alpha else ''}444p{self._bits}le"
-        if name != whole:
-            frame = _resampled(self._reformatter, frame, whole, self._colour)
-        planes = [_plane(frame, number) for number in range(3)]
-        return _own_rgb(planes, _plane(frame, 3) if self._alpha else None, self._colour, self._bits)
+        layout = Layout.of(frame.format)
+        if layout is not None:
+            planes = layout.whole(frame, self._reformatter, self._colour)
+        else:
+            whole = f"yuv{'a' if self._alpha else ''}444p{self._bits}le"
+            if name != whole:
+                frame = _rearranged(self._reformatter, frame, whole, self._colour)
+            planes = [_plane(frame, number) for number in range(4 if self._alpha else 3)]
+        return _own_rgb(planes[:3], planes[3] if self._alpha else None, self._colour, self._bits)
 
 
 class FromRgb:
@@ -115,6 +135,7 @@ class FromRgb:
         self._colour = colour
         self._format = format
         self._bits = max(component.bits for component in av.VideoFormat(format).components)
+        self._layout = Layout.of(av.VideoFormat(format)) if colour.matrix else None
         self._reformatter = VideoReformatter()
 
     def __call__(self, array: np.ndarray) -> Any:
@@ -125,7 +146,11 @@ class FromRgb:
         else:
             name = _packed(array.dtype == np.uint16, array.shape[2] == 4)
             given = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format=name)
-            frame = _reformatted(self._reformatter, given, self._format, colour, into_rgb=False)
+            whole = self._layout.name_444 if self._layout is not None else self._format
+            frame = _reformatted(self._reformatter, given, whole, colour, into_rgb=False)
+            if self._layout is not None:
+                count = 4 if self._layout.alpha else 3
+                frame = self._subsampled([_plane(frame, number) for number in range(count)], self._layout)
         if colour.matrix:
             frame.colorspace = colour.matrix
             frame.color_range = _FULL if colour.full else _LIMITED
@@ -136,15 +161,91 @@ class FromRgb:
     def _own(self, array: np.ndarray) -> Any:
         alpha = array.shape[2] == 4 and "yuva" in self._format
         grey = self._format.startswith("gray")
+        planes = _own_planes(array, self._colour, self._bits)
+        if self._layout is not None:
+            sheets = [planes[..., number] for number in range(3)]
+            if self._layout.alpha:
+                sheets.append(_share(array, self._bits))
+            return self._subsampled(sheets, self._layout)
         whole = self._format if grey else f"yuv{'a' if alpha else ''}444p{self._bits}le"
         frame = av.VideoFrame(array.shape[1], array.shape[0], whole)
-        planes = _own_planes(array, self._colour, self._bits)
         for number in range(1 if grey else 3):
             _fill(frame, number, planes[..., number])
         if alpha:
-            top = np.float32(np.iinfo(array.dtype).max)
-            _fill(frame, 3, (array[..., 3] * np.float32(2**self._bits - 1) / top + np.float32(0.5)).astype(np.uint16))
-        return frame if whole == self._format else _resampled(self._reformatter, frame, self._format, self._colour)
+            _fill(frame, 3, _share(array, self._bits))
+        return frame if whole == self._format else _rearranged(self._reformatter, frame, self._format, self._colour)
+
+    def _subsampled(self, planes: list[np.ndarray], layout: Layout) -> Any:
+        """Planes of full size -> a frame of the format."""
+        height, width = planes[0].shape
+        frame = av.VideoFrame(width, height, layout.name)
+        top = np.float32(2**self._bits - 1)
+        for number, values in enumerate(planes):
+            if number in (1, 2):
+                small = chroma.reduced(values, (layout.down, layout.across), self._colour.chroma)
+                values = np.clip(small + np.float32(0.5), 0, top)
+            _fill(frame, number, values)
+        if layout.name == self._format:
+            return frame
+        return _rearranged(self._reformatter, frame, self._format, self._colour)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Planes of a format with subsampled chroma, one after the other."""
+
+    chroma: str
+    """`420`, `422`, `440`, `411` or `410`."""
+    bits: int
+    alpha: bool
+
+    @classmethod
+    def of(cls, format: Any) -> Layout | None:
+        """That of a format, or the nearest to one that lays its samples out otherwise; `None`: not subsampled."""
+        if format.is_rgb or format.has_palette or len(format.components) < 3:
+            return None
+        across, down = 64 // format.chroma_width(64), 64 // format.chroma_height(64)
+        name = {(2, 2): "420", (2, 1): "422", (1, 2): "440", (4, 1): "411", (4, 4): "410"}.get((across, down))
+        if name is None:
+            return None
+        return cls(name, format.components[0].bits, any(component.is_alpha for component in format.components))
+
+    @property
+    def across(self) -> int:
+        """Pixels of a row that share a sample."""
+        return {"440": 1, "411": 4, "410": 4}.get(self.chroma, 2)
+
+    @property
+    def down(self) -> int:
+        """Rows that share a sample."""
+        return {"422": 1, "411": 1, "410": 4}.get(self.chroma, 2)
+
+    @property
+    def name(self) -> str:
+        """As FFmpeg calls it."""
+        return f"yuv{'a' if self.alpha else ''}{self.chroma}p{f'{self.bits}le' if self.bits > 8 else ''}"
+
+    @property
+    def name_444(self) -> str:
+        """The same with chroma for every pixel."""
+        return f"yuv{'a' if self.alpha else ''}444p{f'{self.bits}le' if self.bits > 8 else ''}"
+
+    def whole(self, frame: Any, reformatter: VideoReformatter, colour: Colour) -> list[np.ndarray]:
+        """The planes of a frame, each of its full size; chroma in float32, not clipped."""
+        if frame.format.name.replace("yuvj", "yuv") != self.name:
+            frame = _rearranged(reformatter, frame, self.name, colour)
+        size = (frame.height, frame.width)
+        planes = [_plane(frame, number) for number in range(4 if self.alpha else 3)]
+        planes[1:3] = [chroma.enlarged(plane, size, colour.chroma) for plane in planes[1:3]]
+        return planes
+
+
+def _share(array: np.ndarray, bits: int) -> np.ndarray:
+    """The alpha of an array as codes of that many bits; wholly opaque where it has none."""
+    if array.shape[2] == 3:
+        return np.full(array.shape[:2], 2**bits - 1, np.uint16)
+    top = np.float32(np.iinfo(array.dtype).max)
+    return (array[..., 3] * np.float32(2**bits - 1) / top + np.float32(0.5)).astype(np.uint16)
 
 
 def _packed(deep: bool, alpha: bool) -> str:
@@ -169,8 +270,8 @@ def _reformatted(reformatter: VideoReformatter, frame: Any, name: str, colour: C
     )
 
 
-def _resampled(reformatter: VideoReformatter, frame: Any, name: str, colour: Colour) -> Any:
-    """Another subsampling of chroma; matrix, range and depth stay."""
+def _rearranged(reformatter: VideoReformatter, frame: Any, name: str, colour: Colour) -> Any:
+    """The same samples in another order; matrix, range, depth and subsampling stay."""
     matrix, own = _MATRICES[colour.matrix], _FULL if colour.full else _LIMITED
     return reformatter.reformat(
         frame, format=name, src_colorspace=matrix, dst_colorspace=matrix, src_color_range=own, dst_color_range=own,

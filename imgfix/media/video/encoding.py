@@ -130,6 +130,8 @@ class Encoding:
         encoder.color_primaries = colour.primaries
         encoder.color_trc = colour.transfer
         encoder.options = dict(self.options)
+        if colour.siting is not None and "chroma_sample_location" not in encoder.options:
+            encoder.options |= {"chroma_sample_location": colour.siting}
         try:
             container.start_encoding()
         except (av.FFmpegError, ValueError) as error:
@@ -392,12 +394,33 @@ def _distance(given: Pixels, other: Pixels) -> tuple[int, ...]:
     )
 
 
+# Where chroma may lie in what an encoder makes; the first is where it lies in a stream that does not say so.
+_SITINGS: dict[str, tuple[str, ...]] = {
+    "h264": ("left", "center", "topleft", "top"),
+    "hevc": ("left", "center", "topleft", "top"),
+    "av1": ("left", "topleft"),
+    "mjpeg": ("center",),
+    "mpeg2video": ("left",),
+    "mpeg4": ("left",),
+}
+
+
+def _siting(given: str | None, encoding: Encoding) -> str | None:
+    """Where the result's chroma lies: where the source's does, if the codec can say so, else where it always does."""
+    if encoding.pixels.chroma in ("444", "gray", "rgb"):
+        return None
+    able = _SITINGS.get(encoding.encoder.family)
+    if able is None or given in able:
+        return given
+    return None if given is None and able[0] == "left" else able[0]
+
+
 def as_written(header: Header, encoding: Encoding) -> Colour:
     """The colour tags of the result: the source's, with the matrix named even where the source leaves it open.
 
     A player guesses an unnamed matrix by the size of the picture, and the result has another size.
     """
-    colour = header.colour
+    colour = replace(header.colour, siting=_siting(header.colour.siting, encoding))
     if encoding.pixels.chroma == "rgb":
         return replace(colour, matrix=0, full=True)
     if colour.matrix == 0:  # RGB into planes

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from av.sidedata.sidedata import Type as SideData
 
 from imgfix.errors import InputError
 from imgfix.media.sniff import what_else
+from imgfix.media.video.chroma import Siting
 from imgfix.media.video.colour import Colour
 
 _COVER = 0x400  # AV_DISPOSITION_ATTACHED_PIC
@@ -170,7 +173,7 @@ def header_of(path: Path, container: Any) -> Header:
     first = _first_frame(path, container, stream)
     width, height = first.width, first.height
     aspect = Fraction(stream.sample_aspect_ratio or 1)
-    colour = Colour.of(first, codec, width, height)
+    colour = Colour.of(first, codec, width, height, _siting(stream))
     return Header(
         path=path,
         container=container.format.name,
@@ -221,6 +224,26 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
         f"{path}: not one of its {packets} frames ({name}) can be decoded ({failure or 'the decoder gives nothing'})",
         hint="it is damaged or encrypted; see whether it plays",
     )
+
+
+def _siting(stream: Any) -> str | None:
+    """Where the stream's chroma samples lie, one of `chroma.SITINGS`.
+
+    PyAV does not tell. But Matroska notes it in its header, so that one is written and looked into (RFC 9559,
+    5.1.4.1.28.23 and 24: ChromaSitingHorz is 1 for samples on the left column, 2 between; ChromaSitingVert likewise).
+    """
+    written = io.BytesIO()
+    try:
+        with av.open(written, "w", format="matroska") as out:
+            out.add_stream_from_template(stream, opaque=True)
+            out.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return None
+    found = (re.search(re.escape(key) + rb"\x81([\x01\x02])", written.getvalue()) for key in (b"\x55\xb7", b"\x55\xb8"))
+    across, down = (match is not None and match[1] for match in found)
+    if not across or not down:
+        return None
+    return Siting(across == b"\x01", down == b"\x01").word
 
 
 def _family(codec: Any) -> str:

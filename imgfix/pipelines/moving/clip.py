@@ -180,7 +180,7 @@ class Clip:
     def _binding(self, task: SequenceTask) -> dict[str, Any]:
         cut = self.settings.cut
         return {
-            "version": 1,
+            "version": 2,
             "library": av.__version__,  # another encoder may give other bytes, which do not belong together
             "encoding": [self.encoding.encoder.name, self.encoding.pixels.name, *map(list, self.encoding.options)],
             "container": self.encoding.container,
