@@ -301,7 +301,8 @@ def given(record: Any) -> Iterator[tuple[str, Any]]:
     """The fields of a record that say something: name and value of those that differ from their defaults."""
     for field in fields(record):
         value = getattr(record, field.name)
-        if value is not field.default and (isinstance(value, list | tuple | Mapping) or value != field.default):
+        several = isinstance(value, list | tuple | Mapping) or hasattr(value, "shape")  # a mask is no truth value
+        if value is not field.default and (several or value != field.default):
             yield field.name, value
 
 
