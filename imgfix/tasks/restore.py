@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
     from imgfix.media.picture import JpegSettings
 
-JOBS = ("jpeg", "noise", "light", "blur", "rain", "haze", "retouch")
-"""Kinds of damage, in the order in which they are undone; the catalog says which model is for which."""
+JOBS = ("other", "jpeg", "noise", "light", "blur", "rain", "haze", "retouch")
+"""Kinds of damage, in the order in which they are undone; the catalog says which model is for which.
+
+`other` is whatever a model undoes that does not say what it is for: it runs once, as it is."""
 
 NOISE_SEEN = 3.0
 """Of 255: noise below it is left alone under `auto`. Fine texture is easily taken for so little noise."""
@@ -56,6 +58,8 @@ class RestoreOptions:
     derain: bool = False
     dehaze: bool = False
     retouch: bool = False
+    other: bool = False
+    """Whatever the model that is named undoes, where it does not say."""
     strength: float = 1.0
     """Share of the result in what comes out, 0 to 1; the rest is the input."""
     tile: int | None = None
@@ -79,6 +83,7 @@ class RestoreOptions:
         """The kinds of damage that are not estimated, and whether each is asked for."""
         return {
             "light": self.light, "blur": self.deblur, "rain": self.derain, "haze": self.dehaze, "retouch": self.retouch,
+            "other": self.other,
         }  # fmt: skip
 
     @property
@@ -99,6 +104,8 @@ class RestoreOptions:
         """
         if self.jobs_named:
             return self
+        if own is not None and "other" in own:
+            return replace(self, other=True)
         jobs = (set(own) if own is not None else {"noise", "jpeg"}) - set(off)
         return replace(
             self, denoise="auto" if "noise" in jobs else None, jpeg="auto" if "jpeg" in jobs else None,

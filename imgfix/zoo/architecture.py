@@ -7,13 +7,15 @@ looking through the architectures imports neither torch nor any network.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from imgfix.zoo.ncnn import Layer
 
 Config = dict[str, Any]
 """Hyper-parameters: the keyword arguments of the network's class."""
@@ -35,10 +37,14 @@ class Architecture:
     """A bare state dictionary -> hyper-parameters; `None` when it is of another architecture."""
     adapt: Callable[[State], dict[str, Tensor]] | None = None
     """Renames the tensors of a recognised state dictionary to this network's own names; `None`: they are the same."""
+    detect_ncnn: Callable[[Sequence[Layer]], Config | None] | None = None
+    """The layers of an ncnn file -> hyper-parameters; `None` when they are another architecture's."""
     task: str = "upscale"
     """The job that a bare state dictionary of this architecture is taken to be for."""
     header_only: str = ""
     """Why a bare state dictionary is not enough to build it, where there is no `detect`."""
+    mark: str = ""
+    """Name of a tensor that only such a network has, where there is no `detect`."""
 
     def build(self, config: Config) -> nn.Module:
         """The network with random weights. Raises TypeError or ValueError for hyper-parameters it does not know."""

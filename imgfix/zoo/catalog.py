@@ -121,7 +121,7 @@ class Entry:
     def described(self) -> dict[str, Any]:
         """The descriptor's fields that follow from this row and not from the architecture."""
         known = {"licence": self.licence, "degradation": self.degradation, "expects": self.expects}
-        return {**known, "jobs": tuple(self.handles), **self.facts}
+        return {**known, **({"jobs": tuple(self.jobs)} if self.jobs else {}), **self.facts}
 
     @property
     def scale(self) -> int:
@@ -198,6 +198,7 @@ def imported() -> list[Entry]:
                 task=header.get("task", "upscale"),
                 net=header["net"],
                 config=header.get("config", {}),
+                jobs=dict.fromkeys(header.get("facts", {}).get("jobs", ()), 0),
                 facts=header.get("facts", {}),
                 licence=header.get("licence", "unknown"),
                 degradation=header.get("degradation", ""),

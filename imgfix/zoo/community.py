@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgfix.errors import MissingExtraError, ModelError
-from imgfix.zoo import store
-from imgfix.zoo.descriptor import Descriptor, Model, Precision, Task
+from imgfix.errors import ExitCode, MissingExtraError, ModelError
+from imgfix.zoo import checkpoint, store
+from imgfix.zoo.descriptor import ANY_DAMAGE, Descriptor, Model, Precision, Task
+from imgfix.zoo.files import printable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -30,19 +31,26 @@ def load_community(path: Path, state: Mapping[str, Tensor], about: Mapping[str, 
     except Exception as error:
         what = f"{path}: its architecture is not one of imgfix's own, and reading it"
         if isinstance(error, ModuleNotFoundError) and error.name == "spandrel":
-            raise MissingExtraError(what, "community") from error
+            missing = MissingExtraError(what, "community")
+            missing.exit_code = ExitCode.MODEL  # the file is at fault here, not the command line
+            raise missing from error
         # torchvision, which spandrel needs, may be installed and still not import beside another build of torch.
         raise ModelError(
             f"{what} through spandrel failed, because spandrel cannot be imported ({error})",
             hint="install the torchvision that belongs to your torch (see pytorch.org/get-started)",
         ) from error
-    try:
-        loaded = spandrel.ModelLoader(device="cpu").load_from_state_dict(dict(state))
-    except Exception as error:  # spandrel raises what it likes for a checkpoint it does not know
+    loaded, reason = None, ""
+    for part in checkpoint.parts(state):
+        try:
+            loaded = spandrel.ModelLoader(device="cpu").load_from_state_dict(dict(part))
+            break
+        except Exception as error:  # spandrel raises what it likes for a checkpoint it does not know
+            reason = reason or " ".join(str(error).split())[:200]
+    if loaded is None:
         raise ModelError(
-            f"{path}: neither imgfix nor spandrel knows this architecture ({error})",
-            hint="take a model that spandrel lists as supported",
-        ) from error
+            f"{path}: neither imgfix nor spandrel knows this architecture ({printable(reason)})",
+            hint="take a model that spandrel lists as supported, or an .onnx file of it",
+        )
     net = _as_ours(loaded).float().eval().requires_grad_(False)
     return Model(_descriptor(path, loaded, dict(about or {})), net)
 
@@ -70,10 +78,13 @@ def _descriptor(path: Path, loaded: Any, about: dict[str, Any]) -> Descriptor:
         precisions.append("bf16")
     if loaded.supports_half:
         precisions.append("fp16")
-    purposes: dict[str, Task] = {"SR": "upscale", "FaceSR": "upscale", "Inpainting": "inpaint"}
+    purposes: dict[str, Task] = {"SR": "upscale", "FaceSR": "faces", "Inpainting": "inpaint"}
+    task = about.get("task") or purposes.get(str(loaded.purpose), "restore")
+    # A restorer does not say what it undoes: naming it decides.
+    jobs = tuple(about.get("facts", {}).get("jobs", ())) or (ANY_DAMAGE if task == "restore" else ())
     return Descriptor(
         name=about.get("name") or path.stem,
-        task=about.get("task") or purposes.get(str(loaded.purpose), "restore"),
+        task=task,
         net=f"{PREFIX}{loaded.architecture.name}",
         scale=int(loaded.scale),
         in_channels=4 if loaded.purpose == "Inpainting" else int(loaded.input_channels),
@@ -82,6 +93,8 @@ def _descriptor(path: Path, loaded: Any, about: dict[str, Any]) -> Descriptor:
         size_minimum=max(int(getattr(size, "minimum", 0) or 0), multiple),
         tiling=str(getattr(loaded.tiling, "name", "SUPPORTED")) == "SUPPORTED",
         precisions=tuple(precisions),
+        self_ensemble=False,
+        jobs=jobs,
         licence=about.get("licence", "unknown"),
         sha256=store.sha256_of(path),
     )

@@ -33,11 +33,11 @@ def convert(paths: Sequence[Path], form: str, net: str, config: Mapping[str, Any
 
 
 def _checkpoint(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
-    state = checkpoint.read(paths[0])
+    state = checkpoint.read(paths[0]).state
     return architecture.adapt(state) if architecture.adapt else state
 
 
-def _ncnn(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
+def ncnn_state(paths: Sequence[Path], architecture: Architecture, config: dict[str, Any]) -> State:
     """Convolutions and slopes have no names there: they are matched in order, which in our networks is that of use."""
     param, binary = paths
     layers = ncnn.read_weights(param, binary)
@@ -119,7 +119,7 @@ def _maxim(paths: Sequence[Path], architecture: Architecture, config: dict[str, 
 FORMATS: dict[str, Callable[[Sequence[Path], Architecture, dict[str, Any]], State]] = {
     "torch": _checkpoint,
     "safetensors": _checkpoint,
-    "ncnn": _ncnn,
+    "ncnn": ncnn_state,
     "onnx": _checkpoint,
     "onnx-layers": _onnx_layers,
     "efficientdet-tflite": _efficientdet,

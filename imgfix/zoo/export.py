@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import math
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgfix.errors import MissingExtraError, ModelError, UsageError
 from imgfix.media.files import atomic_path
-from imgfix.zoo import community, files
+from imgfix.zoo import checkpoint, community, files
 from imgfix.zoo.descriptor import Descriptor, Model
 
 if TYPE_CHECKING:
@@ -97,8 +99,10 @@ def _export_onnx(model: Model, path: Path) -> Exported:
             _write_onnx(model, temporary)
         graph = onnx.load(temporary)
         graph.doc_string = f"{model.descriptor.name}, licence of the weights: {model.descriptor.licence}"
+        _name_axes(graph)
         for key in ("name", "task", "scale", "licence", "sha256"):
             graph.metadata_props.add(key=f"imgfix.{key}", value=str(getattr(model.descriptor, key)))
+        graph.metadata_props.add(key=checkpoint.HEADER, value=_header(model.descriptor))
         onnx.save(graph, temporary)
         session = onnxruntime.InferenceSession(temporary, providers=["CPUExecutionProvider"])
 
@@ -107,6 +111,27 @@ def _export_onnx(model: Model, path: Path) -> Exported:
 
         difference, psnr = _compare(model, run)
     return Exported(path, path.stat().st_size, f"onnxruntime {onnxruntime.__version__}", difference, psnr)
+
+
+AXES = ("batch", "channels", "height", "width")
+
+
+def _name_axes(graph: Any) -> None:
+    """Call the free axes of the input what they are; the exporter numbers them (`s77`), also inside sizes of others."""
+    found = [axis.dim_param for axis in graph.graph.input[0].type.tensor_type.shape.dim]
+    names = {number: name for number, name in zip(found, AXES, strict=False) if number}
+    for value in (*graph.graph.input, *graph.graph.output, *graph.graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), axis.dim_param)
+
+
+def _header(descriptor: Descriptor) -> str:
+    """What a file of ours says of itself, as JSON: enough to build the network again and to use it."""
+    facts = {name: getattr(descriptor, name) for name in ("gan_trained", "overlap", "tiling", "jobs", "expects")}
+    about = {name: getattr(descriptor, name) for name in ("name", "task", "licence", "degradation")}
+    facts = {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items()}
+    return files.header_text(descriptor.net, descriptor.config, {**about, "facts": facts})
 
 
 def _write_onnx(model: Model, path: Path) -> None:
@@ -178,22 +203,27 @@ def _export_weights(model: Model, path: Path, half: bool) -> Exported:
     }
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".pth":
-            torch.save({"params": state}, temporary)
+            # Others read `params`; beside it stands what tensor names and shapes do not tell.
+            torch.save({"params": state, checkpoint.HEADER: _header(descriptor)}, temporary)
         else:
-            kept: dict[str, Any] = {"name": descriptor.name, "task": descriptor.task, "licence": descriptor.licence}
-            kept |= {"degradation": descriptor.degradation, "facts": {"gan_trained": descriptor.gan_trained}}
-            files.save(temporary, descriptor.net, descriptor.config, state, **kept)
+            header = json.loads(_header(descriptor))
+            files.save(temporary, header.pop("net"), header.pop("config"), state, **header)
         again = loader.load_file(temporary)
-        if (again.descriptor.net, again.descriptor.scale) != (descriptor.net, descriptor.scale):
-            # Names and shapes are all that a .pth tells, and they do not tell everything.
-            raise ModelError(
-                f"{descriptor.name}: a .pth cannot say how this network is used (read back, it is a x"
-                f"{again.descriptor.scale} {again.descriptor.net})",
-                hint="export to .safetensors or .onnx",
-            )
-        difference, psnr = _compare(model, lambda picture: again.net(picture).numpy())
+        if descriptor.in_channels == 0:  # a generator takes no picture: its tensors are compared
+            difference, psnr = _compare_tensors(model.net.state_dict(), again.net.state_dict())
+        else:
+            difference, psnr = _compare(model, lambda picture: again.net(picture).numpy())
     reader = "torch.load" if path.suffix.lower() == ".pth" else "safetensors"
     return Exported(path, path.stat().st_size, reader, difference, psnr)
+
+
+def _compare_tensors(own: Mapping[str, Tensor], again: Mapping[str, Tensor]) -> tuple[float, float]:
+    """Largest difference of any parameter, and the PSNR of all of them."""
+    differences = [(tensor.double() - again[name].double()).flatten() for name, tensor in own.items() if tensor.numel()]
+    largest = max(float(each.abs().max()) for each in differences)
+    squares = sum(float(each.square().sum()) for each in differences)
+    count = sum(each.numel() for each in differences)
+    return largest, math.inf if squares == 0 else -10 * math.log10(squares / count)
 
 
 def _compare(model: Model, run: Any) -> tuple[float, float]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imgfix.errors import OutputError, UsageError
+from imgfix.errors import ModelError, OutputError, UsageError
 from imgfix.zoo import catalog, checkpoint, community, files, folders, loader, store
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from imgfix.zoo.descriptor import Model
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
@@ -30,17 +36,14 @@ def import_file(
     target = folders.check_home() / "models" / f"{name}.safetensors"
     if target.exists() and not overwrite:
         raise OutputError(f"there is already an imported model '{name}'", hint="choose another --name, or --overwrite")
-    descriptor = loader.load_file(path).descriptor
-    header: dict[str, Any] = files.read_header(path) if path.suffix.lower() == ".safetensors" else {}
-    state = checkpoint.read(path)
-    net, config = descriptor.net, descriptor.config
+    model = loader.load_file(path)
+    descriptor = model.descriptor
+    net, config, header, state = descriptor.net, descriptor.config, _header(path), _tensors(path, model)
     if net.startswith(community.PREFIX):
         net, config = community.NET, {}
-    elif "net" not in header and (found := checkpoint.recognise(state)):
-        state = found[2]
     kept = {key: header[key] for key in ("degradation", "facts", "summary") if key in header}
     # A list shows the scale; what only spandrel can read has no hyper-parameters to tell it from.
-    kept["facts"] = {"scale": descriptor.scale, **kept.get("facts", {})}
+    kept["facts"] = {"scale": descriptor.scale, "jobs": list(descriptor.jobs), **kept.get("facts", {})}
     files.save(
         target,
         net,
@@ -56,3 +59,22 @@ def import_file(
         store.PullRecord(name, store.sha256_of(target), target.stat().st_size, str(path.resolve()), descriptor.sha256),
     )
     return catalog.find(name)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    return {} if path.suffix.lower() in loader.NCNN_SUFFIXES else checkpoint.read(path).header
+
+
+def _tensors(path: Path, model: Model) -> Mapping[str, Tensor]:
+    """The tensors to keep, in the precision they are stored in where the file names them. Raises ModelError."""
+    if path.suffix.lower() in {".onnx", *loader.NCNN_SUFFIXES}:
+        state = model.net.state_dict()
+        if not state:
+            raise ModelError(
+                f"{path}: an ONNX graph that is run as it is cannot be imported", hint="use it by its path"
+            )
+        return state
+    found = checkpoint.read(path)
+    if "net" not in found.header and (recognised := checkpoint.recognise(found.state)):
+        return recognised[2]
+    return found.state

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgfix.errors import ModelError, UsageError
-from imgfix.zoo import auto, building, catalog, checkpoint, community, files, pull, store
-from imgfix.zoo.descriptor import Model
+from imgfix.zoo import auto, building, catalog, checkpoint, community, files, ncnn, onnx_model, pull, store
+from imgfix.zoo.architectures import ARCHITECTURES
+from imgfix.zoo.descriptor import ANY_DAMAGE, Model
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Progress = Callable[[int, int], None]
 
-FILE_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt", ".onnx"}
+NCNN_SUFFIXES = {".param", ".bin"}
+FILE_SUFFIXES = {".safetensors", ".pth", ".pt", ".ckpt", ".onnx", *NCNN_SUFFIXES}
 
 
 def load(
@@ -65,35 +71,62 @@ def load_file(path: Path) -> Model:
     """
     if not path.is_file():
         raise ModelError(f"{path}: there is no such weights file", hint="See: imgfix weights list")
-    header = files.read_header(path) if path.suffix.lower() == ".safetensors" else {}
+    if path.suffix.lower() == ".onnx":
+        return onnx_model.load(path)
+    if path.suffix.lower() in NCNN_SUFFIXES:
+        return _load_ncnn(path)
+    found = checkpoint.read(path)
+    header = found.header
     if "net" not in header:
-        return _load_foreign(path)
+        return _load_foreign(path, found.state)
     if header["net"] == community.NET:
-        return community.load_community(path, files.read_tensors(path), header)
+        return community.load_community(path, found.state, header)
     architecture = building.known(header["net"], path)
     config = header.get("config", {})
-    net = building.build(
-        architecture, config, files.read_tensors(path), path, hint="the file does not match its own header"
-    )
+    net = building.build(architecture, config, found.state, path, hint="the file does not match its own header")
     facts = {key: header[key] for key in ("licence", "degradation") if key in header} | header.get("facts", {})
     facts |= {"name": header.get("name") or path.stem, "task": header.get("task", architecture.task)}
     return Model(building.describe(architecture, config, sha256=store.sha256_of(path), **facts), net)
 
 
-def _load_foreign(path: Path) -> Model:
-    state = checkpoint.read(path)
+def _load_foreign(path: Path, state: Mapping[str, Tensor]) -> Model:
     found = checkpoint.recognise(state)
     if found is None:
+        for known in ARCHITECTURES.values():
+            if known.mark and known.mark in state:
+                raise ModelError(
+                    f"{path}: bare tensors of a {known.key}, which are not enough to build it: {known.header_only}",
+                    hint="take the .safetensors file that imgfix wrote",
+                )
         return community.load_community(path, state)
     architecture, config, state = found
     net = building.build(architecture, config, state, path, hint="its tensor names are known but its shapes do not fit")
     facts = {"name": path.stem, "task": architecture.task, "sha256": store.sha256_of(path)}
     descriptor = building.describe(architecture, config, **facts)
     if descriptor.task == "upscale" and descriptor.scale == 1:
-        descriptor = replace(
-            descriptor, task="restore", jobs=("noise", "jpeg")
-        )  # the many community models that only clean up
+        # The many community models that only clean up, of whatever it is.
+        descriptor = replace(descriptor, task="restore", jobs=ANY_DAMAGE, expects=())
     return Model(descriptor, net)
+
+
+def _load_ncnn(path: Path) -> Model:
+    """The pair of files that ncnn keeps a network in, named by either of them."""
+    from imgfix.zoo.convert import ncnn_state  # imports torch
+
+    pair = path.with_suffix(".param"), path.with_suffix(".bin")
+    layers = ncnn.read_layers(pair[0])
+    for architecture in ARCHITECTURES.values():
+        config = architecture.detect_ncnn(layers) if architecture.detect_ncnn else None
+        if config is not None:
+            state = ncnn_state(pair, architecture, config)
+            net = building.build(architecture, config, state, pair[1], hint="its layers are not quite that network's")
+            facts = {"name": path.stem, "task": architecture.task, "sha256": store.sha256_of(pair[1])}
+            return Model(building.describe(architecture, config, **facts), net)
+    readable = " and ".join(each.key for each in ARCHITECTURES.values() if each.detect_ncnn)
+    raise ModelError(
+        f"{pair[0]}: an ncnn network of an architecture that cannot be read from ncnn files",
+        hint=f"{readable} can; take the model as .onnx, .pth or .safetensors",
+    )
 
 
 def _for_task(model: Model, task: str | tuple[str, ...] | None) -> Model:

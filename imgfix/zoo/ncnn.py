@@ -35,6 +35,16 @@ class Layer:
     outputs: tuple[str, ...]
     params: dict[int, float | int | list[float]]
 
+    def integer(self, key: int) -> int:
+        """A parameter that is a whole number, 0 where it is not given or is something else."""
+        value = self.params.get(key, 0)
+        return value if isinstance(value, int) else 0
+
+    def number(self, key: int, default: float) -> float:
+        """A parameter that is a number."""
+        value = self.params.get(key, default)
+        return default if isinstance(value, list) else float(value)
+
 
 def read_layers(path: Path) -> list[Layer]:
     """The layers of a `.param` file, in order. Raises ModelError for a file of another kind."""
@@ -69,39 +79,37 @@ def read_weights(param: Path, binary: Path) -> list[tuple[Layer, np.ndarray, np.
 
     Raises ModelError when a layer is of an unknown kind or the file is shorter or longer than the layers say.
     """
-    data = binary.read_bytes()
+    layers = read_layers(param)
+    try:
+        data = binary.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{binary}: cannot be read ({error.strerror})", hint="keep it beside its .param") from error
     position = 0
 
     def take(count: int, dtype: str) -> np.ndarray:
         nonlocal position
         end = position + count * np.dtype(dtype).itemsize
-        if end > len(data):
+        if count < 0 or end > len(data):
             raise ModelError(f"{binary}: shorter than {param.name} says", hint="fetch it again")
         values = np.frombuffer(data[position:end], dtype)
         position = end + -end % 4
         return values
 
     found: list[tuple[Layer, np.ndarray, np.ndarray | None]] = []
-    for layer in read_layers(param):
-        params = layer.params
+    for layer in layers:
         if layer.kind in _CONVOLUTIONS:
-            outputs = _integer(params, 0)
+            outputs = layer.integer(0)
             has_bias, size = (1, 2) if layer.kind == "InnerProduct" else (5, 6)
             (tag,) = take(1, "<u4")
             if tag not in (TAG_FP32, TAG_FP16):
                 raise ModelError(f"{binary}: weights of {layer.name} are stored in an unknown way ({tag:#x})")
-            weight = take(_integer(params, size), "<f2" if tag == TAG_FP16 else "<f4")
-            bias = take(outputs, "<f4") if _integer(params, has_bias) else None
+            weight = take(layer.integer(size), "<f2" if tag == TAG_FP16 else "<f4")
+            bias = take(outputs, "<f4") if layer.integer(has_bias) else None
             found.append((layer, weight, bias))
         elif layer.kind == "PReLU":
-            found.append((layer, take(_integer(params, 0), "<f4"), None))
+            found.append((layer, take(layer.integer(0), "<f4"), None))
         elif layer.kind not in _WITHOUT_WEIGHTS:
             raise ModelError(f"{param}: layer {layer.name} is of an unknown kind ({layer.kind})")
     if position != len(data):
         raise ModelError(f"{binary}: longer than {param.name} says", hint="fetch it again")
     return found
-
-
-def _integer(params: dict[int, float | int | list[float]], key: int) -> int:
-    value = params.get(key, 0)
-    return value if isinstance(value, int) else 0

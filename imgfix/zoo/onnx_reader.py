@@ -37,13 +37,21 @@ class Graph:
 
     initializers: dict[str, np.ndarray]
     nodes: list[Node]
+    metadata: dict[str, str]
+    """What the program that wrote the file says beside the graph."""
 
 
 def read(path: Path) -> Graph:
     """The initializers and nodes of an ONNX file. Raises ModelError for a damaged file or weights kept outside it."""
     try:
         data = memoryview(path.read_bytes())
-        graph = dict(_fields(data)).get(7)
+        graph, metadata = None, {}
+        for number, value in _fields(data):
+            if number == 7:
+                graph = value
+            elif number == 14 and isinstance(value, memoryview):
+                pair = {key: _text(text) for key, text in _fields(value)}
+                metadata[pair.get(1, "")] = pair.get(2, "")
         if not isinstance(graph, memoryview):
             raise ValueError("no graph in it")
         nodes: list[Node] = []
@@ -54,19 +62,18 @@ def read(path: Path) -> Graph:
             elif number == 5 and isinstance(value, memoryview):
                 name, array = _tensor(value)
                 initializers[name] = array
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, OverflowError, TypeError) as error:
         raise ModelError(f"{path}: not a readable ONNX file ({error})", hint="fetch it again") from error
-    return Graph(initializers, nodes)
+    return Graph(initializers, nodes, metadata)
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def state_of(graph: Graph) -> dict[str, Tensor]:
     """The tensors of an ONNX file that an exporter left their torch names.
 
-    The constant noise of a MI-GAN, which the exporter folds into nameless sums, gets its name back. Raises ModelError.
+    The constant noise of a MI-GAN, which the exporter folds into nameless sums, gets its name back.
     """
     import torch
 
-    graph = read(path)
     named = {name: array for name, array in graph.initializers.items() if not name.startswith("onnx::")}
     state = {name: torch.from_numpy(array.copy()) for name, array in named.items()}
     for node in graph.nodes:
@@ -159,7 +166,8 @@ def _tensor(data: memoryview) -> tuple[str, np.ndarray]:
         array = np.frombuffer(b"".join(floats), "<f4").astype(dtype)
     else:
         signed = [value - (1 << 64) if value >= 1 << 63 else value for value in integers]
-        array = np.array(signed, dtype)
+        # Half precision is kept as its bits, one number in each integer.
+        array = np.array(signed, np.uint16).view("<f2") if kind == 10 else np.array(signed, dtype)
     return name, array.reshape(dims)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import pickle
+import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,7 +35,12 @@ class Record:
 
 
 def rebuild(storage: torch.Tensor, offset: int, size: tuple, stride: tuple, *_: Any) -> torch.Tensor:
-    """A tensor from flat memory, offset, size and strides, as torch's own pickles describe it."""
+    """A tensor from flat memory, offset, size and strides, as torch's own pickles describe it.
+
+    Raises ValueError when it would be larger than the memory, by steps of nothing.
+    """
+    if math.prod(size) > storage.numel():
+        raise ValueError(f"a tensor of {math.prod(size)} numbers in a storage of {storage.numel()}")
     return storage.as_strided(size, stride, offset).clone()
 
 
@@ -41,7 +48,12 @@ class Reader(pickle.Unpickler):
     """Knows the archive's own classes as `Record`, tensors, and nothing else."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
-        super().__init__(io.BytesIO(archive.read(f"{folder}/data.pkl")))
+        program = archive.read(f"{folder}/data.pkl")
+        for operation, argument, _ in pickletools.genops(program):
+            # The memo of Python's own reader is an array: one large index would fill the memory.
+            if "PUT" in operation.name and isinstance(argument, int) and argument > len(program):
+                raise pickle.UnpicklingError("a memo index beyond the file")
+        super().__init__(io.BytesIO(program))
         self.archive = archive
         self.folder = folder
 
@@ -79,8 +91,13 @@ def read_tensors(path: Path) -> Mapping[str, torch.Tensor]:
         with zipfile.ZipFile(path) as archive:
             folder = next(name for name in archive.namelist() if name.endswith("/data.pkl")).removesuffix("/data.pkl")
             root = Reader(archive, folder).load()
+            if not isinstance(root, Record):
+                raise ValueError("its root is not a module")
+            return dict(walk(root))
     except StopIteration:
         raise ModelError(f"{path}: not a TorchScript archive") from None
-    except (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError, RuntimeError, EOFError) as error:
-        raise ModelError(f"{path}: cannot read the tensors ({error})", hint="fetch it again") from error
-    return dict(walk(root))
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged program makes the reader stumble wherever it leads it
+        words = " ".join(str(error).split())[:200]
+        raise ModelError(f"{path}: cannot read the tensors ({words})", hint="fetch it again") from error

@@ -32,7 +32,7 @@ OTHER = {"a.weight": torch.zeros(4), "a.bias": torch.zeros(2)}
 )
 def test_the_weights_are_found_however_deep_they_lie(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "x.pth")
-    state = checkpoint.read(tmp_path / "x.pth")
+    state = checkpoint.read(tmp_path / "x.pth").state
     assert state.keys() == WEIGHTS.keys()
     assert all(torch.equal(state[name], WEIGHTS[name]) for name in WEIGHTS)
 
@@ -96,7 +96,7 @@ def test_a_file_without_weights_is_refused(content: Any, tmp_path: Path) -> None
 def test_the_tensors_of_a_torchscript_file_are_read_but_not_its_program(tmp_path: Path) -> None:
     net = tiny_net()
     torch.jit.trace(net, torch.rand(1, 3, 8, 8)).save(tmp_path / "x.pt")
-    state = checkpoint.read(tmp_path / "x.pt")
+    state = checkpoint.read(tmp_path / "x.pt").state
     assert state.keys() == net.state_dict().keys()
     found = checkpoint.recognise(state)
     assert found is not None and found[1] == TINY

@@ -12,7 +12,7 @@ def describe(config: Config) -> dict[str, Any]:
     from imgfix.nets.ffdnet import blind_receptive_field
 
     reach = blind_receptive_field(config.get("convolutions", 12))
-    return {"scale": 1, "size_multiple": 4, "size_minimum": 4, "receptive_field": reach}
+    return {"jobs": ("noise", "jpeg"), "scale": 1, "size_multiple": 4, "size_minimum": 4, "receptive_field": reach}
 
 
 def detect(state: State) -> Config | None:

@@ -27,7 +27,7 @@ _PARTS = (
 
 def describe(config: Config) -> dict[str, Any]:
     """Facts that follow from the hyper-parameters."""
-    return {"size_multiple": 8, "size_minimum": 8, "receptive_field": None}
+    return {"jobs": ("light",), "size_multiple": 8, "size_minimum": 8, "receptive_field": None}
 
 
 def detect(state: State) -> Config | None:

@@ -19,5 +19,6 @@ ARCHITECTURE = Architecture(
     net="imgfix.nets.dcgan:DCGANGenerator",
     describe=describe,
     task="generate",
+    mark="conditions.nothing",
     header_only="the names of its classes are not in its tensors",
 )

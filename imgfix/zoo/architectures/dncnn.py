@@ -11,7 +11,12 @@ from imgfix.zoo.architecture import Architecture, Config, State
 def describe(config: Config) -> dict[str, Any]:
     """Facts that follow from the hyper-parameters."""
     channels = config.get("channels", 3)
-    return {"in_channels": channels, "out_channels": channels, "receptive_field": config.get("convolutions", 20)}
+    return {
+        "jobs": ("noise", "jpeg"),
+        "in_channels": channels,
+        "out_channels": channels,
+        "receptive_field": config.get("convolutions", 20),
+    }
 
 
 def detect(state: State) -> Config | None:

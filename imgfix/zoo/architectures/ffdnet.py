@@ -12,6 +12,7 @@ def describe(config: Config) -> dict[str, Any]:
     """Facts that follow from the hyper-parameters."""
     channels = config.get("channels", 3)
     return {
+        "jobs": ("noise", "noise-level", "jpeg"),
         "in_channels": channels + 1,
         "out_channels": channels,
         "size_multiple": 2,

@@ -12,7 +12,7 @@ def describe(config: Config) -> dict[str, Any]:
     from imgfix.nets.gateunet import receptive_field
 
     reach = receptive_field(tuple(config.get("blocks", (2, 2, 3))))
-    return {"scale": 1, "size_multiple": 8, "size_minimum": 8, "receptive_field": reach}
+    return {"jobs": ("noise", "jpeg"), "scale": 1, "size_multiple": 8, "size_minimum": 8, "receptive_field": reach}
 
 
 def detect(state: State) -> Config | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from imgfix.zoo.architecture import Architecture, Config, State, indices
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from imgfix.zoo.ncnn import Layer
 
 _NAMES = re.compile(r"(conv_(first|body|up\d|hr|last)|body\.\d+\.rdb[123]\.conv[1-5])\.(weight|bias)")
 
@@ -99,6 +102,36 @@ def _from_second_release(name: str) -> str:
     return re.sub(r"^HRconv\.", "conv_hr.", name)
 
 
+def detect_ncnn(layers: Sequence[Layer]) -> Config | None:
+    """Fifteen convolutions a block, joined by concatenation; each enlarging is a resize by two before a convolution."""
+    convolutions = [layer for layer in layers if layer.kind == "Convolution"]
+    upsamples = sum(layer.kind == "Interp" and layer.number(1, 1.0) == 2 for layer in layers)
+    joins = sum(layer.kind == "Concat" for layer in layers)
+    blocks, left = divmod(len(convolutions) - 4 - upsamples, 15)
+    if left or blocks < 1 or joins != 12 * blocks or any(layer.kind == "PReLU" for layer in layers):
+        return None
+    first, dense, last = convolutions[0], convolutions[1], convolutions[-1]
+    outputs, features = last.integer(0), first.integer(0)
+    inputs = first.integer(6) // (9 * features) if features else 0  # weights of a 3 x 3 convolution
+    unshuffle = math.isqrt(inputs // outputs) if outputs else 0
+    if not unshuffle:
+        return None
+    return {
+        "upsamples": upsamples,
+        "unshuffle": unshuffle,
+        "features": features,
+        "blocks": blocks,
+        "growth": dense.integer(0),
+        "in_channels": inputs // unshuffle**2,
+        "out_channels": outputs,
+    }
+
+
 ARCHITECTURE = Architecture(
-    key="rrdbnet", net="imgfix.nets.rrdbnet:RRDBNet", describe=describe, detect=detect, adapt=adapt
+    key="rrdbnet",
+    net="imgfix.nets.rrdbnet:RRDBNet",
+    describe=describe,
+    detect=detect,
+    adapt=adapt,
+    detect_ncnn=detect_ncnn,
 )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from imgfix.zoo.architecture import Architecture, Config, State, indices
+
+if TYPE_CHECKING:
+    from imgfix.zoo.ncnn import Layer
 
 
 def describe(config: Config) -> dict[str, Any]:
@@ -44,4 +48,31 @@ def detect(state: State) -> Config | None:
     }
 
 
-ARCHITECTURE = Architecture(key="srvgg", net="imgfix.nets.srvgg:SRVGG", describe=describe, detect=detect)
+def detect_ncnn(layers: Sequence[Layer]) -> Config | None:
+    """Convolutions and PReLUs in turn, a pixel shuffle, and where the scale is smaller than its step, a last resize."""
+    weighted = [layer for layer in layers if layer.kind in ("Convolution", "PReLU")]
+    shuffles = [layer for layer in layers if layer.kind == "PixelShuffle"]
+    kinds = [layer.kind for layer in weighted]
+    if len(shuffles) != 1 or len(kinds) < 3 or kinds != ["Convolution", "PReLU"] * (len(kinds) // 2) + ["Convolution"]:
+        return None
+    convolutions = [layer for layer in weighted if layer.kind == "Convolution"]
+    features, outputs = convolutions[0].integer(0), convolutions[-1].integer(0)
+    shuffle = shuffles[0].integer(0)
+    if not shuffle or outputs % shuffle**2:
+        return None
+    resized = [layer.number(1, 1.0) for layer in layers[layers.index(shuffles[0]) :] if layer.kind == "Interp"]
+    scale = round(shuffle * resized[-1]) if resized and resized[-1] < 1 else shuffle
+    return {
+        "scale": scale,
+        **({"shuffle": shuffle} if scale != shuffle else {}),
+        "features": features,
+        "convs": len(convolutions) - 2,
+        "activation": "prelu",
+        "in_channels": outputs // shuffle**2,
+        "out_channels": outputs // shuffle**2,
+    }
+
+
+ARCHITECTURE = Architecture(
+    key="srvgg", net="imgfix.nets.srvgg:SRVGG", describe=describe, detect=detect, detect_ncnn=detect_ncnn
+)
