@@ -8,6 +8,55 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 if TYPE_CHECKING:
     from torch import nn
 
+Task = Literal[
+    "upscale", "inpaint", "restore", "generate", "video", "select", "detect", "cutout", "faces", "metric"
+]  # fmt: skip
+Precision = Literal["fp32", "fp16", "bf16"]
+
+EXPECTED = (
+    "bicubic", "resize", "blur", "noise", "noise-level", "jpeg", "video", "light", "rain", "haze", "retouch", "color",
+    "holes", "faces",
+)  # fmt: skip
+"""Words for the damage a model expects: made smaller by bicubic, by other filters, blur, noise (`noise-level`: of a
+level that is given), JPEG, video compression, low light, rain, haze, flat tones, missing colour, missing parts,
+damaged faces."""
+ANY_DAMAGE = ("other", "jpeg", "noise", "light", "blur", "rain", "haze", "retouch")
+"""`jobs` of a restorer that does not say what it undoes: it runs when it is named, whatever is asked for (`other`)."""
+TASKS: tuple[str, ...] = get_args(Task)
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """Facts about one model that decide how it may be run."""
+
+    name: str
+    """Catalog name (`arch-scale.tag`), or the file's stem for a file of the user's own."""
+    task: Task
+    """The job it was trained for."""
+    net: str
+    """Key of its architecture in `imgfix.zoo.architectures` (`rrdbnet`, `srvgg`, `migan` ...)."""
+    scale: int = 1
+    """Output pixels per input pixel along one side."""
+    in_channels: int = 3
+    """Channels the network takes; pictures have 3, an inpainting network takes 4 (mask first)."""
+    out_channels: int = 3
+    """Channels the network returns."""
+    last_channel: Literal["noise", "quality"] = "noise"
+    """What the last channel tells a network that takes one more than it returns: the standard deviation of the noise in
+    the picture's units, or the quality of the JPEG over 100, where 0 stands for not known."""
+    size_multiple: int = 1
+    """Both sides of the input must be multiples of this; the runtime pads and crops."""
+    size_minimum: int = 1
+    """Neither side of the input may be shorter than this; the runtime pads and crops."""
+    receptive_field: int | None = None
+    """Input pixels on each side of a pixel that can change its output; `None`: no bound (global operations)."""
+    overlap: int | None = None
+    """Overlap of tiles at which the joined result was measured to stay within 1/255 of the untiled one (or, for a
+    network without a bound, at which little more is gained); else `None`."""
+    tiling: bool = True
+    """Whether running it on tiles is allowed at all."""
+    native_size: int | None = None
+    """Side length it was trained at, when it only works well near that (inpainting); else `None`."""
     self_ensemble: bool = True
     """For `inpaint`: whether several runs (mirrored, at other sizes) joined fill better than one does."""
     precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")

@@ -207,7 +207,7 @@ def test_a_home_that_may_not_be_written_says_so(server: Server, data: bytes, own
 def test_a_home_that_is_a_file_says_so(server: Server, data: bytes, tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "home").touch()
     monkeypatch.setenv("IMGFIX_HOME", str(tmp_path / "home"))
-    with pytest.raises(OutputError, match="home"):
+    with pytest.raises(ModelError, match="is a file, not a folder"):
         pull.pull(tiny_entry(good(server, data)))
 
 
