@@ -1,23 +1,28 @@
 """Animated GIF, WebP, PNG and AVIF: frames in and out, with their times, the loop count and transparency.
 
-Pillow puts the frames together (disposal, partial frames), so that every frame that comes is the whole picture. Frames
-are written whole as well; Pillow stores of each only what changed, and joins frames that are the same.
+Every frame that comes is the whole picture: those of GIF and PNG are put together here, after their specifications, and
+those of the others by their libraries. Frames are written whole as well; Pillow stores of each only what changed, and
+joins frames that are the same.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from imgfix.errors import InputError
-from imgfix.media import apng, decode, formats, png, xmp
+from imgfix.media import apng, apng_parts, decode, formats, gif_parts, png, xmp
+from imgfix.media.canvas import composed
+from imgfix.media.formats import png as png_format
 from imgfix.media.formats.by_pillow import open_as
 from imgfix.media.names import json_text
 from imgfix.media.pillow_stream import Unnamed
@@ -68,29 +73,28 @@ def is_animated(path: Path) -> bool:
 
 def inspect(path: Path, max_pixels: int | None = decode.DEFAULT_MAX_PIXELS) -> Animation:
     """Look through an animated picture once, for times and transparency. Raises InputError."""
+    opened = _open(path, max_pixels)
     durations: list[int] = []
     notes: list[str] = []
     alpha = False
-    with _opened(path) as image:
-        decode.check_pixels(str(path), image.width, image.height, max_pixels)
-        kind = str(image.format)
-        info = dict(image.info)
-        for frame in _each(image, path, notes):
-            durations.append(_duration(frame))
-            alpha = alpha or _has_alpha(frame)
-        width, height = image.size
-    data = path.read_bytes() if kind == "WEBP" else b""
-    if kind == "PNG" and info.get("default_image"):
+    for frame, duration in opened.frames(notes):
+        durations.append(duration)
+        alpha = alpha or frame[..., 3].min() != 255
+    if opened.cut_off:
+        notes.append(f"the file is cut off: frame {len(durations)} and all behind it are left out")
+    if opened.has_poster:
         notes.append("its still picture for old viewers is left out")
+    data = path.read_bytes() if opened.format == "WEBP" else b""
+    info = opened.info
     return Animation(
         path=path,
-        format=kind,
-        width=width,
-        height=height,
+        format=opened.format,
+        width=opened.width,
+        height=opened.height,
         durations=tuple(durations),
-        loop=int(info["loop"]) if "loop" in info else None,
-        alpha=alpha,
-        lossless=kind in ("GIF", "PNG") or (b"VP8L" in data and b"VP8 " not in data),
+        loop=opened.loop,
+        alpha=bool(alpha),
+        lossless=opened.format in ("GIF", "PNG") or (b"VP8L" in data and b"VP8 " not in data),
         icc=info.get("icc_profile"),
         exif=info.get("exif") or None,
         xmp=info.get("xmp") or None,
@@ -101,11 +105,13 @@ def inspect(path: Path, max_pixels: int | None = decode.DEFAULT_MAX_PIXELS) -> A
 
 def frames(animation: Animation, first: int = 0, last: int | None = None) -> Iterator[np.ndarray]:
     """Yield the frames from `first` to before `last`: (H, W, 3) uint8, or (H, W, 4) when any is transparent."""
-    mode = "RGBA" if animation.alpha else "RGB"
-    with _opened(animation.path) as image:
-        for number, frame in enumerate(_each(image, animation.path, [])):
-            if number >= first and (last is None or number < last):
-                yield np.array(frame.convert("RGBA").convert(mode))
+    samples = 4 if animation.alpha else 3
+    opened = _open(animation.path, None)
+    for number, (frame, _) in enumerate(opened.frames([])):
+        if number >= len(animation.durations) or (last is not None and number >= last):
+            return
+        if number >= first:
+            yield np.ascontiguousarray(frame[..., :samples])
 
 
 def write(
@@ -151,41 +157,78 @@ def _mark_transparent(stream: BinaryIO) -> None:
         stream.write(bytes([head[20] | 0x10]))
 
 
-def _opened(path: Path) -> Image.Image:
-    with path.open("rb") as stream:
-        start = stream.read(64)
-    kind = sniff(start)
+@dataclass(frozen=True)
+class _Opened:
+    """A file whose header was read."""
+
+    path: Path
+    format: str
+    width: int
+    height: int
+    loop: int | None
+    info: dict[str, Any]
+    """Profile, EXIF, XMP and comment."""
+    source: Callable[[], Iterator[tuple[np.ndarray, int]]]
+    """Decodes: (H, W, 4) uint8 and milliseconds of each frame."""
+    has_poster: bool = False
+    cut_off: bool = False
+
+    def frames(self, notes: list[str]) -> Iterator[tuple[np.ndarray, int]]:
+        """Decode; a broken frame ends it, with a note. Raises InputError: the first one is broken."""
+        source, number = self.source(), 0
+        while True:
+            try:
+                with decode.without_pillow_limit():
+                    frame = next(source)
+            except StopIteration:
+                return
+            except (OSError, EOFError, ValueError, SyntaxError, struct.error, zlib.error) as error:
+                if number == 0:
+                    raise InputError(
+                        f"{self.path}: its first frame is broken ({error})", hint="copy it again"
+                    ) from error
+                notes.append(f"frame {number} and all behind it are broken and left out")
+                return
+            yield frame
+            number += 1
+
+
+def _open(path: Path, max_pixels: int | None) -> _Opened:
+    data, name = decode.load(path)
+    kind = sniff(data)
     if kind not in ANIMATED:
         raise InputError(f"{path} is not an animated picture", hint="give a GIF, WebP, PNG or AVIF")
-    try:
-        return open_as(path, kind)
-    except (UnidentifiedImageError, OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}", hint="see whether a browser shows it") from error
+    with decode.input_errors(name):
+        if kind == "GIF":
+            gif = gif_parts.open_parts(data)
+            info: dict[str, Any] = {"comment": gif.comment}
+            opened = _Opened(
+                path, kind, gif.width, gif.height, gif.loop, info, lambda: composed(gif), cut_off=gif.cut_off
+            )
+        elif kind == "PNG":
+            moving = apng_parts.open_parts(data)
+            found = png_format.read_beside(data)
+            info = {"icc_profile": found.icc, "exif": found.exif, "xmp": found.xmp}
+            opened = _Opened(
+                path, kind, moving.width, moving.height, moving.loop, info, lambda: composed(moving), moving.has_poster
+            )
+        else:
+            with open_as(io.BytesIO(data), kind) as image:
+                info = {str(key): value for key, value in image.info.items()}
+                width, height = image.size
+            loop = int(info["loop"]) if "loop" in info else None
+            opened = _Opened(path, kind, width, height, loop, info, lambda: _by_pillow(data, kind))
+    decode.check_pixels(name, opened.width, opened.height, max_pixels)
+    return opened
 
 
-def _each(image: Image.Image, path: Path, notes: list[str]) -> Iterator[Image.Image]:
-    count = int(getattr(image, "n_frames", 1))
-    first = 1 if image.format == "PNG" and image.info.get("default_image") else 0
-    for number in range(first, count):
-        try:
+def _by_pillow(data: bytes, kind: str) -> Iterator[tuple[np.ndarray, int]]:
+    with open_as(io.BytesIO(data), kind) as image:
+        for number in range(int(getattr(image, "n_frames", 1))):
             image.seek(number)
             image.load()
-        except (OSError, EOFError, ValueError, SyntaxError) as error:
-            if number == first:
-                raise InputError(f"{path}: its first frame is broken ({error})", hint="copy it again") from error
-            notes.append(f"frame {number} and all behind it are broken and left out")
-            return
-        yield image
-
-
-def _duration(frame: Image.Image) -> int:
-    return max(0, round(float(frame.info.get("duration", 0) or 0)))
-
-
-def _has_alpha(frame: Image.Image) -> bool:
-    if frame.mode in ("RGB", "L") and "transparency" not in frame.info:
-        return False
-    return frame.convert("RGBA").getchannel("A").getextrema()[0] != 255
+            duration = max(0, round(float(image.info.get("duration", 0) or 0)))
+            yield np.array(image.convert("RGBA")), duration
 
 
 def _prepared(picture: np.ndarray, format: str) -> Image.Image:

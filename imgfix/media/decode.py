@@ -35,7 +35,7 @@ def read(
     """
     data, name = load(source, name)
     form = _format_of(data, name)
-    with _input_errors(name):
+    with input_errors(name):
         header = form.header(io.BytesIO(data), data)
         check_pixels(name, header.width, header.height, max_pixels)
         return _finish(form.read(data))
@@ -57,12 +57,12 @@ def inspect(source: Path | str | bytes, *, name: str | None = None) -> Header:
             start = stream.read(64)
             form = formats.by_content(start)
             if form is not None:
-                with _input_errors(name), mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
+                with input_errors(name), mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
                     stream.seek(0)
                     return form.header(stream, view)
     data, name = load(source, name)
     form = _format_of(data, name)
-    with _input_errors(name):
+    with input_errors(name):
         return form.header(io.BytesIO(data), data)
 
 
@@ -117,10 +117,10 @@ def _open_errors(path: Path, name: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _input_errors(name: str) -> Iterator[None]:
+def input_errors(name: str) -> Iterator[None]:
     """Turn whatever the decoders raise about a damaged file into one clear sentence."""
     try:
-        with warnings.catch_warnings(), _no_pillow_limit():
+        with warnings.catch_warnings(), without_pillow_limit():
             warnings.simplefilter("ignore")
             yield
     except (ImgfixError, NameError, ImportError):  # ours, and slips of our own that must not look like a bad file
@@ -148,7 +148,7 @@ _limit_before: int | None = None
 
 
 @contextlib.contextmanager
-def _no_pillow_limit() -> Iterator[None]:
+def without_pillow_limit() -> Iterator[None]:
     """Switch Pillow's own process-wide size limit off while we read; ours has an option and a clear error."""
     global _limit_depth, _limit_before
     with _limit_lock:

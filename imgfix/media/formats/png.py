@@ -47,6 +47,29 @@ def header(stream: Any, data: Any) -> Header:
 
 def read(data: bytes) -> Decoded:
     """Decode the still picture; the metadata are our own reading, the pixels Pillow's or OpenCV's."""
+    found, shape, clear = _walk(data)
+    bits, colour_type = shape[2:4]
+    if bits == 16 and colour_type != 3:
+        found.pixels, found.alpha = _deep(data, colour_type)
+    else:
+        kept = (b"PLTE", b"tRNS") if colour_type == 3 else ()
+        with Image.open(io.BytesIO(png.lean(data, kept)), formats=["PNG"]) as image:
+            image.load()
+            found.pixels, found.alpha = unpacked(image)
+    if clear is not None and colour_type in (0, 2):
+        found.alpha = _alpha_of_colour(found.pixels, clear, bits)
+    found.mode = "1" if (colour_type, bits) == (0, 1) else _MODES[colour_type] + (";16" if bits == 16 else "")
+    found.notes.extend(frames_note("PNG", found.frames))
+    return found
+
+
+def read_beside(data: bytes) -> Decoded:
+    """Read what stands beside the pixels; those stay packed, and the picture empty."""
+    return _walk(data)[0]
+
+
+def _walk(data: bytes) -> tuple[Decoded, tuple[int, ...], bytes | None]:
+    """Go through the chunks: what stands beside the pixels, the header, and the tRNS chunk."""
     shape: tuple[int, ...] = ()
     clear: bytes | None = None
     found = Decoded("PNG", np.empty(0))
@@ -72,20 +95,8 @@ def read(data: bytes) -> Decoded:
     found.chunks = tuple(colour_chunks)
     points = dict(colour_chunks).get(b"cICP", b"")
     found.code_points = (points[0], points[1]) if len(points) == 4 else None
-    bits, colour_type = shape[2:4]
-    if bits == 16 and colour_type != 3:
-        found.pixels, found.alpha = _deep(data, colour_type)
-    else:
-        kept = (b"PLTE", b"tRNS") if colour_type == 3 else ()
-        with Image.open(io.BytesIO(png.lean(data, kept)), formats=["PNG"]) as image:
-            image.load()
-            found.pixels, found.alpha = unpacked(image)
-    if clear is not None and colour_type in (0, 2):
-        found.alpha = _alpha_of_colour(found.pixels, clear, bits)
-    found.mode = "1" if (colour_type, bits) == (0, 1) else _MODES[colour_type] + (";16" if bits == 16 else "")
     found.orientation = exif_block.orientation(found.exif)
-    found.notes.extend(frames_note("PNG", found.frames))
-    return found
+    return found, shape, clear
 
 
 def _deep(data: bytes, colour_type: int) -> tuple[np.ndarray, np.ndarray | None]:
