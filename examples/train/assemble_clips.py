@@ -26,6 +26,7 @@ import av
 import cv2
 import numpy as np
 
+from imgfix.media.video.opening import address, reading
 from imgfix.runtime.cuts import CutFinder
 from imgfix.zoo.catalog import Source as Package
 from imgfix.zoo.package_sources import fetch_archive
@@ -115,7 +116,7 @@ def sequences(path: Path, source: Source, options: argparse.Namespace) -> Iterat
 def scene_pieces(path: Path, every: int) -> Iterator[tuple[int, list[np.ndarray]]]:
     """Runs of frames (H, W, 3) of one scene, halved, with the number of their first."""
     finder, piece, first, count = CutFinder(), [], 0, 0
-    with av.open(str(path)) as container:
+    with reading(path) as container:
         container.streams.video[0].thread_type = "AUTO"
         for number, decoded in enumerate(container.decode(video=0)):
             # Between the pieces that are taken nothing has to be converted.
@@ -165,7 +166,7 @@ def windows(frames: list[np.ndarray], slowest: float) -> Iterator[tuple[int, int
 def write(path: Path, frames: list[np.ndarray]) -> None:
     """A lossless file (FFV1, RGB)."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
+    with av.open(address(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = WINDOW, WINDOW, "bgr0"
         for frame in frames:

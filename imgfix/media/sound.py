@@ -25,13 +25,15 @@ def read_sound(path: Path | str, *, seconds: float = 20.0, rate: int = RATE) -> 
     """
     import av
 
+    from imgfix.media.video.opening import reading
+
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such sound file")
     parts: list[np.ndarray] = []
     wanted = int(seconds * rate)
     try:
-        with av.open(str(path)) as container:
+        with reading(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path}: no sound in it", hint="give a wav, ogg, flac or mp3 file")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
@@ -41,7 +43,7 @@ def read_sound(path: Path | str, *, seconds: float = 20.0, rate: int = RATE) -> 
                     break
             else:
                 parts += [one.to_ndarray().reshape(-1) for one in resampler.resample(None)]
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, ValueError, OSError) as error:
         if not parts:
             raise InputError(
                 f"{path}: not a readable sound file", hint="give a wav, ogg, flac or mp3 file that plays"

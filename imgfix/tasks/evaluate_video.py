@@ -17,15 +17,17 @@ def frames(path: Path) -> Iterator[np.ndarray]:
     """The frames of a clip, upright or not as they are stored: (H, W, 3) float64 in [0, 1]. Raises InputError."""
     import av
 
+    from imgfix.media.video.opening import reading
+
     try:
-        with av.open(str(path)) as container:
+        with reading(path) as container:
             if not container.streams.video:
                 raise InputError(f"{path} has no picture track", hint="give a video")
             for frame in container.decode(video=0):
                 deep = frame.format.components[0].bits > 8
                 values = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
                 yield values / (65535.0 if deep else 255.0)
-    except av.FFmpegError as error:
+    except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: not a readable video ({error})", hint="see whether it plays") from error
 
 
@@ -33,10 +35,12 @@ def count(path: Path) -> int:
     """Frames the container announces, 0 when it does not say."""
     import av
 
+    from imgfix.media.video.opening import reading
+
     try:
-        with av.open(str(path)) as container:
+        with reading(path) as container:
             return container.streams.video[0].frames if container.streams.video else 0
-    except av.FFmpegError:
+    except (av.FFmpegError, OSError):
         return 0
 
 

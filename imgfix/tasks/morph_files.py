@@ -12,6 +12,7 @@ from PIL import Image
 
 from imgfix.errors import OutputError, UsageError
 from imgfix.media.files import atomic_path
+from imgfix.media.video.opening import address
 from imgfix.media.video.repeatable import x264_params
 from imgfix.tasks.squares import on_white
 
@@ -45,7 +46,7 @@ def _film(temporary: Path, path: Path, frames: Iterable[np.ndarray], rate: int) 
 
     kind = {".mkv": "matroska"}.get(path.suffix.lower(), path.suffix.lower()[1:])
     try:
-        with av.open(str(temporary), "w", format=kind) as container:
+        with av.open(address(temporary), "w", format=kind) as container:
             codec = "libvpx-vp9" if kind == "webm" else "libx264"
             stream: Any = container.add_stream(codec, rate=Fraction(rate))
             stream.pix_fmt = "yuv420p"

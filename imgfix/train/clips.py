@@ -183,11 +183,11 @@ def load_clips(
 
 def scenes(path: Path, longest: int) -> Iterator[list[np.ndarray]]:
     """The frames (H, W, 3) uint8 of a clip, cut at scene changes and into pieces of at most `longest`."""
-    import av
+    from imgfix.media.video.opening import reading
 
     finder = CutFinder()
     piece: list[np.ndarray] = []
-    with av.open(str(path)) as container:
+    with reading(path) as container:
         for decoded in container.decode(video=0):
             frame = decoded.to_ndarray(format="rgb24")
             if piece and (finder.is_cut(frame) or len(piece) == longest):

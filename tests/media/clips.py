@@ -92,7 +92,7 @@ def interlaced(count: int, codec: str = "mpeg2video", marked: bool = True) -> Re
 def make(path: Path, recipe: Recipe = Recipe()) -> Path:
     """Write a clip."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as out:
+    with av.open(f"file:{path.absolute()}", "w") as out:
         out.metadata.update(recipe.tags)
         video = out.add_stream(recipe.codec, rate=25, options=dict(recipe.options))
         video.width, video.height = recipe.size
@@ -228,7 +228,7 @@ class Seen:
 
 def look(path: Path) -> Seen:
     """Read a file back."""
-    with av.open(str(path)) as container:
+    with av.open(f"file:{path.absolute()}") as container:
         streams = list(container.streams)
         starts: list[float | None] = [None] * len(streams)
         ends, counts = [0.0] * len(streams), [0] * len(streams)

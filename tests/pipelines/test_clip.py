@@ -128,6 +128,14 @@ def test_what_a_container_does_not_hold_is_converted_or_named(tmp_path: Path) ->
     assert after.starts[2] is not None and abs(after.starts[2] - 0.35 + 0.0065) < 0.003
 
 
+@pytest.mark.parametrize("name", ["12:30.mp4", "http:out.mkv", "file:out.mp4"])
+def test_a_clip_is_written_whatever_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = make(Path("a.mp4"), Recipe(sounds=(Sound(),)))
+    assert double(source, Path(name)).kinds == ["video", "audio"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a.mp4", name])
+
+
 def test_sound_can_be_left_out(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mp4", Recipe(sounds=(Sound(),)))
     assert double(source, tmp_path / "b.mp4", audio=False).kinds == ["video"]

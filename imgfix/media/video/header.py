@@ -19,6 +19,7 @@ from imgfix.errors import InputError
 from imgfix.media.sniff import what_else
 from imgfix.media.video.chroma import Siting
 from imgfix.media.video.colour import Colour
+from imgfix.media.video.opening import reading
 
 _COVER = 0x400  # AV_DISPOSITION_ATTACHED_PIC
 _UNTOUCHED = ((1 << 16), 0, 0, 0, (1 << 16), 0, 0, 0, (1 << 30))
@@ -115,15 +116,15 @@ class Header:
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """A file open for reading. Raises InputError that says what is wrong with it."""
-    try:
-        container = av.open(str(path), metadata_errors="replace")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file", hint="check the path") from None
-    except PermissionError:
-        raise InputError(f"{path}: no permission to read it", hint="check its rights") from None
-    except (av.FFmpegError, ValueError, OSError) as error:
-        raise _unreadable(path, error) from error
-    with container:
+    with contextlib.ExitStack() as stack:
+        try:
+            container = stack.enter_context(reading(path, metadata_errors="replace"))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file", hint="check the path") from None
+        except PermissionError:
+            raise InputError(f"{path}: no permission to read it", hint="check its rights") from None
+        except (av.FFmpegError, ValueError, OSError) as error:
+            raise _unreadable(path, error) from error
         yield container
 
 

@@ -19,6 +19,7 @@ from imgfix.media.video import streams as others
 from imgfix.media.video.colour import Colour
 from imgfix.media.video.encoding import Encoding
 from imgfix.media.video.header import Header
+from imgfix.media.video.opening import address, reading
 from imgfix.media.video.reader import Cut
 from imgfix.media.video.segments import Journal, packets_of
 from imgfix.media.video.streams import Carried, Streams
@@ -61,7 +62,7 @@ def join(target: Path, journal: Journal, finished: Finished) -> None:
             if container in ("mp4", "mov", "3gp"):
                 flags = "+faststart" if others.are_common(tags) else "+faststart+use_metadata_tags"
                 options["movflags"] = flags
-            with av.open(str(target), "w", format=container, container_options=options) as out:
+            with av.open(address(target), "w", format=container, container_options=options) as out:
                 out.metadata.update(tags)
                 _Joiner(out, source, journal, finished).run()
     except OSError as error:
@@ -84,7 +85,7 @@ class _Joiner:
         self.last: dict[int, int] = {}
 
     def run(self) -> None:
-        with av.open(str(self.journal.path(0))) as first:
+        with reading(self.journal.path(0)) as first:
             video = self._video(first.streams.video[0])
             carried = [(each, self.source.streams[each.track.index]) for each in self.finished.streams.carried]
             copies = {stream.index: self._stream(each, stream) for each, stream in carried if each.way != "attach"}

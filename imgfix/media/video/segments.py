@@ -30,6 +30,7 @@ from imgfix.errors import OutputError
 from imgfix.media.files import output_errors, write_atomic
 from imgfix.media.video.colour import Colour, FromRgb
 from imgfix.media.video.encoding import Encoding
+from imgfix.media.video.opening import address, reading
 
 LENGTH = 60
 """Frames of a segment at least: what an interruption can cost, and the distance of key frames."""
@@ -200,7 +201,7 @@ class SegmentWriter:
         # The clip's own times are put on at the end: the encoder only counts, whatever the frame rate does.
         self._rate = rate.limit_denominator(60000)
         self._convert = FromRgb(colour, encoding.pixels.name)
-        self._container = av.open(str(self._part), "w", format=encoding.segment_container)
+        self._container = av.open(address(self._part), "w", format=encoding.segment_container)
         self._stream = encoding.stream(self._container, width, height, self._rate, aspect, colour, threads)
         self.times: list[int] = []
         self.last_duration = 1
@@ -262,7 +263,7 @@ def packets_of(path: Path) -> Iterator[tuple[Any, int]]:
 
 
 def _packets(path: Path) -> Iterator[Any]:
-    with av.open(str(path)) as container:
+    with reading(path) as container:
         for packet in container.demux(container.streams.video[0]):
             if packet.size:
                 yield packet
