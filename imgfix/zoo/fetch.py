@@ -9,12 +9,13 @@ import os
 import re
 import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from imgfix import __version__
 from imgfix.errors import DownloadError
@@ -27,6 +28,10 @@ TRIES = 3
 """Attempts in a row that bring nothing new; one that brings bytes starts the count again."""
 TIMEOUT = 15.0
 """Seconds without an answer or a byte."""
+LEAST_RATE = 1024
+"""Bytes per second; a server that sends less over `RATE_TIME` is left, and asked again for the rest."""
+RATE_TIME = 30.0
+"""Seconds over which the rate is measured, and within which an answer's headers must be complete."""
 PATIENCE = 1.0
 """Seconds before the second try; doubled after each."""
 
@@ -81,12 +86,20 @@ def download(url: str, target: Path, sha256: str, *, size: int = 0, progress: Pr
 
 def _receive(url: str, part: Path, size: int, progress: Progress | None) -> None:
     """Bring the part to its full length, over as many connections as it takes. Raises DownloadError."""
-    failures = 0
+    failures = slow = 0
     furthest = part.stat().st_size if part.exists() else 0
     while True:
         try:
             _transfer(url, part, size, progress)
             return
+        except _TooSlow as error:
+            slow += 1
+            if slow >= TRIES:
+                raise DownloadError(
+                    f"{url}: the server sends less than {LEAST_RATE} bytes per second",
+                    hint="try again later: what has arrived is kept, and the download goes on from there",
+                ) from error
+            continue
         except _CannotResume:
             part.unlink(missing_ok=True)
             problem: Exception = ConnectionError("the server could not resume the download")
@@ -106,6 +119,51 @@ class _CannotResume(Exception):
     """The part and what the server has do not go together."""
 
 
+class _TooSlow(Exception):
+    """Bytes arrive, but so few that the download would not end."""
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """With the proxies that are set now (the shared one keeps those of its first use) and a limit on the headers."""
+    return urllib.request.build_opener(_Http, _Https)
+
+
+def _within(connection: http.client.HTTPConnection, wait: Callable[[], http.client.HTTPResponse]) -> Any:
+    """The answer's headers. A server that drips them out is cut off, which ends the wait with a ConnectionError."""
+
+    def cut() -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(RATE_TIME, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        return wait()
+    finally:
+        timer.cancel()
+
+
+class _Connection(http.client.HTTPConnection):
+    def getresponse(self) -> Any:
+        return _within(self, super().getresponse)
+
+
+class _SecureConnection(http.client.HTTPSConnection):
+    def getresponse(self) -> Any:
+        return _within(self, super().getresponse)
+
+
+class _Http(urllib.request.HTTPHandler):
+    def http_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(_Connection, request)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def https_open(self, request: urllib.request.Request) -> Any:
+        return self.do_open(_SecureConnection, request)  # type: ignore[arg-type]
+
+
 def _transfer(url: str, part: Path, size: int, progress: Progress | None) -> None:
     have = part.stat().st_size if part.exists() else 0
     if size and have > size:
@@ -114,9 +172,8 @@ def _transfer(url: str, part: Path, size: int, progress: Progress | None) -> Non
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        # An opener of its own, because the shared one keeps the proxies that were set at its first use.
         request = urllib.request.Request(url, headers=headers)
-        answer = urllib.request.build_opener().open(request, timeout=TIMEOUT)
+        answer = _opener().open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == 416:  # nothing lies beyond the part: it is complete, or of another file
             raise _CannotResume from error
@@ -135,16 +192,27 @@ def _transfer(url: str, part: Path, size: int, progress: Progress | None) -> Non
                 f"{url}: there are {total} bytes at this address instead of {size}",
                 hint="the file was changed at its address; try again later",
             )
-        with output_errors(part), part.open("r+b" if have else "wb") as sink:
+        # Unbuffered: what has arrived is in the file, whatever ends the process.
+        with output_errors(part), part.open("r+b" if have else "wb", buffering=0) as sink:
             sink.seek(have)
             have = _copy(answer, sink, have, total, size, progress)
     if total and have < total:
         raise ConnectionError(f"the connection broke off after {have} of {total} bytes")
 
 
-def _copy(source: IO[bytes], sink: IO[bytes], have: int, total: int, size: int, progress: Progress | None) -> int:
-    while data := source.read(CHUNK):
-        sink.write(data)
+def _copy(
+    source: http.client.HTTPResponse, sink: IO[bytes], have: int, total: int, size: int, progress: Progress | None
+) -> int:
+    since, received = time.monotonic(), 0
+    while data := source.read1(CHUNK):  # what there is, without waiting for a whole chunk
+        rest = memoryview(data)
+        while rest:
+            rest = rest[sink.write(rest) :]
+        received += len(data)
+        if (seconds := time.monotonic() - since) >= RATE_TIME:
+            if received < LEAST_RATE * seconds:
+                raise _TooSlow
+            since, received = time.monotonic(), 0
         have += len(data)
         if progress:
             progress(have, max(total, have))

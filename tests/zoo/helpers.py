@@ -8,6 +8,7 @@ import http.server
 import re
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,6 +82,10 @@ class Server:
     """Whether it says how long its answer is."""
     status: int | None = None
     """Answer everything with this status."""
+    drip: float = 0.0
+    """Seconds to wait after each byte of an answer."""
+    drip_headers: bool = False
+    """Whether the headers are dripped too."""
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     """Path and Range header of each request."""
 
@@ -93,6 +98,10 @@ def serve(**files: bytes) -> Iterator[Server]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             wanted = self.headers.get("Range")
+            with contextlib.suppress(ConnectionError):
+                while state.drip_headers:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\n"[:1])
+                    time.sleep(state.drip)
             state.requests.append((self.path, wanted))
             data = state.files.get(self.path)
             if state.status or data is None:
@@ -118,7 +127,11 @@ def serve(**files: bytes) -> Iterator[Server]:
                 state.cuts -= 1
                 body = body[: state.cut_after]
             with contextlib.suppress(ConnectionError):  # a client that has had enough hangs up
-                self.wfile.write(body)
+                if not state.drip:
+                    self.wfile.write(body)
+                for byte in body if state.drip else b"":
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(state.drip)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,3 +178,43 @@ def test_a_full_disk_is_not_the_networks_fault(server: Server, tmp_path: Path, m
     with pytest.raises(OutputError, match="disk is full"):
         get(server, tmp_path / "x.pth")
     assert len(server.requests) == 1
+
+
+def test_a_server_that_drips_is_not_waited_for_without_end(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "RATE_TIME", 0.2)
+    server.drip = 0.02
+    with pytest.raises(DownloadError, match="less than 1024 bytes per second"):
+        get(server, tmp_path / "x.pth", size=len(DATA))
+    kept = part_of(tmp_path / "x.pth").read_bytes()
+    assert kept and DATA.startswith(kept), "what has arrived is kept"
+    server.drip = 0.0
+    get(server, tmp_path / "x.pth", size=len(DATA))
+    assert server.requests[-1] == ("/model.pth", f"bytes={len(kept)}-")
+
+
+def test_headers_that_drip_are_not_waited_for_either(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "RATE_TIME", 0.2)
+    server.drip, server.drip_headers = 0.02, True
+    try:
+        with pytest.raises(DownloadError):
+            get(server, tmp_path / "x.pth")
+    finally:
+        server.drip_headers = False
+
+
+def test_a_kill_loses_nothing_that_was_received(server: Server, tmp_path: Path) -> None:
+    server.drip = 0.01
+    target = tmp_path / "x.pth"
+    program = f"from imgfix.zoo import fetch; from pathlib import Path; fetch.download({server.url + '/model.pth'!r}, "
+    program += f"Path({str(target)!r}), {digest(DATA)!r})"
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        deadline = time.monotonic() + 60
+        while not (part_of(target).exists() and part_of(target).stat().st_size > 20) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+    kept = part_of(target).read_bytes()
+    assert len(kept) > 20 and DATA.startswith(kept)
