@@ -258,7 +258,11 @@ def _track(stream: Any) -> Track:
         kind = "cover"
     codec = stream.codec_context
     name = (
-        _family(codec) if codec is not None and codec.codec is not None else stream.name if kind == "attachment" else ""
+        _family(codec)
+        if codec is not None and codec.codec is not None
+        else stream.name
+        if kind in ("attachment", "data")
+        else ""
     )
     return Track(stream.index, kind, str(name or "unknown"), stream.metadata.get("language"))
 

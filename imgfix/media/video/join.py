@@ -110,7 +110,7 @@ class _Joiner:
         codec.color_primaries, codec.color_trc = finished.colour.primaries, finished.colour.transfer
         original = self.source.streams[finished.header.stream]
         stream.time_base = self._clock(codec.framerate)
-        stream.metadata.update(others.tags(original.metadata))
+        stream.metadata.update(others.tags(original.metadata) | others.timecode(self.source, original.index))
         stream.disposition = int(original.disposition)
         if finished.header.matrix is not None and not finished.turned:
             stream.set_display_matrix(finished.header.matrix)
@@ -128,7 +128,7 @@ class _Joiner:
 
     def _stream(self, carried: Carried, template: Any) -> tuple[Carried, Any]:
         if carried.way == "copy":
-            stream = self.out.add_stream_from_template(template)
+            stream = self.out.add_stream_from_template(template, opaque=True)
             if template.type != "data":
                 stream.time_base = template.time_base
         elif carried.track.kind == "audio":
@@ -195,25 +195,21 @@ class _Joiner:
             waiting = next(pictures, None)
 
     def _pictures(self, video: Any) -> Iterator[tuple[float, Any]]:
-        """The pictures' packets with the clip's own times.
-
-        A packet is decoded `delay` packets before it is shown at the latest, so that shown times in their order, moved
-        back by that many, are times of decoding that never decrease and never come after the time of showing.
-        """
+        """The pictures' packets with the clip's own times."""
         segments = self.journal.segments
         base = self.finished.time_base
         times = [time for segment in segments for time in segment.times]
         ends = [*times[1:], times[-1] + segments[-1].last_duration]
         delay = max(segment.delay for segment in segments)
         usual = max(1, (ends[-1] - times[0]) // len(times))
+        decoded = _decoding_times(times, delay, usual)
         number = 0
         for segment in segments:
             for packet, shown in packets_of(self.journal.path(segment.number)):
                 index = segment.first + shown
-                decoded = number - delay
                 packet.time_base = base
                 packet.pts = times[index]
-                packet.dts = times[decoded] if decoded >= 0 else times[0] + decoded * usual
+                packet.dts = decoded[number]
                 packet.duration = ends[index] - times[index]
                 packet.stream = video
                 number += 1
@@ -225,6 +221,7 @@ class _Joiner:
             return
         wanted = [self.source.streams[index] for index in copies]
         end = self._end()
+        decoded = {stream.index: self._decoded(stream) for stream in wanted if self._is_moving(copies, stream)}
         covered: set[int] = set()
         cut_start = self.finished.cut.start is not None
         with contextlib.suppress(av.FFmpegError):  # a file that is cut off: what could be read is carried
@@ -241,6 +238,8 @@ class _Joiner:
                         packet.stream = stream
                         yield -math.inf, packet
                     continue
+                if packet.stream.index in decoded:
+                    packet.dts = next(decoded[packet.stream.index], None)
                 base = packet.time_base
                 moved = round(self.finished.shift / base)
                 at = packet.pts if packet.pts is not None else packet.dts
@@ -266,6 +265,26 @@ class _Joiner:
                     yield seconds, packet
                 else:
                     yield from self._recoded(packet, packet.stream.index, stream)
+
+    def _is_moving(self, copies: dict[int, tuple[Carried, Any]], stream: Any) -> bool:
+        carried, _ = copies[stream.index]
+        return carried.way == "copy" and carried.track.kind == "video"
+
+    def _decoded(self, stream: Any) -> Iterator[int | None]:
+        """Times of decoding of further pictures, in the order of the packets: Matroska notes only those of showing."""
+        shown: list[int] = []
+        given: list[int | None] = []
+        with contextlib.suppress(av.FFmpegError), headers.opened(self.finished.header.path) as again:
+            for packet in again.demux(again.streams[stream.index]):
+                if packet.size:
+                    shown.append(packet.pts if packet.pts is not None else packet.dts or 0)
+                    given.append(packet.dts)
+        if None not in given or not shown:
+            return iter(given)
+        order = sorted(range(len(shown)), key=shown.__getitem__)
+        delay = max(number - place for place, number in enumerate(order))
+        times = sorted(shown)
+        return iter(_decoding_times(times, delay, max(1, (times[-1] - times[0]) // len(times))))
 
     def _reaches(self, carried: Carried, seconds: float, length: float) -> bool:
         return carried.track.kind == "subtitle" and seconds + length > 0
@@ -300,6 +319,17 @@ class _Joiner:
                 packet.pts = max(packet.pts, packet.dts)
             self.last[index] = packet.dts
         self.out.mux(packet)
+
+
+def _decoding_times(shown: list[int], delay: int, usual: int) -> list[int]:
+    """Times of decoding of packets, from the times at which they are shown in the order of showing.
+
+    A packet is decoded `delay` packets before it is shown at the latest, so that shown times in their order, moved
+    back by that many, are times of decoding that never decrease and never come after the time of showing. Those of the
+    first packets, before anything is shown, are `usual` apart.
+    """
+    before = [shown[0] + (number - delay) * usual for number in range(min(delay, len(shown)))]
+    return [*before, *shown[: len(shown) - len(before)]]
 
 
 _PLAIN_STYLE = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +21,10 @@ _TEXT = {"subrip", "ass", "ssa", "mov_text", "webvtt", "text"}
 _TEXT_ENCODERS = ("mov_text", "subrip", "ass", "webvtt")
 _SYNC = 0.05  # seconds by which sound may be off before anyone notices
 _HOLD_DATA = ("mp4", "mov", "mpegts")
-_MADE_ANEW = {"tmcd"}  # a timecode track, which the muxer writes from the tag of the pictures
+_LOOKED_AT = 400  # packets among which the first of every stream is looked for
+_TIMECODE = "timecode"
+_HOLD_TIMECODE = ("mp4", "mov", "matroska", "webm")
+"""Containers whose muxer makes a timecode track, or a tag, out of the tag of the pictures."""
 # What describes the old file's bytes and not its content.
 _TECHNICAL = {
     *("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "bps", "number_of_frames"),
@@ -76,13 +81,18 @@ def plan(header: Header, container: str, audio: bool = True) -> Streams:
     dropped: list[str] = []
     converted: list[str] = []
     with headers.opened(header.path) as source:
+        first = _first_packets(source)
         for track in header.others:
             stream = source.streams[track.index]
             if track.kind == "audio" and not audio:
                 continue
-            if track.codec in _MADE_ANEW or (track.kind == "data" and _is_hidden(stream)):
+            if track.kind == "data" and _is_hidden(stream):
                 continue
-            found = _way(track, stream, container)
+            if track.kind == "data" and _TIMECODE in stream.metadata:
+                if container not in _HOLD_TIMECODE:
+                    dropped.append(f"the timecode ({with_article(container)} file does not hold it)")
+                continue
+            found = _way(track, stream, container, first.get(track.index))
             if found is None:
                 dropped.append(f"{track} ({with_article(container)} file does not hold it)")
                 continue
@@ -98,16 +108,34 @@ def plan(header: Header, container: str, audio: bool = True) -> Streams:
     return Streams(tuple(carried), tuple(dropped), tuple(converted), chapters)
 
 
-def _way(track: Track, stream: Any, container: str) -> Carried | None:
+def timecode(source: Any, stream: int) -> dict[str, str]:
+    """The tag of the pictures that tells the time of the first frame, of theirs or of the file's timecode track."""
+    own = source.streams[stream].metadata.get(_TIMECODE)
+    others = (each.metadata.get(_TIMECODE) for each in source.streams if each.type == "data")
+    found = own or next((text for text in others if text), None)
+    return {_TIMECODE: found} if found else {}
+
+
+def _first_packets(source: Any) -> dict[int, Any]:
+    """The first packet of each stream, of those that have one soon."""
+    found: dict[int, Any] = {}
+    with contextlib.suppress(av.FFmpegError):
+        for packet in islice(source.demux(), _LOOKED_AT):
+            if packet.size:
+                found.setdefault(packet.stream.index, packet)
+    return found
+
+
+def _way(track: Track, stream: Any, container: str, packet: Any) -> Carried | None:
     if track.kind == "attachment":
         return Carried(track, "attach", track.codec) if container == "matroska" else None
     if track.kind == "cover":
         if container == "matroska":  # covers are attachments there
             return Carried(track, "attach", track.codec)
         return Carried(track, "copy", track.codec) if container == "mp4" else None
-    if track.kind == "data" and container not in _HOLD_DATA:
-        return None
-    if taken(container, stream):
+    if track.kind == "data" and (container not in _HOLD_DATA or stream.name is None):
+        return None  # of a kind that FFmpeg has no name for, nothing but its packets would arrive
+    if taken(container, stream, packet):
         return Carried(track, "copy", track.codec)
     if track.kind == "audio":
         supported = _supported(container)
@@ -132,14 +160,17 @@ def _is_hidden(stream: Any) -> bool:
     return str(getattr(stream.discard, "name", "")) == "all"
 
 
-def taken(container: str, stream: Any) -> bool:
-    """Whether a container holds packets of this stream as they are: its header is written once, to nowhere."""
+def taken(container: str, stream: Any, packet: Any = None) -> bool:
+    """Whether a container holds packets of this stream as they are: header and one packet are written, to nowhere."""
     if stream.codec_context is None and stream.type not in ("attachment", "data"):
         return False
     try:
         with av.open(Nowhere(), "w", format=container) as out:
-            out.add_stream_from_template(stream)
+            copy = out.add_stream_from_template(stream, opaque=True)
             out.start_encoding()
+            if packet is not None and packet.dts is not None:
+                packet.stream = copy
+                out.mux(packet)
     except (av.FFmpegError, ValueError, OSError):
         return False
     return True
