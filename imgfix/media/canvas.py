@@ -34,9 +34,12 @@ class Part:
 class Parts(Protocol):
     """A moving picture whose frames are parts."""
 
-    width: int
-    height: int
-    ground: tuple[int, int, int, int]
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def ground(self) -> tuple[int, int, int, int]: ...
 
     def parts(self) -> Iterator[Part]: ...
 

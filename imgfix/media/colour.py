@@ -63,9 +63,9 @@ class ColourTransform:
     def lost(self, pixels: np.ndarray) -> np.ndarray | None:
         """Say what a round trip through clipped sRGB loses, (h, w, C) float32 in units of the full range, or None.
 
-        None when nothing is lost (sRGB, grey, or all colours inside the gamut) and for CMYK, whose black ink is chosen
-        anew by the profile. A caller that scales the picture can scale this too (bilinear, it is smooth where colours
-        are) and hand it to `from_srgb`, so that saturated colours outside sRGB survive.
+        None when nothing is lost (sRGB, grey, or all colours inside the gamut) and for CMYK with a profile, which
+        chooses the black ink anew. A caller that scales the picture can scale this too (bilinear, it is smooth where
+        colours are) and hand it to `from_srgb`, so that saturated colours outside sRGB survive.
         """
         return None
 
@@ -331,7 +331,12 @@ class _Tables(ColourTransform):
 
 
 class _PlainCmyk(ColourTransform):
-    """CMYK without a profile: inks as ideal filters, black as their common part."""
+    """CMYK without a profile: inks as ideal filters, black as their common part.
+
+    How much of the common part is black, and how much the three inks together, differs from file to file. `lost` takes
+    it from the picture: three channels of what the inks hold beyond what can be seen (below full black), and as the
+    fourth the share of the common part that is black.
+    """
 
     is_identity = False
     channels = 4
@@ -342,8 +347,34 @@ class _PlainCmyk(ColourTransform):
         return (1 - ink[..., :3]) * (1 - ink[..., 3:])
 
     def _backward(self, rgb: np.ndarray) -> np.ndarray:
-        light = rgb.max(axis=-1, keepdims=True)
-        return np.concatenate([(light - rgb) / np.maximum(light, 1e-6), 1 - light], axis=-1)
+        return self._separated(rgb, np.float32(1))
+
+    def from_srgb(self, rgb: np.ndarray, dtype: np.dtype | type, lost: np.ndarray | None = None) -> np.ndarray:
+        if lost is None:
+            return super().from_srgb(rgb, dtype)
+        inks = self._separated(np.clip(rgb, 0, 1, dtype=np.float32), np.clip(lost[..., 3:], 0, 1))
+        inks[..., :3] += lost[..., :3]
+        return quantised(inks, dtype)
+
+    def lost(self, pixels: np.ndarray) -> np.ndarray | None:
+        ink = unit(pixels)
+        rgb = self._forward(pixels)
+        common = 1 - rgb.max(axis=-1, keepdims=True)
+        # White has no black to share; full black is the usual one, so that black text stays black alone.
+        share = np.where(common > 0, ink[..., 3:] / np.maximum(common, 1e-6), 1)
+        rest = ink[..., :3] - self._separated(rgb, share)[..., :3]
+        rest[np.abs(rest) < 0.25 / np.iinfo(pixels.dtype).max] = 0
+        if not rest.any() and (share > 1 - 1e-4).all():
+            return None
+        return np.concatenate([rest, share], axis=-1)
+
+    @staticmethod
+    def _separated(rgb: np.ndarray, share: np.ndarray | np.float32) -> np.ndarray:
+        """Inks for (h, w, 3) light, `share` of the common part being black."""
+        black = (1 - rgb.max(axis=-1, keepdims=True)) * share
+        left = 1 - black
+        inks = np.where(left > 1e-4, 1 - rgb / np.maximum(left, 1e-4), 0)
+        return np.concatenate([inks, black], axis=-1)
 
 
 def lab_to_srgb(pixels: np.ndarray, *, signed: bool) -> np.ndarray:

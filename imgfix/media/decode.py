@@ -172,11 +172,14 @@ def _finish(found: Decoded) -> Picture:
     exif, packet = found.exif or None, found.xmp or None
     if exif is not None:
         exif = exif_block.strip_prefix(exif)
-    dpi = found.dpi or exif_block.resolution(exif)
+    dpi, aspect = found.dpi or exif_block.resolution(exif), found.aspect
+    if aspect is not None:
+        aspect = None if aspect[0] == aspect[1] else aspect[::-1] if found.orientation >= 5 else aspect
     if found.icc and colour.profile_channels(found.icc) != pixels.shape[2]:
         found.icc = None
         found.notes.append("the colour profile is broken or of another kind of picture and was left out")
-    if found.icc is None and pixels.shape[2] == 3:
+    implied_profile = found.icc is None
+    if found.icc is None:
         _take_implied_colours(found)
     if found.orientation != 1:
         exif = exif_block.updated(exif, width, height) if exif else None
@@ -190,11 +193,13 @@ def _finish(found: Decoded) -> Picture:
         mode=found.mode,
         orientation=found.orientation,
         icc=found.icc or None,
+        icc_implied=implied_profile,
         exif=exif,
         xmp=packet,
         xmp_extension=found.xmp_extension,
         iptc=found.iptc,
         dpi=dpi,
+        aspect=aspect,
         text=found.text,
         chunks=found.chunks,
         jpeg=found.jpeg,
@@ -208,7 +213,15 @@ def _finish(found: Decoded) -> Picture:
 
 
 def _take_implied_colours(found: Decoded) -> None:
-    if found.code_points is not None:
+    channels = found.pixels.shape[2]
+    gamma = dict(found.chunks).get(b"gAMA", b"")
+    if channels == 4:
+        return
+    if found.code_points is None and len(gamma) == 4 and b"sRGB" not in dict(found.chunks):
+        found.icc = implied.by_gamma(gamma, dict(found.chunks).get(b"cHRM"), channels)
+    elif channels == 1:
+        return
+    elif found.code_points is not None:
         found.icc, note = implied.by_code_points(*found.code_points)
         if note:
             found.notes.append(note)

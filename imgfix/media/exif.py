@@ -7,6 +7,7 @@ An EXIF block is a small TIFF file: a header, then directories of 12-byte entrie
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 
@@ -150,6 +151,19 @@ def resolution(exif: bytes | None) -> tuple[float, float] | None:
     if not (x > 0 and y > 0) or unit not in (2, 3):
         return None
     return (x, y) if unit == 2 else (x * 2.54, y * 2.54)
+
+
+def ratio(x: Tag | None, y: Tag | None) -> tuple[int, int] | None:
+    """Two fractions as whole numbers of the same ratio, or None."""
+    if x is None or y is None or (x[1], y[1]) != (5, 5):
+        return None
+    (a, b), (c, d) = struct.unpack_from("<II", x[3]), struct.unpack_from("<II", y[3])
+    across, down = a * d, c * b
+    if not (across and down and b and d):
+        return None
+    common = math.gcd(across, down)
+    across, down = across // common, down // common
+    return (across, down) if max(across, down) < 65536 else None
 
 
 def updated(exif: bytes, width: int, height: int) -> bytes:

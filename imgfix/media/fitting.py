@@ -11,6 +11,14 @@ from imgfix.media import colour
 from imgfix.media.formats import Format
 from imgfix.media.picture import Metadata
 
+_STORED = {
+    "1": "the picture had 1 bit a pixel and is written as grey of 8 bits",
+    "P": "the picture had a palette and is written in full colour",
+    "L;2": "the picture had 2 bits a pixel and is written with 8",
+    "L;4": "the picture had 4 bits a pixel and is written with 8",
+}
+"""What is said of layouts that no network keeps, where the format stays."""
+
 
 class Fitting:
     """What must happen to the rows so that the format can hold them, and the metadata that fits the outcome."""
@@ -42,6 +50,9 @@ class Fitting:
             self._steps.append(_to_8_bits)
             self.bits = 8
             self.notes.append(f"{form.name} is written with 8 bits a channel, not 16")
+        stored = _STORED.get(metadata.mode)
+        if stored is not None and form.name == metadata.format and (form.name, metadata.mode) != ("GIF", "P"):
+            self.notes.append(stored)
         if not form.chunks and self.metadata.chunks:
             self.metadata = replace(self.metadata, chunks=())
 

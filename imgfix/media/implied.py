@@ -1,6 +1,7 @@
 """Colour spaces that a file names without a profile: code points (CICP) and the camera's mark for Adobe RGB.
 
-For those a profile is made, so that models get true colours and every output format says the same.
+For those a profile is made, so that models get true colours and every output format says the same. So it is for the
+gamma and the primaries of a PNG.
 Sources: ITU-T H.273 (code points), DCF 2.0 (optional colour space, interoperability index R03), ICC.1:2022 (profiles).
 """
 
@@ -24,6 +25,8 @@ _ADOBE = ("Compatible with Adobe RGB (1998)", ((0.64, 0.33), (0.21, 0.71), (0.15
 # Video curves are shown on the same displays as sRGB, and colour management treats them alike.
 _SRGB_CURVES = (1, 6, 13, 14, 15)
 _HDR_CURVES = {16: "PQ", 18: "HLG"}
+_USUAL_GAMMA = 45_455  # 1 / 2.2, what programs write for sRGB
+_SRGB_CORNERS = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 
 
@@ -52,6 +55,35 @@ def by_exif(exif: bytes | None) -> bytes | None:
     return None
 
 
+def by_gamma(gamma: bytes, primaries: bytes | None, channels: int) -> bytes | None:
+    """Return the profile for the gAMA and cHRM chunks of a PNG, or None where they say what sRGB is anyway.
+
+    gamma, primaries: the bodies of the chunks (PNG, third edition, 11.3.2.1 and 11.3.2.2). channels: 1 or 3.
+    """
+    (scaled,) = struct.unpack(">I", gamma)
+    if not 10_000 <= scaled <= 1_000_000:  # nothing that a display has
+        return None
+    usual = abs(scaled - _USUAL_GAMMA) <= 1000
+    if channels == 1:
+        return None if usual else _grey_profile(100_000 / scaled)
+    corners, white = _SRGB_CORNERS, _D65
+    if primaries is not None and len(primaries) == 32:
+        values = [value / 100_000 for value in struct.unpack(">8I", primaries)]
+        points = tuple((values[at], values[at + 1]) for at in range(0, 8, 2))
+        if np.abs(np.array(points) - (_D65, *_SRGB_CORNERS)).max() > 0.005:
+            if not _is_triangle(points[1:]) or points[0][1] < 0.01:
+                return None
+            white, corners = points[0], (points[1], points[2], points[3])
+    if usual and corners is _SRGB_CORNERS:
+        return None
+    return _profile("PNG gamma and primaries", corners, 100_000 / scaled, white)
+
+
+def _is_triangle(points: tuple[tuple[float, float], ...]) -> bool:
+    (ax, ay), (bx, by), (cx, cy) = points
+    return abs((bx - ax) * (cy - ay) - (cx - ax) * (by - ay)) > 0.01 and min(ay, by, cy) > 0.0001
+
+
 def code_points_of_boxes(data: bytes) -> tuple[int, int] | None:
     """Find primaries and transfer in the colour box of an AVIF or HEIC file (ISO/IEC 23008-12)."""
     at = data.find(b"colrnclx")
@@ -59,35 +91,51 @@ def code_points_of_boxes(data: bytes) -> tuple[int, int] | None:
 
 
 @lru_cache
-def _profile(name: str, corners: tuple[tuple[float, float], ...], gamma: float | None) -> bytes:
-    """Build a display profile of three primaries and one curve (gamma, or that of sRGB)."""
-    matrix = _to_d50(corners)
-    if gamma is None:
-        values = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-        curve = _tag(b"para", struct.pack(">HH5i", 3, 0, *(round(value * 65536) for value in values)))
-    else:
-        curve = _tag(b"para", struct.pack(">HHi", 0, 0, round(gamma * 65536)))
+def _grey_profile(gamma: float) -> bytes:
+    """Build a profile of one curve."""
+    return _packed(b"GRAY", {b"desc": _text("PNG gamma"), b"kTRC": _curve(gamma)})
+
+
+@lru_cache
+def _profile(
+    name: str,
+    corners: tuple[tuple[float, float], ...],
+    gamma: float | None,
+    white: tuple[float, float] = _D65,
+) -> bytes:
+    """Build a display profile of three primaries, a white point and one curve (gamma, or that of sRGB)."""
+    matrix = _to_d50(corners, white)
     tags = {
         b"desc": _text(name),
-        b"cprt": _text("No copyright"),
-        b"wtpt": _xyz(_D50),
-        b"chad": _tag(b"sf32", _fixed(_adaptation(_D65))),
+        b"chad": _tag(b"sf32", _fixed(_adaptation(white))),
         **{kind: _xyz(matrix[:, at]) for at, kind in enumerate((b"rXYZ", b"gXYZ", b"bXYZ"))},
-        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), _curve(gamma)),
     }
+    return _packed(b"RGB ", tags)
+
+
+def _curve(gamma: float | None) -> bytes:
+    if gamma is None:
+        values = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+        return _tag(b"para", struct.pack(">HH5i", 3, 0, *(round(value * 65536) for value in values)))
+    return _tag(b"para", struct.pack(">HHi", 0, 0, round(gamma * 65536)))
+
+
+def _packed(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+    tags = {b"cprt": _text("No copyright"), b"wtpt": _xyz(_D50), **tags}
     offset = 128 + 4 + 12 * len(tags)
     table, body = struct.pack(">I", len(tags)), b""
     for kind, data in tags.items():
         table += struct.pack(">4sII", kind, offset + len(body), len(data))
         body += data
-    head = struct.pack(">I4xI4s4s4s12x4s", offset + len(body), 0x04400000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    head = struct.pack(">I4xI4s4s4s12x4s", offset + len(body), 0x04400000, b"mntr", space, b"XYZ ", b"acsp")
     return (head + bytes(28) + _fixed(_D50)).ljust(128, b"\0") + table + body
 
 
-def _to_d50(corners: tuple[tuple[float, float], ...]) -> np.ndarray:
+def _to_d50(corners: tuple[tuple[float, float], ...], white: tuple[float, float]) -> np.ndarray:
     columns = np.stack([_from_xy(corner) for corner in corners], axis=1)
-    columns = columns * np.linalg.solve(columns, _from_xy(_D65))
-    return _adaptation(_D65) @ columns
+    columns = columns * np.linalg.solve(columns, _from_xy(white))
+    return _adaptation(white) @ columns
 
 
 def _adaptation(white: tuple[float, float]) -> np.ndarray:

@@ -35,7 +35,24 @@ def settings(image: Any) -> JpegSettings | None:
     if not chosen:
         return None
     progressive = bool(image.info.get("progressive") or image.info.get("progression"))
-    return JpegSettings(estimated_quality(chosen[0]), chosen, _subsampling(layers), progressive)
+    return JpegSettings(estimated_quality(chosen[0]), chosen, _subsampling(layers), progressive, _is_rgb(image, layers))
+
+
+def _is_rgb(image: Any, layers: list[tuple[int, int, int, int]]) -> bool:
+    """Whether three components are RGB, as libjpeg decides: JFIF means YCbCr, else Adobe's mark, else the names."""
+    if len(layers) != 3 or "jfif" in image.info:
+        return False
+    if "adobe_transform" in image.info:
+        return image.info["adobe_transform"] == 0
+    return [layer[0] for layer in layers] == [82, 71, 66]
+
+
+def aspect(image: Any) -> tuple[int, int] | None:
+    """Read the pixel density of a JFIF header without a unit."""
+    if image.info.get("jfif_unit") != 0:
+        return None
+    x, y = image.info.get("jfif_density", (0, 0))
+    return (x, y) if x and y else None
 
 
 def estimated_quality(table: Sequence[int]) -> int:

@@ -16,6 +16,7 @@ class JpegSettings:
     tables: tuple[tuple[int, ...], ...] = ()  # 64 values each, natural (row by row) order
     subsampling: str | None = None  # '4:4:4', '4:2:2', '4:2:0'; None for grey and CMYK
     progressive: bool = False
+    rgb: bool = False  # coded as RGB, not YCbCr
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,18 @@ class Metadata:
     format: str = "PNG"  # PNG, JPEG, WEBP, TIFF, BMP, AVIF, GIF, HEIF, JXL
     width: int = 0  # of the upright picture
     height: int = 0
-    mode: str = ""  # how the file stored it: 'RGB', 'P', '1', 'L', 'CMYK', 'YCbCr', 'LAB', with ';16' for 16 bits
+    mode: str = ""  # how the file stored it: 'RGB', 'P', '1', 'L', 'L;4', 'CMYK', 'YCbCr', 'LAB', ';16' for 16 bits
     orientation: int = 1  # the EXIF orientation that was applied (1-8)
     icc: bytes | None = None
+    icc_implied: bool = False  # made from code points or gamma: the file itself holds no profile
     exif: bytes | None = None  # without the JPEG prefix, orientation already 1
     xmp: bytes | None = None
     xmp_extension: tuple[bytes, ...] = ()  # JPEG segments that continue a long XMP packet
     iptc: bytes | None = None  # IPTC-IIM records
     dpi: tuple[float, float] | None = None  # dots per inch, x and y
+    aspect: tuple[int, int] | None = None  # density of pixels in x and y without a unit, where it is not 1:1
     text: Mapping[str, str] = field(default_factory=dict)  # PNG text, JPEG and GIF comments
-    chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG colour chunks (sRGB, gAMA, cHRM, cICP, mDCV, cLLI)
+    chunks: tuple[tuple[bytes, bytes], ...] = ()  # PNG chunks to take along: colour, sBIT, bKGD, tIME and copyable ones
     jpeg: JpegSettings | None = None
     lossless: bool | None = None  # WebP: VP8L
     subsampling: str | None = None  # AVIF: '4:4:4', '4:2:2', '4:2:0', '4:0:0'

@@ -28,6 +28,7 @@ class Decoded:
     xmp_extension: tuple[bytes, ...] = ()
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
+    aspect: tuple[int, int] | None = None
     text: dict[str, str] = field(default_factory=dict)
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     code_points: tuple[int, int] | None = None  # H.273 colour primaries and transfer

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+import struct
+from dataclasses import replace
+from typing import Any, BinaryIO, cast
 
 from PIL import Image
 
@@ -14,6 +16,7 @@ from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, start
 from imgfix.media.picture import Header
 
 _QUALITY = 95
+_DENSITY_END = 18  # bytes from the start of a file to the end of unit and densities (JFIF 1.02)
 _SEGMENT = 65533  # bytes that one segment holds
 
 
@@ -33,6 +36,9 @@ def read(data: bytes) -> Decoded:
         if image.mode != "CMYK":
             found.mode = "L" if image.mode == "L" else "YCbCr"
         found.jpeg = jpeg.settings(image)
+        found.aspect = jpeg.aspect(image)
+        if found.jpeg is not None and found.jpeg.rgb:
+            found.mode = "RGB"
         found.iptc = jpeg.iptc(image.info.get("photoshop"))
         comment = image.info.get("comment")
         if comment:
@@ -56,6 +62,8 @@ def sink(request: WriteRequest) -> Sink:
         if options[name] is not None and len(options[name]) > room:
             options[name] = None
             request.blocks.notes.append(f"the {what} is too long for a JPEG and was left out")
+    if meta.aspect and not meta.dpi:
+        request = replace(request, stream=cast(BinaryIO, _WithAspect(request.stream, meta.aspect)))
     return by_pillow.PillowSink(request, "JPEG", options)
 
 
@@ -64,11 +72,38 @@ def _encoding(request: WriteRequest) -> dict[str, Any]:
     meta = request.blocks.metadata
     source = meta.jpeg if meta.format == "JPEG" else None
     options: dict[str, Any] = {"progressive": True if source is not None and source.progressive else None}
+    if source is not None and source.rgb and request.channels == 3:
+        options["keep_rgb"] = True
     if request.quality is None and source is not None and source.tables:
         return options | {"qtables": [list(table) for table in source.tables], "subsampling": source.subsampling}
     quality = request.quality or _QUALITY
     subsampling = source.subsampling if source else ("4:4:4" if quality >= 90 else "4:2:0")
     return options | {"quality": quality, "subsampling": subsampling}
+
+
+class _WithAspect(io.RawIOBase):
+    """Writes the aspect into the JFIF header that passes through: Pillow knows densities in dots per inch only."""
+
+    def __init__(self, stream: BinaryIO, aspect: tuple[int, int]) -> None:
+        self._stream, self._start = stream, b""
+        x, y = aspect
+        while max(x, y) > 65535:
+            x, y = max(1, x // 2), max(1, y // 2)
+        self._density = struct.pack(">BHH", 0, x, y)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if len(self._start) >= _DENSITY_END:
+            return self._stream.write(data)
+        self._start += bytes(data)
+        if len(self._start) >= _DENSITY_END:
+            head = self._start
+            if head[6:11] == b"JFIF\0":
+                head = head[: _DENSITY_END - 5] + self._density + head[_DENSITY_END:]
+            self._stream.write(head)
+        return len(data)
 
 
 FORMAT = Format(

@@ -20,6 +20,10 @@ from imgfix.media.names import json_text
 from imgfix.media.picture import Header
 
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
+# Chunks whose meaning is ours to rebuild.
+_STRUCTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT", b"eXIf", b"iCCP", b"pHYs")
+_MEANINGLESS = (b"hIST", b"iDOT")  # of the palette; of how Apple's libraries packed the rows
+_MOST = 1 << 20  # bytes of a chunk that nobody knows
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 
 
@@ -58,7 +62,9 @@ def read(data: bytes) -> Decoded:
             found.pixels, found.alpha = unpacked(image)
     if clear is not None and colour_type in (0, 2):
         found.alpha = _alpha_of_colour(found.pixels, clear, bits)
-    found.mode = "1" if (colour_type, bits) == (0, 1) else _MODES[colour_type] + (";16" if bits == 16 else "")
+    found.mode = "1" if (colour_type, bits) == (0, 1) else _MODES[colour_type]
+    if bits == 16 or (colour_type == 0 and 1 < bits < 8):
+        found.mode += f";{bits}"
     found.notes.extend(frames_note("PNG", found.frames))
     return found
 
@@ -73,7 +79,9 @@ def _walk(data: bytes) -> tuple[Decoded, tuple[int, ...], bytes | None]:
     shape: tuple[int, ...] = ()
     clear: bytes | None = None
     found = Decoded("PNG", np.empty(0))
-    colour_chunks = []
+    kept: list[tuple[bytes, bytes]] = []
+    bound: list[tuple[bytes, bytes]] = []  # to depth and colour type of the file
+    palette = b""
     for kind, body, _ in png.chunks(data):
         if kind == b"IHDR":
             shape = struct.unpack(">IIBBBBB", body)
@@ -86,17 +94,50 @@ def _walk(data: bytes) -> tuple[Decoded, tuple[int, ...], bytes | None]:
         elif kind == b"pHYs" and len(body) == 9:
             x, y, unit = struct.unpack(">IIB", body)
             found.dpi = plausible_dpi((x * 0.0254, y * 0.0254)) if unit == 1 else None
+            found.aspect = (x, y) if unit == 0 and x and y else None
         elif kind == b"acTL" and len(body) >= 4:
             found.frames = max(1, struct.unpack_from(">I", body)[0])
-        elif kind in png.COLOUR_CHUNKS:
-            colour_chunks.append((kind, bytes(body)))
+        elif kind in (*png.COLOUR_CHUNKS, b"tIME"):
+            kept.append((kind, bytes(body)))
+        elif kind in (b"sBIT", b"bKGD"):
+            bound.append((kind, bytes(body)))
+        elif kind == b"PLTE":
+            palette = bytes(body)
         elif kind in _TEXT:
             _take_text(found, png.read_text(kind, bytes(body)))
-    found.chunks = tuple(colour_chunks)
-    points = dict(colour_chunks).get(b"cICP", b"")
+        elif kind not in _STRUCTURE:
+            _take_unknown(found, kept, kind, body)
+    kept += [entry for entry in (_unbound(*entry, shape, palette) for entry in bound) if entry is not None]
+    found.chunks = tuple(kept)
+    points = dict(kept).get(b"cICP", b"")
     found.code_points = (points[0], points[1]) if len(points) == 4 else None
     found.orientation = exif_block.orientation(found.exif)
     return found, shape, clear
+
+
+def _take_unknown(found: Decoded, kept: list[tuple[bytes, bytes]], kind: bytes, body: memoryview) -> None:
+    """Keep a chunk whose name says that it may be copied whatever happens to the pixels (14.2)."""
+    if kind[3] & 0x20 and len(body) <= _MOST:
+        kept.append((kind, bytes(body)))
+    elif kind not in _MEANINGLESS:
+        found.notes.append(f"the PNG chunk {kind.decode('latin-1')} is not kept")
+
+
+def _unbound(kind: bytes, body: bytes, shape: tuple[int, ...], palette: bytes) -> tuple[bytes, bytes] | None:
+    """sBIT or bKGD as it is in the picture that is read: palettes as RGB, fewer than eight bits as eight."""
+    bits, colour_type = shape[2:4]
+    if kind == b"sBIT":
+        return (kind, body) if len(body) == {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}[colour_type] else None
+    if colour_type == 3:
+        at = 3 * body[0] if body else len(palette)
+        colour = palette[at : at + 3]
+        return (kind, struct.pack(">3H", *colour)) if len(colour) == 3 else None
+    if len(body) != (2 if colour_type in (0, 4) else 6):
+        return None
+    if bits < 8:
+        (value,) = struct.unpack(">H", body)
+        body = struct.pack(">H", (value & ((1 << bits) - 1)) * 255 // ((1 << bits) - 1))
+    return kind, body
 
 
 def _deep(data: bytes, colour_type: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -160,14 +201,21 @@ def _ancillary(request: WriteRequest) -> tuple[bytes, ...]:
     """Pack the chunks beside the pixels in their prescribed order."""
     blocks, meta = request.blocks, request.blocks.metadata
     out = []
+    named = {kind for kind, _ in meta.chunks}
+    implied = meta.icc_implied and bool(named & {b"cICP", b"gAMA"})
     for kind, body in meta.chunks:
-        if not (kind == b"sRGB" and meta.icc):  # the two exclude each other
-            out.append(png.chunk(kind, body))
-    if meta.icc:
+        fitted = _fitted(kind, body, request)
+        if fitted is None:
+            blocks.notes.append(f"the PNG chunk {kind.decode('latin-1')} does not fit the new picture and is not kept")
+        elif not (kind == b"sRGB" and meta.icc):  # the two exclude each other
+            out.append(png.chunk(kind, fitted))
+    if meta.icc and not implied:
         out.append(png.chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(meta.icc, 9)))
     if meta.dpi:
         x, y = (min(2**31 - 1, round(value / 0.0254)) for value in meta.dpi)
         out.append(png.chunk(b"pHYs", struct.pack(">IIB", x, y, 1)))
+    elif meta.aspect:
+        out.append(png.chunk(b"pHYs", struct.pack(">IIB", *meta.aspect, 0)))
     if blocks.exif:
         out.append(png.chunk(b"eXIf", blocks.exif))
     if blocks.xmp:
@@ -176,6 +224,17 @@ def _ancillary(request: WriteRequest) -> tuple[bytes, ...]:
     if blocks.record is not None:
         out.append(png.text_chunk("imgfix", json_text(blocks.record, sort_keys=True)))
     return tuple(out)
+
+
+def _fitted(kind: bytes, body: bytes, request: WriteRequest) -> bytes | None:
+    """A chunk that depends on channels and depth, as it is in the new picture; None where that cannot be."""
+    if kind == b"bKGD":
+        return body if len(body) == 2 * request.channels and (request.bits == 16 or max(body[::2]) == 0) else None
+    if kind == b"sBIT":
+        colours = body[: request.channels] if len(body) >= request.channels else body[:1] * request.channels
+        alpha = body[request.channels : request.channels + 1] or bytes([request.bits])
+        return colours + alpha if request.alpha else colours
+    return body
 
 
 def stored_record(data: bytes) -> dict[str, object] | None:

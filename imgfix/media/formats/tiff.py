@@ -50,7 +50,7 @@ def read(data: bytes) -> Decoded:
             with Image.open(io.BytesIO(tiff.without_orientation(data)), formats=["TIFF"]) as image:
                 image.load()
                 found.pixels, found.alpha = unpacked(image)
-                found.mode = image.mode
+                found.mode = f"L;{bits}" if image.mode == "L" and bits < 8 else image.mode
         except Image.UnidentifiedImageError:
             deep = True
     if deep:
@@ -64,6 +64,8 @@ def read(data: bytes) -> Decoded:
     found.icc = tags[34675][3] if 34675 in tags and photometric not in (8, 9) else None
     found.iptc = tags[33723][3] if 33723 in tags else None
     found.dpi = exif_block.resolution(exif_block.build({"main": list(tags.values())}))
+    if number(tags, 296, 2) == 1 and found.dpi is None:
+        found.aspect = exif_block.ratio(tags.get(282), tags.get(283))
     found.compression = tiff.COMPRESSIONS.get(number(tags, 259, 1), "other")
     if found.compression == "jpeg":
         quality, sampling = tiff.jpeg_settings(tags)
@@ -99,7 +101,7 @@ def _directories(request: WriteRequest) -> exif_block.Folders:
     folders = tiff.descriptive(blocks.exif)
     taken = {274, 282, 283, 296}
     main = [tag for tag in folders.get("main", []) if tag[0] not in taken]
-    x, y = meta.dpi or (72.0, 72.0)
+    x, y = meta.dpi or meta.aspect or (72.0, 72.0)
     main += [tiff.short_tag(274, 1), tiff.rational_tag(282, x), tiff.rational_tag(283, y)]
     main.append(tiff.short_tag(296, 2 if meta.dpi else 1))
     if blocks.xmp:
