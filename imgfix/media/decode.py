@@ -85,7 +85,7 @@ def check_pixels(name: str, width: int, height: int, max_pixels: int | None) -> 
     if max_pixels is not None and width * height > max_pixels:
         raise InputError(
             f"{name} has {width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} megapixels",
-            hint=f"if you trust the file, raise the limit with --max-pixels {width * height}",
+            hint=f"if you trust the file, raise the limit with `max_pixels` {width * height}",
         )
 
 
@@ -104,7 +104,7 @@ def _open_errors(path: Path, name: str) -> Iterator[None]:
         raise InputError(f"{name}: no such file", hint="check the path; quote names with spaces") from error
     except IsADirectoryError as error:
         raise InputError(
-            f"{name} is a folder, not a picture", hint="name the files in it, or use --recursive"
+            f"{name} is a folder, not a picture", hint="name the files in it, or use `recursive`"
         ) from error
     except PermissionError as error:
         if path.is_dir():  # what Windows says about folders

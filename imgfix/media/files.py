@@ -46,7 +46,9 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
             try:
                 _create(temporary, final if kind == "file" else None)
             except FileNotFoundError as error:  # the folder is there: one like /proc
-                raise OutputError(f"{target}: {final.parent} takes no new files", hint="choose another -o") from error
+                raise OutputError(
+                    f"{target}: {final.parent} takes no new files", hint="choose another `output`"
+                ) from error
             yield temporary
             _flush_to_disk(temporary)
             temporary.replace(final)
@@ -110,16 +112,19 @@ def raise_output_error(error: OSError, target: Path | str) -> None:
     folder = Path(target).parent
     if error.errno in _FULL:
         raise OutputError(
-            f"{target}: the disk is full", hint=f"free some space in {folder}, or write elsewhere with -o"
+            f"{target}: the disk is full", hint=f"free some space in {folder}, or write elsewhere with `output`"
         ) from error
     if error.errno in _FORBIDDEN:
         raise OutputError(
-            f"{target}: no permission to write there", hint=f"check the rights of {folder}, or write elsewhere with -o"
+            f"{target}: no permission to write there",
+            hint=f"check the rights of {folder}, or write elsewhere with `output`",
         ) from error
     if error.errno == errno.ENAMETOOLONG:
-        raise OutputError(f"{target}: the file name is too long", hint="give a shorter name with -o") from error
+        raise OutputError(f"{target}: the file name is too long", hint="give a shorter name with `output`") from error
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        raise OutputError(f"{target}: a part of the path is a file, not a folder", hint="choose another -o") from error
+        raise OutputError(
+            f"{target}: a part of the path is a file, not a folder", hint="choose another `output`"
+        ) from error
 
 
 def check_writable(target: Path | str) -> None:
@@ -135,10 +140,10 @@ def check_writable(target: Path | str) -> None:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
-        raise OutputError(f"{target}: {folder} is a file, not a folder", hint="choose another -o")
+        raise OutputError(f"{target}: {folder} is a file, not a folder", hint="choose another `output`")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
-            f"{target}: no permission to write in {folder}", hint="check its rights, or write elsewhere with -o"
+            f"{target}: no permission to write in {folder}", hint="check its rights, or write elsewhere with `output`"
         )
 
 

@@ -133,7 +133,7 @@ class _Placement:
         else:
             self._way = "file"
         if self._way == "stdout" and len(found.sources) > 1:
-            raise UsageError("several results cannot go to standard output", hint="name a folder with -o")
+            raise UsageError("several results cannot go to standard output", hint="name a folder with `output`")
 
     def without_results(self, sources: list[Source]) -> list[Source]:
         """Leave out what an earlier run of the same command wrote among the files that a folder or glob gave."""
@@ -157,9 +157,10 @@ class _Placement:
         if self._way == "folder":
             folder = str(self._output).rstrip("/" + os.sep)
             return (
-                f"give each input a name of its own, as with -o '{folder}/{{n}}_{{stem}}{{ext}}', or run imgfix twice"
+                f"give each input a name of its own, as with `output` '{folder}/{{n}}_{{stem}}{{ext}}', "
+                "or run imgfix twice"
             )
-        return "name a folder with -o, so that the tree is kept, or use {ext}, {parent} or {n} in a template"
+        return "name a folder with `output`, so that the tree is kept, or use {ext}, {parent} or {n} in a template"
 
     def target(self, source: Source, number: int) -> Path | Stdout:
         if self._way == "stdout":
@@ -255,7 +256,7 @@ def _refuse_collisions(jobs: list[Job], overwrite: bool, apart: str) -> None:
             own = isinstance(job.source, Path) and _same_place(job.source) == place
             raise UsageError(
                 f"{job.source} would be written over {'itself' if own else f'another input, {sources[place]}'}",
-                hint="add --overwrite to replace it, or choose another -o" if own else "choose another -o",
+                hint="add `overwrite` to replace it, or choose another `output`" if own else "choose another `output`",
             )
 
 
@@ -270,7 +271,7 @@ def _with_state(job: Job, overwrite: bool, skip_existing: bool) -> Job:
         return job
     if skip_existing:
         return Job(job.source, job.target, job.relative, job.kind, skip="the output exists already")
-    error = OutputError(f"{job.target} exists already", hint="use --overwrite, --skip-existing or another -o")
+    error = OutputError(f"{job.target} exists already", hint="use `overwrite`, `skip_existing` or another `output`")
     return Job(job.source, job.target, job.relative, job.kind, error=error)
 
 

@@ -82,7 +82,7 @@ def check_shape(name: str, own: Size, size: Size, fit: bool) -> None:
         )
         raise InputError(f"{found}, another shape", hint=hint or "make a mask of the picture's own size")
     if not fit:
-        raise InputError(found, hint="--fit-mask resizes it; or make a mask of the picture's own size")
+        raise InputError(found, hint="`fit_mask` resizes it; or make a mask of the picture's own size")
 
 
 def _meaning(picture: Picture) -> tuple[np.ndarray, str | None]:
@@ -180,10 +180,12 @@ def parse_box(text: str) -> Box:
     """Read `x,y,w,h`, each in pixels or percent. Raises UsageError."""
     parts = text.replace(" ", "").split(",")
     if len(parts) != 4:
-        raise UsageError(f"--box {text}: not a box", hint="give x,y,w,h such as 100,50,200,80 or 10%,10%,50%,20%")
-    x, y, width, height = (parse_length(part, f"--box {text}") for part in parts)
+        raise UsageError(f"`boxes` {text}: not a box", hint="give x,y,w,h such as 100,50,200,80 or 10%,10%,50%,20%")
+    x, y, width, height = (parse_length(part, f"`boxes` {text}") for part in parts)
     if width.value == 0 or height.value == 0:
-        raise UsageError(f"--box {text}: the box has no area", hint="the third and fourth numbers are width and height")
+        raise UsageError(
+            f"`boxes` {text}: the box has no area", hint="the third and fourth numbers are width and height"
+        )
     return Box(x, y, width, height, text)
 
 
@@ -220,7 +222,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
         colour = ImageColor.getrgb(word)
     except ValueError:
         raise UsageError(
-            f"--color {text}: not a colour", hint="give '#ff00ff' (in quotes), magenta or 'rgb(255,0,255)'"
+            f"`color` {text}: not a colour", hint="give '#ff00ff' (in quotes), magenta or 'rgb(255,0,255)'"
         ) from None
     return colour[0], colour[1], colour[2]
 
@@ -248,7 +250,7 @@ def from_alpha(picture: Picture, name: str = "the picture") -> np.ndarray:
     if picture.alpha is None:
         raise InputError(
             f"{name} has no alpha, so nothing of it is transparent",
-            hint="use --mask, --box or --color instead of --alpha",
+            hint="use `mask`, `boxes` or `color` instead of `alpha`",
         )
     return 1 - _unit(picture.alpha)
 
@@ -328,7 +330,7 @@ def coverage(mask: np.ndarray) -> float:
     return float(mask.mean(dtype=np.float64))
 
 
-POLARITY = "white means fill; --invert if black does"
+POLARITY = "white means fill; `invert` if black does"
 
 
 def check(mask: np.ndarray, name: str = "the mask", hint: str = POLARITY) -> None:

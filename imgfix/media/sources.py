@@ -206,4 +206,4 @@ def _below(path: Path, root: Path) -> Path:
 
 def nothing_hint(recursive: bool, kinds: Iterable[str]) -> str:
     what = " or ".join(sorted(set(kinds))) + " files"
-    return f"name {what}" + ("" if recursive else ", or add --recursive to look into sub-folders")
+    return f"name {what}" + ("" if recursive else ", or add `recursive` to look into sub-folders")

@@ -215,10 +215,10 @@ class FrameMasks:
     def _tell_empty(self, name: str) -> None:
         if self.track is None:
             raise InputError(
-                f"{name}: nothing in any frame has the colour that --color names",
-                hint="a larger --tolerance takes colours that are farther off; an encoder changes them a little",
+                f"{name}: nothing in any frame has the colour that `color` names",
+                hint="a larger `tolerance` takes colours that are farther off; an encoder changes them a little",
             )
         raise InputError(
             f"{name}: the mask is empty in every frame, there is nothing to fill",
-            hint="white means fill; --invert if black does",
+            hint="white means fill; `invert` if black does",
         )

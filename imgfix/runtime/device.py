@@ -128,7 +128,7 @@ def select(device: str = "auto", precision: str = "auto", descriptor: Descriptor
         raise UsageError(f"unknown precision '{precision}'", hint="choose auto, fp32, bf16 or fp16")
     else:
         if precision == "fp16" and chosen.type == "cpu":
-            raise UsageError("fp16 is not computed natively by a CPU", hint="use --precision fp32, bf16 or auto")
+            raise UsageError("fp16 is not computed natively by a CPU", hint="use `precision` fp32, bf16 or auto")
         picked = cast("Precision", precision)
         why = "as asked" if precision in native else f"as asked, though {chosen.type} only emulates {precision}"
     return Placement(chosen, picked, channels_last=chosen.type != "mps", why=why)
@@ -144,7 +144,7 @@ def _device(name: str) -> torch.device:
     if kind not in here:
         raise UsageError(
             f"device '{name}' is not available on this machine",
-            hint=f"available: {', '.join(here)}; or use --device auto",
+            hint=f"available: {', '.join(here)}; or use `device` auto",
         )
     if kind not in ("cuda", "xpu"):
         if index not in ("", "0"):

@@ -156,7 +156,7 @@ class Engine:
         raise memory.OutOfMemory(
             f"{self.descriptor.name} does not fit into the memory of {self.placement.device}"
             f" at {x.shape[-1]}x{x.shape[-2]} pixels",
-            hint="close other programs, or use a smaller --tile or another --device",
+            hint="close other programs, or use a smaller `tile` or another `device`",
         )
 
     def _forward(self, x: Tensor) -> Tensor:

@@ -163,7 +163,7 @@ class Recurrent:
         height, width = inputs[0].shape[-2:]
         raise memory.OutOfMemory(
             f"{self.engine.descriptor.name} does not fit into the memory of {place.device} at {width}x{height} pixels",
-            hint="close other programs, or use a smaller --tile or another --device",
+            hint="close other programs, or use a smaller `tile` or another `device`",
         )
 
     def _fitting(self, bytes_per_pixel: float) -> int:
@@ -173,6 +173,6 @@ class Recurrent:
             raise MemoryExhaustedError(
                 f"not enough memory on {self.placement.device} for {self.engine.descriptor.name}, even in the smallest"
                 " tiles",
-                hint="close other programs, or use --device cpu or a smaller model",
+                hint="close other programs, or use `device` cpu or a smaller model",
             )
         return max(side, SMALLEST_TILE)

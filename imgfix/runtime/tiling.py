@@ -124,7 +124,7 @@ def plan_for(engine: Engine, height: int, width: int, tile: int | None = None) -
     if tile is not None:
         if tile < least:
             raise UsageError(
-                f"tiles of {tile} pixels are too small for {facts.name}", hint=f"use --tile {least} or more"
+                f"tiles of {tile} pixels are too small for {facts.name}", hint=f"use `tile` {least} or more"
             )
         sides = (tile, tile)
     else:
@@ -260,7 +260,7 @@ class _Tiles:
                 " smallest tiles" if self.engine.descriptor.tiling else
                 f"not enough memory on {self.engine.placement.device} for {self.engine.descriptor.name}, which cannot"
                 " be run in tiles",
-                hint="close other programs, or use --device cpu or a smaller model",
+                hint="close other programs, or use `device` cpu or a smaller model",
             )  # fmt: skip
         return [(a, b, c, d) for a, b in rows for c, d in columns]
 

@@ -57,11 +57,11 @@ class Expansion:
         new_width, new_height = margins.size(width, height)
         if new_width > LARGEST * width or new_height > LARGEST * height:
             raise InputError(
-                f"--expand would make {new_width}x{new_height} of {width}x{height}",
+                f"`expand` would make {new_width}x{new_height} of {width}x{height}",
                 hint=f"a side grows at most {LARGEST} times",
             )
         if (new_width, new_height) == (width, height):
-            raise InputError("--expand adds less than one pixel", hint=_EXAMPLE)
+            raise InputError("`expand` adds less than one pixel", hint=_EXAMPLE)
         return margins
 
 
@@ -72,11 +72,11 @@ def parse_expansion(text: str) -> Expansion:
     for part in text.replace(" ", "").split(","):
         name, equals, value = part.partition("=")
         if not equals or name not in (*SIDES, *several):
-            raise UsageError(f"--expand {text}: '{part}' is no side with a length", hint=_EXAMPLE)
-        length = parse_length(value, f"--expand {text}")
+            raise UsageError(f"`expand` {text}: '{part}' is no side with a length", hint=_EXAMPLE)
+        length = parse_length(value, f"`expand` {text}")
         sides.update(dict.fromkeys(several.get(name, (name,)), length))
     if all(length.value == 0 for length in sides.values()):
-        raise UsageError(f"--expand {text} adds nothing", hint=_EXAMPLE)
+        raise UsageError(f"`expand` {text} adds nothing", hint=_EXAMPLE)
     none = Length(0)
     return Expansion(*(sides.get(name, none) for name in SIDES))
 

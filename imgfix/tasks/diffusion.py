@@ -47,7 +47,7 @@ class DiffusionOptions:
             if (getattr(self, name) or 8) % 8:
                 raise UsageError(f"--{name} {getattr(self, name)}: must be a multiple of 8")
         if self.guidance is not None and self.guidance < 0:
-            raise UsageError(f"--guidance {self.guidance:g}: must not be negative")
+            raise UsageError(f"`guidance` {self.guidance:g}: must not be negative")
 
 
 class Diffusion:
@@ -81,7 +81,7 @@ class Diffusion:
         except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
             words = " ".join(str(error).split())[:200]
             if on_hub:
-                hint = "leave out --offline to fetch it" if offline else "is the name right, and the hub within reach?"
+                hint = "leave out `offline` to fetch it" if offline else "is the name right, and the hub within reach?"
                 raise DownloadError(f"{name}: cannot be fetched ({words})", hint=hint) from error
             raise ModelError(f"{name}: not a diffusion pipeline that can be loaded ({words})") from error
         self._text.set_progress_bar_config(disable=True)

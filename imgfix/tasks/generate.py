@@ -46,10 +46,10 @@ class Wish:
                 f"the prompt {self.prompt!r} holds no word", hint='say what to draw: imgfix generate "a red apple"'
             )
         if not 0 <= self.strength <= 1:
-            raise UsageError(f"--strength {self.strength:g} is out of range", hint="choose 0 to 1")
+            raise UsageError(f"`strength` {self.strength:g} is out of range", hint="choose 0 to 1")
         if self.prompt is None and self.label is None and self.sound is None and self.image is None:
             raise UsageError(
-                "nothing says what to draw", hint="give a prompt, --class, --sound or --image, or --from an old picture"
+                "nothing says what to draw", hint="give a prompt, `label`, `sound` or `image`, or `like` an old picture"
             )
 
 
@@ -108,7 +108,7 @@ class Generator:
         """
         name = self.descriptor.name
         if wish.prompt is not None and not self.draws_words:
-            raise UsageError(f"{name} takes no prompt", hint=f"give --class: {_listed(self.classes)}")
+            raise UsageError(f"{name} takes no prompt", hint=f"give `label`: {_listed(self.classes)}")
         if wish.label is not None and wish.label not in self.classes:
             if not self.classes:
                 raise UsageError(f"{name} knows no classes", hint="give a prompt instead")
@@ -116,7 +116,7 @@ class Generator:
             hint = f"did you mean {' or '.join(near)}?" if near else f"it knows: {_listed(self.classes)}"
             raise UsageError(f"'{wish.label}' is not a class of {name}", hint=hint)
         if wish.sound is not None and self.net.conditions.sound is None:
-            raise UsageError(f"{name} does not listen to sounds", hint="leave --sound out, or train with sounds")
+            raise UsageError(f"{name} does not listen to sounds", hint="leave `sound` out, or train with sounds")
         if wish.image is not None and not hasattr(self.net, "encode"):
             raise UsageError(
                 f"{name} does not start from a picture", hint="train one: imgfix train generate --net pix2pix"
@@ -174,7 +174,7 @@ class Generator:
             truncation: what the noise is multiplied by; below 1 pictures are more typical, 0 is without chance.
         """
         if not 0 <= seed <= LARGEST_SEED:
-            raise UsageError(f"--seed {seed} is out of range", hint="choose 0 or more")
+            raise UsageError(f"`seed` {seed} is out of range", hint="choose 0 or more")
         drawn = torch.randn(1, self.net.noise, generator=torch.Generator().manual_seed(seed)) * truncation
         return drawn.to(self.placement.device)
 
@@ -221,7 +221,7 @@ class Generator:
             seeds: one for each end; equal ones keep everything but the wish.
         """
         if frames < 2:
-            raise UsageError(f"--frames {frames}: a way has at least 2")
+            raise UsageError(f"`frames` {frames}: a way has at least 2")
         begin, end = (self.condition(wish, seed) for wish, seed in zip(wishes, seeds, strict=True))
         first, last = (self.noise(seed, truncation) for seed in seeds)
         for number in range(frames):

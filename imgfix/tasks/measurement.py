@@ -46,7 +46,7 @@ def fit(result: np.ndarray, reference: np.ndarray, names: tuple[str, str], crop:
     if not crop:
         raise InputError(
             f"{names[0]} is {sizes[0]}, but {names[1]} is {sizes[1]}",
-            hint="compare pictures of one size, or add --crop to compare the common top left part",
+            hint="compare pictures of one size, or add `crop` to compare the common top left part",
         )
     height, width = (min(result.shape[axis], reference.shape[axis]) for axis in (0, 1))
     return result[:height, :width], reference[:height, :width]

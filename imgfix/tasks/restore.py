@@ -72,11 +72,11 @@ class RestoreOptions:
             elif given is not None and given != "auto" and not isinstance(given, int | float):
                 raise UsageError(f"{name} = {given!r} is no level", hint="give a number, 'auto' or nothing")
         if isinstance(self.denoise, int | float) and not 0 < self.denoise <= 100:
-            raise UsageError(f"--denoise {self.denoise:g} is out of range", hint="give auto, off, or above 0 up to 100")
+            raise UsageError(f"`denoise` {self.denoise:g} is out of range", hint="give auto, off, or above 0 up to 100")
         if isinstance(self.jpeg, int) and not 1 <= self.jpeg <= 100:
-            raise UsageError(f"--jpeg {self.jpeg} is out of range", hint="give auto, off, or a quality from 1 to 100")
+            raise UsageError(f"`jpeg` {self.jpeg} is out of range", hint="give auto, off, or a quality from 1 to 100")
         if not 0 <= self.strength <= 1:
-            raise UsageError("--strength is a share from 0 to 1")
+            raise UsageError("`strength` is a share from 0 to 1")
 
     @property
     def flags(self) -> dict[str, bool]:

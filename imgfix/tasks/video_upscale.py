@@ -45,11 +45,11 @@ def open_sequence(engine: Engine, options: UpscaleOptions) -> SequenceTask:
         ModelError: a kind of model that cannot be run here.
     """
     if options.tta:
-        raise UsageError("--tta is for single pictures", hint=f"leave it out with {engine.descriptor.name}")
+        raise UsageError("`tta` is for single pictures", hint=f"leave it out with {engine.descriptor.name}")
     if engine.descriptor.frames != 0:
         raise ModelError(f"{engine.descriptor.name} is not a model for sequences", hint="it takes single pictures")
     if options.tile is not None and options.tile < SMALLEST_TILE:
-        hint = f"use --tile {SMALLEST_TILE} or more"
+        hint = f"use `tile` {SMALLEST_TILE} or more"
         raise UsageError(f"tiles of {options.tile} pixels are too small for video", hint=hint)
     return Streaming(engine, options) if engine.descriptor.causal else Windowed(engine, options)
 

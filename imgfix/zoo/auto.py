@@ -46,7 +46,7 @@ def _resolve(task: str, scale: int | None, job: str | None) -> tuple[str, str | 
     to_pull = [entry for entry in candidates if entry.sources and entry not in here]
     best_elsewhere = max(to_pull, key=merit, default=None)
     if not here:
-        hint = f"imgfix weights pull {best_elsewhere.name}" if best_elsewhere else "name one with --model"
+        hint = f"imgfix weights pull {best_elsewhere.name}" if best_elsewhere else "name one with `model`"
         raise ModelError(f"no model for '{job or task}' is on this machine yet", hint=hint)
     best = max(here, key=merit)
     better = best_elsewhere if best_elsewhere and merit(best_elsewhere) > merit(best) else None

@@ -55,7 +55,7 @@ def export(model: Model, path: Path, *, half: bool = False) -> Exported:
     if suffix == ".onnx":
         if half:
             raise UsageError(
-                "--half is for .safetensors and .pth", hint="convert the ONNX file with onnxconverter-common"
+                "`half` is for .safetensors and .pth", hint="convert the ONNX file with onnxconverter-common"
             )
         if model.descriptor.frames != 1:
             raise ModelError(

@@ -32,10 +32,10 @@ def import_file(
             f"'{name}' is not a model name", hint="use small letters, digits, dots and dashes: my-photos-x4"
         )
     if name == "auto" or any(entry.name == name for entry in catalog.entries()):
-        raise UsageError(f"'{name}' is already the name of a catalog model", hint="choose another --name")
+        raise UsageError(f"'{name}' is already the name of a catalog model", hint="choose another `name`")
     target = folders.check_home() / "models" / f"{name}.safetensors"
     if target.exists() and not overwrite:
-        raise OutputError(f"there is already an imported model '{name}'", hint="choose another --name, or --overwrite")
+        raise OutputError(f"there is already an imported model '{name}'", hint="choose another `name`, or `overwrite`")
     model = loader.load_file(path)
     descriptor = model.descriptor
     net, config, header, state = descriptor.net, descriptor.config, _header(path), _tensors(path, model)

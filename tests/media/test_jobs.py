@@ -173,7 +173,7 @@ def test_an_existing_output_is_the_items_error(tmp_path: Path) -> None:
     args = [str(tmp_path / "in")], str(tmp_path / "out")
     first, second = plan(*args)
     assert isinstance(first.error, OutputError)
-    assert "--overwrite" in (first.error.hint or "")
+    assert "overwrite" in (first.error.hint or "")
     assert second.error is None
     first, second = plan(*args, skip_existing=True)
     assert first.skip
@@ -193,7 +193,7 @@ def test_nothing_to_do_is_said(tmp_path: Path) -> None:
     touch(tmp_path, "sub/a.png")
     with pytest.raises(UsageError, match="nothing to do") as caught:
         plan([str(tmp_path)])
-    assert "--recursive" in (caught.value.hint or "")
+    assert "recursive" in (caught.value.hint or "")
     with pytest.raises(UsageError, match="nothing to do"):
         plan([str(tmp_path / "*.tif")])
 

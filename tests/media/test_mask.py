@@ -125,7 +125,7 @@ def test_another_size_is_refused_with_both_sizes_and_the_remedy(tmp_path: Path) 
     path.write_bytes(FILES["grey"])
     with pytest.raises(InputError, match=r"30x20.*60x40") as caught:
         read_mask(path, (60, 40))
-    assert "mask.png" in caught.value.message and "--fit-mask" in str(caught.value.hint)
+    assert "mask.png" in caught.value.message and "fit_mask" in str(caught.value.hint)
 
 
 def test_another_shape_is_refused_even_when_it_may_be_fitted() -> None:
@@ -273,7 +273,7 @@ def test_masks_add_up() -> None:
 def test_an_empty_mask_and_one_of_nearly_everything_are_refused_with_a_hint() -> None:
     with pytest.raises(InputError, match=r"m\.png.*nothing to fill") as caught:
         masks.check(np.zeros((9, 9), np.float32), "m.png")
-    assert "--invert" in str(caught.value.hint)
+    assert "invert" in str(caught.value.hint)
     full = np.ones((10, 10), np.float32)
     full[0, :3] = 0
     with pytest.raises(InputError, match=r"covers 97\.0 %"):

@@ -220,5 +220,5 @@ def test_a_part_is_the_same_whether_or_not_one_can_seek_to_it(tmp_path: Path, na
 
 def test_a_start_beyond_the_end_is_refused(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4")
-    with pytest.raises(InputError, match=r"0\.96 seconds long, and --start 5 is beyond"):
+    with pytest.raises(InputError, match=r"0\.96 seconds long, and start 5 is beyond"):
         Reader(clip, Cut(5.0))

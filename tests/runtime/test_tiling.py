@@ -155,7 +155,7 @@ def test_a_network_that_must_not_be_tiled_is_not() -> None:
 def test_a_tile_without_room_beside_its_overlap_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="too small") as caught:
         tiling.plan_for(shuffle_engine(receptive_field=30), 500, 500, 60)
-    assert "--tile 76" in str(caught.value.hint)
+    assert "tile 76" in str(caught.value.hint)
 
 
 def test_less_memory_means_smaller_tiles(monkeypatch: pytest.MonkeyPatch) -> None:

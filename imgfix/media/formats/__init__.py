@@ -84,5 +84,5 @@ def check_size(format_name: str, width: int, height: int, target: Path | str | N
     where = f"{target}: " if target is not None else ""
     raise OutputError(
         f"{where}{form.name} holds at most {limit}, and the result would be {width} x {height}",
-        hint="write PNG or TIFF instead (--format png), or choose a smaller scale",
+        hint="write PNG or TIFF instead (`format` png), or choose a smaller scale",
     )

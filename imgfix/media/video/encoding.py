@@ -115,7 +115,7 @@ class Encoding:
         if min(width, height) < self.encoder.least:
             raise UsageError(
                 f"{self.encoder.name} takes no pictures of {width}x{height}, only from {self.encoder.least} pixels on",
-                hint="choose --codec h264",
+                hint="choose `codec` h264",
             )
         stream = container.add_stream(self.encoder.name, rate=rate)
         encoder = stream.codec_context
@@ -137,7 +137,7 @@ class Encoding:
         except (av.FFmpegError, ValueError) as error:
             raise UsageError(
                 f"{self.encoder.name} does not take these settings ({error}): {self.words(width, height)}",
-                hint="leave out -e, --preset or --pix-fmt, or choose another --codec",
+                hint="leave out `encoder_option`, `preset` or `pix_fmt`, or choose another `codec`",
             ) from error
         return stream
 
@@ -195,7 +195,7 @@ def choose(header: Header, container: str, wanted: Wanted) -> Encoding:
     if header.hdr and pixels.bits < 10:
         raise InputError(
             f"{header.path} is HDR ({header.hdr}), and {encoder.name} in {pixels.name} has 8 bits, too few for it",
-            hint="use --codec hevc, or convert the clip to SDR first",
+            hint="use `codec` hevc, or convert the clip to SDR first",
         )
     options = dict(_settings(encoder, wanted))
     if encoder.name == "libx265" and header.light:
@@ -244,7 +244,8 @@ def _encoder(header: Header, container: str, wanted: Wanted, notes: list[str]) -
             notes.append(f"{header.codec} becomes {found.family}, which {with_article(container)} file holds")
         return found
     raise UsageError(
-        f"no encoder for {with_article(container)} file is here", hint="choose another -o, or --codec; imgfix doctor"
+        f"no encoder for {with_article(container)} file is here",
+        hint="choose another `output`, or `codec`; imgfix doctor",
     )
 
 
@@ -311,20 +312,22 @@ def _near(name: str, names: Any) -> str:
 def _settings(encoder: Encoder, wanted: Wanted) -> dict[str, str]:
     options = dict(encoder.options)
     if wanted.crf is not None and encoder.crf is None:
-        raise UsageError(f"{encoder.name} has no --crf", hint="set its own options with -e key=value")
+        raise UsageError(f"{encoder.name} has no `crf`", hint="set its own options with `encoder_option` key=value")
     crf = wanted.crf if wanted.crf is not None else encoder.crf
     if wanted.crf is None and {"qp", "b", "q", "global_quality", "lossless"} & set(wanted.options):
         crf = None  # the user has chosen another way to say how good it should be
     if crf is not None:
         low, high = encoder.crf_range
         if not low <= crf <= high:
-            raise UsageError(f"--crf {crf:g} is out of range for {encoder.name}", hint=f"choose {low:g} to {high:g}")
+            raise UsageError(f"`crf` {crf:g} is out of range for {encoder.name}", hint=f"choose {low:g} to {high:g}")
         options["crf"] = f"{crf:g}"
         if encoder.name.startswith("libvpx") or encoder.name.startswith("libaom"):
             options["b"] = "0"
     if wanted.preset is not None:
         if not encoder.presets and encoder in ENCODERS:
-            raise UsageError(f"{encoder.name} has no --preset", hint="set its own options with -e key=value")
+            raise UsageError(
+                f"{encoder.name} has no `preset`", hint="set its own options with `encoder_option` key=value"
+            )
         if encoder.presets and wanted.preset not in encoder.presets:
             raise UsageError(
                 f"{encoder.name} has no preset '{wanted.preset}'", hint=_near(wanted.preset, encoder.presets)

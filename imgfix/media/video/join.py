@@ -70,12 +70,13 @@ def join(target: Path, journal: Journal, finished: Finished) -> None:
         if isinstance(error, av.FFmpegError):
             raise OutputError(
                 f"{target}: the parts cannot be joined ({error.strerror or error})",
-                hint="write to another container, such as -o NAME.mkv, with --resume: the pictures are finished",
+                hint="write to another container, such as `output` NAME.mkv, with `resume`: the pictures are finished",
             ) from error
         raise
     except (av.FFmpegError, ValueError) as error:
         raise OutputError(
-            f"{target}: the parts cannot be joined ({error})", hint="write to another container, such as -o NAME.mkv"
+            f"{target}: the parts cannot be joined ({error})",
+            hint="write to another container, such as `output` NAME.mkv",
         ) from error
 
 

@@ -71,8 +71,8 @@ class Reader:
         length = self.header.seconds
         if length and self.cut.start is not None and self.cut.start >= length:
             raise InputError(
-                f"{self.path} is {length:.2f} seconds long, and --start {self.cut.start:g} is beyond its end",
-                hint="choose an earlier --start",
+                f"{self.path} is {length:.2f} seconds long, and `start` {self.cut.start:g} is beyond its end",
+                hint="choose an earlier `start`",
             )
 
     @property
@@ -132,7 +132,7 @@ class Reader:
                 kept = raw, self._turned(convert(raw))
             yield Frame(kept[1], time, duration)
         if number < 0:
-            raise InputError(f"{self.path} holds no frames in that part", hint="choose another --start and --end")
+            raise InputError(f"{self.path} holds no frames in that part", hint="choose another `start` and `end`")
 
     # -- times ---------------------------------------------------------------------------------------------------------
 
@@ -292,7 +292,7 @@ class Reader:
             raise InputError(
                 f"{self.path}: the picture changes from {self.header.width}x{self.header.height} to "
                 f"{raw.width}x{raw.height} at frame {number}",
-                hint="cut the clip there with --start and --end",
+                hint="cut the clip there with `start` and `end`",
             )
 
     def _turned(self, pixels: np.ndarray) -> np.ndarray:

@@ -235,7 +235,7 @@ class SegmentWriter:
         if self._written != len(self.times):
             raise OutputError(
                 f"{self._path}: the encoder made {self._written} packets of {len(self.times)} frames",
-                hint="choose another --codec",
+                hint="choose another `codec`",
             )
         return Segment(number, first, tuple(self.times), self.last_duration, self._delay, next_input)
 

@@ -90,6 +90,6 @@ def part(animation: Animation, start: float | None, end: float | None) -> tuple[
     if not shown:
         raise InputError(
             f"{animation.path} is {animation.seconds:.2f} seconds long and has no frame in that part",
-            hint="choose another --start and --end",
+            hint="choose another `start` and `end`",
         )
     return shown[0], shown[-1] + 1
