@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from imgfix.errors import UsageError
 from imgfix.pipelines import arrays, pictures
 from imgfix.pipelines.models import Listener
-from imgfix.pipelines.moving import work
+from imgfix.pipelines.moving.work import FRAMES, IMAGE, VIDEO
 from imgfix.pipelines.options import (
     ClipOptions,
     GenerateRequest,
@@ -508,22 +508,31 @@ def _run(kind: type[Pipeline[Any]], request: type[Any], values: dict[str, Any]) 
         _record(request, values), _record(Saving, values), _record(ClipOptions, values), _record(Machine, values),
         _record(Reading, values), values["listener"],
     )  # fmt: skip
+    places = _targets(pipeline, sources, several)
+    work = [(one, target) for one, (target, skip) in zip(sources, places, strict=True) if not skip]
+    if work:
+        pipeline.prepare([_kind(pipeline, one.source, target) for one, target in work])
     made = [
-        _run_one(pipeline, one, target, progress, skip)
-        for one, (target, skip) in zip(sources, _targets(pipeline, sources, several), strict=True)
+        _run_one(pipeline, one, target, progress, skip) for one, (target, skip) in zip(sources, places, strict=True)
     ]
     return made if several else made[0]
+
+
+def _kind(pipeline: Pipeline[Any], source: Any, target: Path | None) -> str:
+    """What a source is worked on as. Raises UsageError for a clip that has nowhere to go."""
+    kind = pipeline.kind(source, target)
+    if target is None and kind in (VIDEO, FRAMES):
+        raise UsageError(f"{source} is a clip, which does not fit into an array", hint="say where to write: output=...")
+    return kind
 
 
 def _run_one(pipeline: Pipeline[Any], given: arrays.Given, target: Path | None, progress: Progress, skip: bool) -> Any:
     source: Any = given.source
     kind = pipeline.kind(source, target)
-    if target is None and kind in (work.VIDEO, work.FRAMES):
-        raise UsageError(f"{source} is a clip, which does not fit into an array", hint="say where to write: output=...")
     if skip:
         assert target is not None
-        return given.back(pictures.read(target, None)) if kind == work.IMAGE else None
-    if target is None and kind != work.IMAGE:  # an animated picture gives its first frame
+        return given.back(pictures.read(target, None)) if kind == IMAGE else None
+    if target is None and kind != IMAGE:  # an animated picture gives its first frame
         source = pictures.read(source, pipeline.reading.limit)
     found = pipeline.run(source, target, progress=progress, keep=True).picture
     return None if found is None else given.back(found)

@@ -31,6 +31,7 @@ from imgfix.pipelines.options import (
     RestoreRequest,
     Saving,
     UpscaleRequest,
+    option,
 )
 from tests.cli.conftest import Run, save_photo
 from tests.cli.conftest import imgfix as command_line
@@ -130,7 +131,9 @@ UPSCALE = [
     row("--model nowhere.safetensors", model="nowhere.safetensors", refused=True),
 ]
 INPAINT = [
-    *SHARED,
+    *(each for each in SHARED if "abacus" not in each.words),  # a classical method runs on no device
+    row("--model ns", model="ns"),
+    row("--model nowhere.safetensors", model="nowhere.safetensors", refused=True),
     row("--mask <mask.png>", mask="<mask.png>"),
     row("--mask <nowhere.png>", mask="<nowhere.png>", refused=True),
     row("--box 4,4,8,8", boxes=[(4, 4, 8, 8)]),
@@ -160,6 +163,7 @@ INPAINT = [
 ]
 RESTORE = [
     *SHARED,
+    row("--model nowhere.safetensors", model="nowhere.safetensors", refused=True),
     row("--tile 32", tile=32),
     row("--tile 0", tile=0, refused=True),
     row("--denoise 15", denoise=15),
@@ -191,7 +195,8 @@ GENERATE = [
     row("cat --class stmp", prompt="cat", label="stmp", refused=True),
     row("--sound <meow.wav>", sound="<meow.wav>"),
     row("--sound <nowhere.wav>", sound="<nowhere.wav>", refused=True),
-    row("cat --image <photo.png>", prompt="cat", image="<photo.png>", refused=True),
+    row("cat --image <photo.png>", prompt="cat", image="<photo.png>"),
+    row("cat --image <photo.png> --strength 0.2", prompt="cat", image="<photo.png>", strength=0.2),
     row("cat --image <photo.png> --strength 3", prompt="cat", image="<photo.png>", strength=3, refused=True),
     row("--from <drawn.png>", like="<drawn.png>"),
     row("--from <drawn.png> --seed 8", like="<drawn.png>", seed=8),
@@ -311,7 +316,7 @@ def test_an_option_does_the_same_on_both_ways(run: Run, room: Path, tmp_path: Pa
     if "model" not in keywords:
         name = "telea" if verb == "inpaint" else str(room / f"{verb}.safetensors")
         words, keywords["model"] = [*words, "--model", name], name
-    if verb == "inpaint" and not row.refused and not {"mask", "boxes", "color", "alpha", "expand"} & keywords.keys():
+    if verb == "inpaint" and not {"mask", "boxes", "color", "alpha", "expand"} & keywords.keys():
         words, keywords["boxes"] = [*words, "--box", "3,3,6,6"], [(3, 3, 6, 6)]
     source = [str(room / row.source)] if verb != "generate" else []
     found = run(verb, *source, *words)
@@ -360,20 +365,13 @@ def _error(action: Callable[[], Any]) -> ImgfixError | None:
 
 
 def _same_refusal(said: str, error: ImgfixError, code: int) -> None:
-    """The same sentence but for how fields are spelled, or a command line's own refusal of a value."""
+    """The same sentence, fields spelled as options, and the same exit code; or the option parser's own refusal."""
     if "Invalid value" in said:  # a number that the parser of options refuses before anything else
         assert code == 2 == error.exit_code
         return
     assert code == error.exit_code, (said, error)
-    plain = _without_spelling(error.message)
-    assert plain[-40:] in _without_spelling(said), (said, error.message)
-
-
-def _without_spelling(text: str) -> str:
-    text = text.replace("command/", "").replace("python/", "")
-    for sign in "-_`":
-        text = text.replace(sign, "")
-    return "".join(text.replace(" no ", " ").split())
+    message = error.renamed(option).message
+    assert message.replace("/python/", "/command/") in said, (said, message)
 
 
 def _written(place: Path) -> dict[str, tuple[Any, ...]]:

@@ -285,6 +285,11 @@ class GenerateRequest:
     height: int | None = None
     low_memory: bool = False
 
+    def __post_init__(self) -> None:
+        for name in ("strength", "truncation", "upscale", "guidance"):  # 2 and 2.0 are noted alike
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, float(getattr(self, name)))
+
     @property
     def diffusion(self) -> dict[str, Any]:
         """What only diffusion models understand."""

@@ -44,11 +44,13 @@ def _words(name: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         positive = value or name in _OFF
         return [option(name) if positive else f"--no-{option(name)[2:]}"]
+    if name == "color" and isinstance(value, list | tuple):
+        return [option(name), "#" + "".join(f"{channel:02x}" for channel in value)]
     if name == "boxes":
         return [word for box in value for word in (option(name), _text(box))]
     if isinstance(value, Mapping):
         value = [f"{key}={each}" for key, each in value.items()]
-    if isinstance(value, list | tuple) and name != "color":
+    if isinstance(value, list | tuple):
         return [word for each in value for word in (option(name), _text(each))]
     return [option(name), _text(value)]
 
