@@ -36,6 +36,7 @@ _LIBRARIES = (
 _EXTRAS = {  # extra -> (module that shows it is there, what it is for)
     "community": ("spandrel", "checkpoints of other architectures"),
     "heif": ("pillow_heif", "HEIC and HEIF pictures"),
+    "text": ("rapidocr", "finding and reading text in pictures"),
     "jxl": ("pillow_jxl", "JPEG XL pictures"),
     "onnx": ("onnxruntime", "imgfix weights export"),
     "diffusion": ("diffusers", "imgfix generate with diffusers pipelines"),
