@@ -14,9 +14,10 @@ import numpy as np
 from PIL import Image
 
 from imgfix.errors import ImgfixError, InputError, MemoryExhaustedError
-from imgfix.media import colour, formats, implied, xmp
 from imgfix.media import exif as exif_block
+from imgfix.media import formats, implied, xmp
 from imgfix.media.formats import Decoded, Format
+from imgfix.media.icc import profile_channels
 from imgfix.media.picture import Header, Metadata, Picture
 from imgfix.media.sniff import what_else
 from imgfix.media.tiff_pixels import UnsupportedTiffError
@@ -175,7 +176,7 @@ def _finish(found: Decoded) -> Picture:
     dpi, aspect = found.dpi or exif_block.resolution(exif), found.aspect
     if aspect is not None:
         aspect = None if aspect[0] == aspect[1] else aspect[::-1] if found.orientation >= 5 else aspect
-    if found.icc and colour.profile_channels(found.icc) != pixels.shape[2]:
+    if found.icc and profile_channels(found.icc) != pixels.shape[2]:
         found.icc = None
         found.notes.append("the colour profile is broken or of another kind of picture and was left out")
     implied_profile = found.icc is None

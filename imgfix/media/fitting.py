@@ -9,6 +9,7 @@ import numpy as np
 
 from imgfix.media import colour
 from imgfix.media.formats import Format
+from imgfix.media.icc import profile_channels
 from imgfix.media.picture import Metadata
 
 _STORED = {
@@ -28,7 +29,7 @@ class Fitting:
         self.channels, self.alpha, self.bits = channels, alpha, 8 * dtype.itemsize
         self.metadata = metadata
         self._steps: list[Callable[[np.ndarray], np.ndarray]] = []
-        if colour.profile_channels(metadata.icc) != channels:
+        if profile_channels(metadata.icc) != channels:
             self._drop_profile()
         if alpha and not form.alpha:
             self.alpha = False

@@ -60,8 +60,11 @@ def features(pictures: Iterable[Pixels], *, net: InceptionFeatures | None = None
 
 def factor(values: Tensor) -> Tensor:
     """A matrix R (at most d rows) with R^T R the covariance of values (n, d)."""
-    centred = (values - values.mean(0)) / (len(values) - 1) ** 0.5
-    return centred if len(centred) <= centred.shape[1] else torch.linalg.qr(centred, mode="r").R
+    centred: Tensor = (values - values.mean(0)) / (len(values) - 1) ** 0.5
+    if len(centred) <= centred.shape[1]:
+        return centred
+    root: Tensor = torch.linalg.qr(centred, mode="r").R
+    return root
 
 
 def fid(first: Tensor, second: Tensor) -> float:

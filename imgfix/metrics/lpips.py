@@ -32,7 +32,8 @@ def lpips(result: Pixels, target: Pixels, *, trunk: Trunk = "alex") -> torch.Ten
     """
     first, second = (picture.float().cpu().expand(-1, 3, -1, -1) for picture in pair(result, target))
     with torch.inference_mode():
-        return load(trunk)(first, second)
+        distance: torch.Tensor = load(trunk)(first, second)
+    return distance
 
 
 def lpips_vgg(result: Pixels, target: Pixels) -> torch.Tensor:

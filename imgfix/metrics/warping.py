@@ -29,7 +29,8 @@ def visible(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
     inside_y = (y + forward[..., 1] >= 0) & (y + forward[..., 1] <= height - 1)
     slope = sum(np.square(part).sum(2) for part in (np.gradient(forward, axis=0), np.gradient(forward, axis=1)))
     edge = slope > 0.01 * np.square(forward).sum(2) + 0.002
-    return (apart <= 0.01 * length + 0.5) & inside_x & inside_y & ~edge
+    seen: np.ndarray = (apart <= 0.01 * length + 0.5) & inside_x & inside_y & ~edge
+    return seen
 
 
 def warping_error(

@@ -89,11 +89,11 @@ class Machine:
         """The side of a tile in pixels; None for `auto`."""
         if self.tile in (None, "auto"):
             return None
-        if not str(self.tile).isdecimal() or int(self.tile) < 1:  # type: ignore[arg-type]
+        if not str(self.tile).isdecimal() or int(self.tile) < 1:
             raise UsageError(
                 f"`tile` {self.tile}: not a tile size", hint="give auto, or a number of pixels such as 256"
             )
-        return int(self.tile)  # type: ignore[arg-type]
+        return int(self.tile)
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,8 @@ class Engine:
                 y = y.contiguous(memory_format=torch.channels_last)
             with torch.autocast(target.type, self.placement.dtype, enabled=self._autocast):
                 y = net(y)
-            return y[..., : height * self.scale, : width * self.scale].to(x.device).float()
+            made: Tensor = y[..., : height * self.scale, : width * self.scale].to(x.device).float()
+            return made
 
     def _sound(self, x: Tensor, out: Tensor) -> bool:
         # One sum shows a NaN or an infinity anywhere, and is cheap enough for every tile.

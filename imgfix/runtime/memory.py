@@ -166,7 +166,7 @@ class _Peak(TorchDispatchMode):
     """Adds up the storages that operations create and lets go, and remembers the highest sum."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.live = 0
         self.peak = 0
         self._seen: dict[int, int] = {}

@@ -27,7 +27,7 @@ def converted(net: nn.Module, dtype: torch.dtype, first: str | None, last: str |
     names = dict(twin.named_modules())
     twin.to(dtype)
     for name in {first, last} - {None}:
-        names[name].float()  # type: ignore[index]
+        names[name].float()
     for name, module in names.items():
         if isinstance(module, _WEIGHTED):
             module.register_forward_pre_hook(_cast_input)

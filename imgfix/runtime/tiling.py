@@ -310,4 +310,5 @@ def shares(start: int, end: int, low: int, high: int, length: int, fade: int, sc
         return np.clip((at - cut + fade) / (2 * fade), 0, 1)
 
     # A difference of two ramps: summed over neighbours it telescopes, however a window was split on the way.
-    return (ramp(low) - ramp(high)).astype(np.float32)
+    weights: np.ndarray = (ramp(low) - ramp(high)).astype(np.float32)
+    return weights

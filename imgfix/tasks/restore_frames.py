@@ -14,8 +14,8 @@ import numpy as np
 from imgfix.tasks import restore
 from imgfix.tasks.estimate import Damage
 from imgfix.tasks.restore import EngineFor, RestoreOptions, Step
-from imgfix.tasks.sequence import Made, Restart
-from imgfix.tasks.upscale import PROCESS_BYTES, Estimate
+from imgfix.tasks.sequence import Estimate, Made, Restart
+from imgfix.tasks.upscale import PROCESS_BYTES
 
 LOOKED_AT = 5
 """Frames that the damage is estimated from."""

@@ -21,8 +21,8 @@ from imgfix.runtime.recurrent import SMALLEST_TILE, Recurrent
 from imgfix.tasks import resample
 from imgfix.tasks.alpha import bleed
 from imgfix.tasks.colour_fix import colour_fix
-from imgfix.tasks.sequence import Made, Restart, SequenceTask
-from imgfix.tasks.upscale import Estimate, UpscaleOptions, quantised, target_size
+from imgfix.tasks.sequence import Estimate, Made, Restart, SequenceTask
+from imgfix.tasks.upscale import UpscaleOptions, quantised, target_size
 
 CORE, AROUND = 16, 6
 """Frames that a window makes, and frames it sees before and after them."""

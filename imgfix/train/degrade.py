@@ -202,7 +202,7 @@ def blur(x: Tensor, kernels: Tensor) -> Tensor:
     size = padded.shape[-2], padded.shape[-1]
     # With 21 x 21 taps a Fourier transform beats a grouped convolution on every device.
     response = torch.fft.rfft2(kernels.float(), s=size)[:, None]
-    filtered = torch.fft.irfft2(torch.fft.rfft2(padded) * response, s=size)
+    filtered: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded) * response, s=size)
     return filtered[..., 2 * radius :, 2 * radius :]
 
 

@@ -31,7 +31,9 @@ class Developed:
     """Deviation of the filter that correlates luma, in pixels; the chroma's two are 1.55 and 3.85 times as wide."""
 
 
-def developed_noise(x: Tensor, ranges: Developed, cpu: torch.Generator, device: torch.Generator) -> Tensor:
+def developed_noise(
+    x: Tensor, ranges: Developed, cpu: torch.Generator, device: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Draw noise for a batch.
 
     Args:

@@ -100,4 +100,5 @@ class Perceptual(nn.Module):
         factor = -(-(smallest + self.jitter - 1) // min(result.shape[-2:]))
         if factor > 1:
             result, target = (F.interpolate(p, scale_factor=factor, mode="bilinear") for p in (result, target))
-        return self.net(result[..., top:, left:], target[..., top:, left:])
+        distance: Tensor = self.net(result[..., top:, left:], target[..., top:, left:])
+        return distance

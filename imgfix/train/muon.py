@@ -80,7 +80,8 @@ class Muon(torch.optim.Optimizer):
         mean = state["mean"].lerp_(gradient, 1 - first)
         square = state["square"].lerp_(gradient.square(), 1 - second)
         size = (square / (1 - second**taken)).sqrt_().add_(group["eps"])
-        return mean / (1 - first**taken) / size
+        step: Tensor = mean / (1 - first**taken) / size
+        return step
 
 
 def is_wide(parameter: Tensor) -> bool:
@@ -98,4 +99,5 @@ def orthogonalised(matrix: Tensor, iterations: int = 5) -> Tensor:
     for _ in range(iterations):
         gram = x @ x.T
         x = first * x + (third * gram + fifth * gram @ gram) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    orthogonal: Tensor = x.T if tall else x
+    return orthogonal.to(matrix.dtype)

@@ -240,7 +240,8 @@ def to_dict(recipe: Recipe, *, private: bool = True) -> dict[str, Any]:
             if values[name]:
                 values[name] = Path(values[name]).name
     values[recipe.kind] = dataclasses.asdict(recipe.options) if recipe.options is not None else {}
-    return json.loads(json.dumps(values))
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
 
 
 def to_toml(recipe: Recipe) -> str:

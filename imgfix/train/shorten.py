@@ -34,7 +34,7 @@ def shorten(deep: SRVGG, shallow: SRVGG, pictures: Tensor, *, ridge: float = 1e-
     """
     deep_layers, layers = list(deep.body), list(shallow.body)
     depth, short = (len(deep_layers) - 3) // 2, (len(layers) - 3) // 2
-    if short > depth or deep_layers[0].weight.shape != layers[0].weight.shape or deep.shuffle != shallow.shuffle:  # type: ignore[union-attr]
+    if short > depth or deep_layers[0].weight.shape != layers[0].weight.shape or deep.shuffle != shallow.shuffle:
         raise ValueError(f"a network of {short} convolutions cannot follow one of {depth}, or their widths differ")
     for mine, theirs in ((layers[0], deep_layers[0]), (layers[1], deep_layers[1])):
         mine.load_state_dict(theirs.state_dict())

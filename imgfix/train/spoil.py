@@ -79,7 +79,10 @@ def spoil(
     quality = torch.where(is_clean, 92 + 6 * first, quality)
     has_jpeg = torch.where(is_clean, kind > 0.5, has_jpeg)
     artefacts = torch.tensor([level_of_quality(q) / 255 for q in quality.tolist()])
-    column = lambda v: v.to(x.device)[:, None, None, None]  # noqa: E731
+
+    def column(values: Tensor) -> Tensor:
+        return values.to(x.device)[:, None, None, None]
+
     grey, shot, coarse, sigma = column(grey), column(shot), column(coarse), column(sigma)
     is_grey = grey < options.grey
     x = torch.where(is_grey, (x * x.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True), x)

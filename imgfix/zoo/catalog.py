@@ -138,7 +138,7 @@ _FORMATS = {".pth": "torch", ".pt": "torch", ".ckpt": "torch", ".safetensors": "
 
 
 def _source(row: dict[str, Any]) -> Source:
-    kind: SourceKind = next(kind for kind in ("http", "pip", "npm") if kind in row)  # type: ignore[assignment]
+    kind: SourceKind = next(kind for kind in ("http", "pip", "npm") if kind in row)
     address = row[kind]
     if "files" in row:
         files = tuple(SourceFile(**file) for file in row["files"])

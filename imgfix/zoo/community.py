@@ -65,7 +65,8 @@ def _as_ours(loaded: Any) -> nn.Module:
             self.model = loaded.model
 
         def forward(self, x: Tensor) -> Tensor:
-            return loaded(x[:, 1:], x[:, :1]) if loaded.purpose == "Inpainting" else loaded(x)
+            made: Tensor = loaded(x[:, 1:], x[:, :1]) if loaded.purpose == "Inpainting" else loaded(x)
+            return made
 
     return Community()
 

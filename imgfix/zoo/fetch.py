@@ -161,7 +161,7 @@ class _Http(urllib.request.HTTPHandler):
 
 class _Https(urllib.request.HTTPSHandler):
     def https_open(self, request: urllib.request.Request) -> Any:
-        return self.do_open(_SecureConnection, request)  # type: ignore[arg-type]
+        return self.do_open(_SecureConnection, request)
 
 
 def _transfer(url: str, part: Path, size: int, progress: Progress | None) -> None:

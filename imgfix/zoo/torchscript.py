@@ -34,7 +34,9 @@ class Record:
         self.__dict__.update(state)
 
 
-def rebuild(storage: torch.Tensor, offset: int, size: tuple, stride: tuple, *_: Any) -> torch.Tensor:
+def rebuild(
+    storage: torch.Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
+) -> torch.Tensor:
     """A tensor from flat memory, offset, size and strides, as torch's own pickles describe it.
 
     Raises ValueError when it would be larger than the memory, by steps of nothing.

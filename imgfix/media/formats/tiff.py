@@ -8,7 +8,7 @@ import struct
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from imgfix.media import colour, tiff, xmp
 from imgfix.media import exif as exif_block
@@ -51,7 +51,7 @@ def read(data: bytes) -> Decoded:
                 image.load()
                 found.pixels, found.alpha = unpacked(image)
                 found.mode = f"L;{bits}" if image.mode == "L" and bits < 8 else image.mode
-        except Image.UnidentifiedImageError:
+        except UnidentifiedImageError:
             deep = True
     if deep:
         found.pixels, found.alpha, notes = read_pixels(data, tags)

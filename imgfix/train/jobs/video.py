@@ -238,10 +238,12 @@ class VideoJob:
             kind = "real" if choice < 0.5 else "bicubic" if choice < 0.8 else "gaussian"
         count, frames = target.shape[:2]
         if kind == "bicubic":
-            return downscale(target.flatten(0, 1), scale).unflatten(0, (count, frames))
-        if kind == "gaussian":
-            return gaussian_downscale(target.flatten(0, 1), scale).unflatten(0, (count, frames))
-        return self._spoilt(target, cpu, device)
+            made = downscale(target.flatten(0, 1), scale)
+        elif kind == "gaussian":
+            made = gaussian_downscale(target.flatten(0, 1), scale)
+        else:
+            return self._spoilt(target, cpu, device)
+        return made.reshape(count, frames, *made.shape[1:])
 
     def _spoilt(self, target: Tensor, cpu: torch.Generator, device: torch.Generator) -> Tensor:
         frames = target.shape[1]
