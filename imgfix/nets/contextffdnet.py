@@ -8,17 +8,21 @@ from torch import Tensor, nn
 
 from imgfix.nets.ffdnet import FFDNet
 
-LEVEL_START = -3.4
-"""Start of the level before its softplus: about 8 of 255, ordinary camera noise."""
+LEVEL_START = -3.46
+"""Logarithm of the level at the start: 8 of 255, ordinary camera noise."""
+EVIDENCE = 48 + 3 + 9
+"""Planes that the U-Net sees of each cell of 4 x 4 pixels."""
+_AROUND = 5
 
 
 class ContextFFDNet(nn.Module):
     """Blind restorer of noise and JPEG artefacts; (N, 3, H, W) -> (N, 3, H, W), both sides multiples of 8.
 
     A U-Net on quarter- and eighth-size cells sees 100 pixels around: chroma blotches and the grid of a JPEG, which
-    FFDNet's own receptive field hardly holds. It gives the denoiser a level map, and features after the first and after
-    the middle layer; `damage` reads three maps off it. The denoiser has FFDNet's layers and may start from published
-    weights.
+    FFDNet's own receptive field hardly holds. So that weak noise is not lost beside the picture, it is given what
+    differs from the mean of each cell, enlarged, and the logarithms of how strong the finest details are. It gives the
+    denoiser a level map, and features after the first and after the middle layer; `damage` reads three maps off it. The
+    denoiser has FFDNet's layers and may start from published weights.
 
     FFDNet: Zhang, Zuo, Zhang 2018, arXiv 1710.04026; the estimator before the denoiser: Guo et al. 2019, arXiv
     1807.04686; U-Net: Ronneberger et al. 2015, arXiv 1505.04597. Own design; defaults: 3.1 M parameters. Picture in
@@ -38,7 +42,7 @@ class ContextFFDNet(nn.Module):
         super().__init__()
         fine, coarse = widths
         self.layers = FFDNet(3, features, convolutions).layers
-        self.entry = nn.Conv2d(48, fine, 3, padding=1)
+        self.entry = nn.Conv2d(EVIDENCE, fine, 3, padding=1)
         self.encode = _stage(fine, blocks[0])
         self.down = nn.Conv2d(fine, coarse, 2, 2)
         self.middle = _stage(coarse, blocks[1])
@@ -51,21 +55,23 @@ class ContextFFDNet(nn.Module):
             for layer in (self.maps, self.level, *self.hints):
                 layer.weight.zero_()
             assert self.maps.bias is not None and self.level.bias is not None
-            self.maps.bias.fill_(LEVEL_START)
+            self.maps.bias.copy_(torch.tensor([LEVEL_START, LEVEL_START, 0.0]))
             self.level.bias.fill_(LEVEL_START)
 
     def context(self, x: Tensor) -> Tensor:
         """Features of the surroundings, (N, widths[0], H / 4, W / 4)."""
-        fine = self.encode(self.entry(F.pixel_unshuffle(x, 4)))
+        fine = self.encode(self.entry(evidence(x).to(self.entry.weight.dtype)))
         return self.decode(fine + F.pixel_shuffle(self.up(self.middle(self.down(fine))), 2))
 
     def damage(self, context: Tensor) -> Tensor:
         """How strong the damage is, place by place, (N, 3, H / 4, W / 4), see `MAPS`; `context` is what that gave."""
-        return F.softplus(self.maps(context).float())
+        found = self.maps(context)
+        found = found if found.dtype == torch.float64 else found.float()
+        return torch.cat([found[:, :2].clamp(-12, 0).exp(), found[:, 2:].sigmoid()], dim=1)
 
     def restored(self, x: Tensor, context: Tensor) -> Tensor:
         """The picture that comes out, from what `context` gave."""
-        level = F.softplus(F.pixel_shuffle(self.level(context), 2))
+        level = F.pixel_shuffle(self.level(context), 2).clamp(-12, 0).exp()
         hidden = torch.cat([F.pixel_unshuffle(x, 2), level.to(x.dtype)], dim=1)
         middle = len(self.layers) // 2
         for number, layer in enumerate(self.layers[:-1]):
@@ -79,10 +85,25 @@ class ContextFFDNet(nn.Module):
         return self.restored(x, self.context(x))
 
 
+def evidence(x: Tensor) -> Tensor:
+    """What a picture shows of its damage, (N, EVIDENCE, H / 4, W / 4), each about 1 in size; x: (N, 3, H, W) in [0, 1].
+
+    Of each cell of 4 x 4 pixels: how its pixels differ from their mean, the mean, and the logarithm of how large the
+    finest diagonal, horizontal and vertical details are, on average over 5 x 5 cells.
+    """
+    x = x if x.dtype == torch.float64 else x.float()  # weak noise is below what bf16 tells apart
+    mean = F.avg_pool2d(x, 4)
+    apart = F.pixel_unshuffle(x - F.interpolate(mean, scale_factor=4.0), 4)
+    a, b, c, d = F.pixel_unshuffle(x, 2).unflatten(1, (3, 4)).unbind(2)
+    details = torch.cat([a - b - c + d, a + b - c - d, a - b + c - d], dim=1).abs() / 2
+    strength = F.avg_pool2d(F.avg_pool2d(details, 2), _AROUND, 1, _AROUND // 2, count_include_pad=False)
+    return torch.cat([8 * apart, 2 * mean - 1, (strength + 0.5 / 255).log() + 4], dim=1)
+
+
 def receptive_field(convolutions: int = 12, blocks: tuple[int, int] = (2, 3)) -> int:
     """Input pixels on each side that can change an output pixel."""
     context = 4 * (1 + 2 * 2 * blocks[0]) + 8 * 2 * blocks[1]
-    return context + 2 * convolutions + 7  # a cell of eight, less the pixel itself
+    return context + 2 * convolutions + 15  # the cells of the evidence, and a cell of eight less the pixel itself
 
 
 class _Block(nn.Module):
