@@ -69,10 +69,13 @@ class ContextFFDNet(nn.Module):
         found = found if found.dtype == torch.float64 else found.float()
         return torch.cat([found[:, :2].clamp(-12, 0).exp(), found[:, 2:].sigmoid()], dim=1)
 
+    def told(self, context: Tensor) -> Tensor:
+        """The level map that the denoiser is told, (N, 1, H / 2, W / 2), in units of the picture."""
+        return F.pixel_shuffle(self.level(context), 2).clamp(-12, 0).exp()
+
     def restored(self, x: Tensor, context: Tensor) -> Tensor:
         """The picture that comes out, from what `context` gave."""
-        level = F.pixel_shuffle(self.level(context), 2).clamp(-12, 0).exp()
-        hidden = torch.cat([F.pixel_unshuffle(x, 2), level.to(x.dtype)], dim=1)
+        hidden = torch.cat([F.pixel_unshuffle(x, 2), self.told(context).to(x.dtype)], dim=1)
         middle = len(self.layers) // 2
         for number, layer in enumerate(self.layers[:-1]):
             hidden = layer(hidden)

@@ -17,6 +17,9 @@ _LUMA = (0.299, 0.587, 0.114)
 _WHITE_LUMA, _WHITE_CHROMA = 0.669, 0.622
 """Deviation in luma and (a mean of both planes) chroma of white noise of deviation 1 in R, G and B."""
 
+DEVELOPED_LEVEL = 2.4
+"""FFDNet, made for white noise, does best on that of developed photos when told this many times its luma deviation."""
+
 
 @dataclass(frozen=True)
 class Spoiling:
@@ -59,8 +62,8 @@ def spoil(
 
     Returns:
         the target (some samples turned grey) and the damaged batch on the 8-bit grid, both like `x`; how strong the
-        damage is, as the deviation of noise (N, 1, 1, 1); and in parts (N, 3): the deviation in luma and in chroma,
-        and the JPEG, 1 - quality / 100.
+        damage is, as the level that FFDNet is best told (N, 1, 1, 1); and in parts (N, 3): the deviation in luma and in
+        chroma, and the JPEG, 1 - quality / 100.
     """
     count = x.shape[0]
     grey, kind, shot, coarse = torch.rand(4, count, generator=cpu)
@@ -109,7 +112,7 @@ def spoil(
         levels = levels * torch.cat([torch.ones_like(levels[:, :1]), (~is_grey).float()[:, 0, 0]], dim=1)
         noise = torch.where(chosen, drawn, noise)
         strengths = torch.where(chosen[:, 0, 0], levels, strengths)
-        deviation = torch.where(chosen, levels[:, :1, None, None], deviation)
+        deviation = torch.where(chosen, DEVELOPED_LEVEL * levels[:, :1, None, None], deviation)
     noisy = x + noise
     # Synthetic noise in the tests of the field is neither clipped nor rounded; in files it is both.
     rounded = round_to_bytes(noisy)

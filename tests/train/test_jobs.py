@@ -132,7 +132,7 @@ def test_a_blind_denoiser_is_told_how_far_off_its_level_is(
     off = job.losses("net", networks, batch, 0)["level"]
     levels = networks["net"].levels(batch["input"])[:, :1]  # type: ignore[operator]
     assert float(off.detach()) == pytest.approx(
-        0.5 * float(((levels.detach() * 255 + 2) / (deviation + 2)).log().abs().mean())
+        0.5 * float(((levels.detach() * 255 + 1) / (deviation + 1)).log().abs().mean())
     )
     off.backward()
     assert all(p.grad is not None for p in networks["net"].estimate.parameters())  # type: ignore[union-attr]

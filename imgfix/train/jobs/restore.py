@@ -35,14 +35,14 @@ class Options(Terms, Spoiling):
     """Settings of `imgfix train restore`."""
 
     level: float = 0.0
-    """Weight of the ratio by which the damage is off that the network finds. True is for a BlindFFDNet the noise's
-    deviation, and for JPEG the level at which FFDNet does best; for a ContextFFDNet the deviation of noise in luma and
-    in chroma, and the JPEG quality."""
+    """Weight of the ratio by which the damage is off that the network finds. True is for a BlindFFDNet the level
+    at which FFDNet does best; for a ContextFFDNet that and the deviation of noise in luma and in chroma, and the JPEG
+    quality."""
     val_crop: int = 384
     """Largest side of a validation picture."""
 
 
-FAINT = 2 / 255
+FAINT = 1 / 255
 """Added to both levels before their ratio is taken: what differs below it is of no weight."""
 DEFAULTS = {"crop": 128, "batch": 16, "lr": 5e-4}
 
@@ -128,14 +128,14 @@ class RestoreJob:
         if self.options.level and isinstance(self.net, ContextFFDNet):
             context = self.net.context(batch["input"])
             terms = self.judges.net_terms(networks, batch, self.net.restored(batch["input"], context), step)
-            seen = self.net.damage(context).mean((2, 3))
-            terms["level"] = self.options.level * ((seen + FAINT) / (batch["damage"] + FAINT)).log().abs().mean()
+            seen, told = self.net.damage(context).mean((2, 3)), self.net.told(context).mean((1, 2, 3))
+            parts = _apart(seen, batch["damage"]) + _apart(told, batch["level"].flatten())
+            terms["level"] = self.options.level * parts
             return terms
         terms = self.judges.net_terms(networks, batch, networks["net"](batch["input"]), step)
         if self.options.level:
             assert isinstance(self.net, BlindFFDNet)
-            found, true = self.net.levels(batch["input"])[:, :1].float(), batch["level"]
-            terms["level"] = self.options.level * ((found + FAINT) / (true + FAINT)).log().abs().mean()
+            terms["level"] = self.options.level * _apart(self.net.levels(batch["input"])[:, :1], batch["level"])
         return terms
 
     def validate(self, net: nn.Module) -> Validation:
@@ -174,3 +174,8 @@ class RestoreJob:
 def _quality(pairs: list[tuple[Tensor, Tensor]]) -> float:
     """Mean PSNR of the damaged pictures, in dB, at most 100 each."""
     return sum(float(psnr(low, high).clamp(max=100)) for low, high in pairs) / len(pairs)
+
+
+def _apart(found: Tensor, true: Tensor) -> Tensor:
+    """By which ratio two levels differ, on average, as a logarithm."""
+    return ((found.float() + FAINT) / (true + FAINT)).log().abs().mean()
