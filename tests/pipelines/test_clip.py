@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -145,8 +146,6 @@ def test_sound_can_be_left_out(tmp_path: Path) -> None:
 def test_sound_is_copied_whatever_its_channels(tmp_path: Path, layout: str) -> None:
     source = make(tmp_path / "a.mkv", Recipe(sounds=(Sound(layout=layout),)))
     double(source, tmp_path / "b.mkv")
-    import av
-
     data = []
     for name in ("a.mkv", "b.mkv"):
         with av.open(str(tmp_path / name)) as container:
@@ -166,11 +165,18 @@ def test_sound_is_copied_whatever_its_channels(tmp_path: Path, layout: str) -> N
         ("yuv420p10le", "libx265", "a.mp4"),
         ("yuv420p10le", "libsvtav1", "a.mkv"),
         ("bgra", "ffv1", "a.mkv"),
+        ("yuva420p", "libvpx-vp9", "a.webm"),
+        ("yuva420p", "libvpx-vp9", "a.mkv"),
+        ("rgba", "png", "a.mov"),
+        ("rgb24", "png", "a.mov"),
+        ("argb", "qtrle", "a.mov"),
+        ("bgr24", "libx264rgb", "a.mkv"),
+        ("bgr24", "libx264rgb", "a.mp4"),
         ("yuva444p10le", "prores_ks", "a.mov"),
     ],
 )
 def test_depth_chroma_codec_and_alpha_stay(tmp_path: Path, pixels: str, codec: str, name: str) -> None:
-    options = {"x265-params": "log-level=error"} if codec == "libx265" else {}
+    options = {"libx265": {"x265-params": "log-level=error"}, "libvpx-vp9": {"auto-alt-ref": "0"}}.get(codec, {})
     source = make(tmp_path / name, Recipe(times=EVEN[:4], size=(96, 64), pixels=pixels, codec=codec, options=options))
     run(source, tmp_path / f"out{name[1:]}")
     before, after = Reader(source).header, Reader(tmp_path / f"out{name[1:]}").header
@@ -233,6 +239,38 @@ def test_odd_sizes_are_filled_up_where_the_codec_wants_even_ones(tmp_path: Path)
     same.run(Doubling(1), {})
     frame = look(tmp_path / "c.mp4").frames[0]
     assert (frame.width, frame.height) == (48, 32)
+
+
+@pytest.mark.parametrize("size", [(97, 63), (96, 63), (97, 64), (15, 9), (1, 1)])
+def test_lossless_clips_of_any_size_stay_as_they_are(tmp_path: Path, size: tuple[int, int]) -> None:
+    recipe = Recipe(times=EVEN[:2], size=size, codec="ffv1", pixels="yuv420p", options={"slices": "1"})
+    source = make(tmp_path / "a.mkv", recipe)
+    run(source, tmp_path / "b.mkv", Doubling(1))
+    assert Reader(tmp_path / "b.mkv").size == size
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libvpx"])
+def test_the_transparency_of_webm_stays(tmp_path: Path, codec: str) -> None:
+    alpha = np.repeat(np.linspace(0, 255, 96).round().astype(np.uint8)[None], 64, 0)
+    with av.open(str(tmp_path / "a.webm"), "w") as out:
+        stream = out.add_stream(codec, rate=25, options={"auto-alt-ref": "0", "crf": "10", "b": "4M"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuva420p"
+        for number in range(4):
+            shown = np.dstack([picture(number, (96, 64)), alpha])
+            frame = av.VideoFrame.from_ndarray(shown, format="rgba").reformat(format="yuva420p")
+            frame.pts = number
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    for source, target in (("a.webm", "b.webm"), ("b.webm", "c.mkv")):
+        done = run(tmp_path / source, tmp_path / target, Doubling(1))
+        assert not any("transparency" in note for note in done.notes)
+        frames = [frame.pixels for frame in Reader(tmp_path / target).frames()]
+        assert len(frames) == 4
+        assert all(np.abs(frame[..., 3].astype(int) - alpha).max() <= 8 for frame in frames)
+    dropped = run(tmp_path / "a.webm", tmp_path / "d.mp4", Doubling(1))
+    assert any("transparency is dropped" in note for note in dropped.notes)
+    with av.open(str(tmp_path / "d.mp4")) as container:
+        assert "alpha_mode" not in {key.lower() for key in container.streams.video[0].metadata}
 
 
 def test_a_part_of_a_clip_has_its_part_of_everything(tmp_path: Path) -> None:

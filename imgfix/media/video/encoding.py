@@ -46,6 +46,7 @@ class Encoder:
 
 ENCODERS: tuple[Encoder, ...] = (
     Encoder("libx264", "h264", 17, presets=_X264, preset="medium"),
+    Encoder("libx264rgb", "h264", 17, presets=_X264, preset="medium", even=False),
     Encoder("libx265", "hevc", 19, presets=_X264, preset="medium", options={"x265-params": "log-level=error"},
             least=64),
     Encoder("libsvtav1", "av1", 22, (0, 63), presets=tuple(map(str, range(14))), preset="7"),
@@ -54,6 +55,8 @@ ENCODERS: tuple[Encoder, ...] = (
             even=False),
     Encoder("prores_ks", "prores"),
     Encoder("ffv1", "ffv1", options={"level": "3", "slices": "4", "slicecrc": "1"}, lossless=True, even=False),
+    Encoder("png", "png", lossless=True, even=False),
+    Encoder("qtrle", "qtrle", lossless=True, even=False),
     Encoder("mpeg2video", "mpeg2video", options={"qmin": "1", "qmax": "4", "b": "60M", "maxrate": "80M"}),
     Encoder("mpeg4", "mpeg4", options={"qmin": "1", "qmax": "3", "b": "60M"}),
     Encoder("mjpeg", "mjpeg", options={"qmin": "1", "qmax": "2", "b": "200M"}, even=False),
@@ -61,11 +64,12 @@ ENCODERS: tuple[Encoder, ...] = (
 _ALIASES = {"h265": "hevc", "x264": "h264", "x265": "hevc", "avc": "h264", "mpeg2": "mpeg2video", "svtav1": "av1"}
 _LOSSLESS_SOURCES = {"ffv1", "huffyuv", "ffvhuff", "utvideo", "rawvideo", "magicyuv", "wrapped_avframe", "v210", "png",
                      "qtrle", "zlib"}  # fmt: skip
-_KEPT = {"h264", "hevc", "av1", "vp9", "prores", "mpeg2video"}
+_KEPT = {"h264", "hevc", "av1", "vp9", "prores", "mpeg2video", "png", "qtrle"}
+_HOLD_VPX_ALPHA = ("webm", "matroska")
 # What a container holds that everyone can play, the first that fits; None: whatever the others say.
 _HOLDS: dict[str, tuple[str, ...]] = {
     "mp4": ("h264", "hevc", "av1", "vp9", "mpeg4"),
-    "mov": ("h264", "hevc", "prores", "av1", "mpeg4", "mjpeg"),
+    "mov": ("h264", "hevc", "prores", "av1", "mpeg4", "mjpeg", "png", "qtrle"),
     "webm": ("vp9", "av1"),
     "avi": ("h264", "mpeg4", "mjpeg", "ffv1", "mpeg2video"),
     "mpegts": ("h264", "hevc", "mpeg2video"),
@@ -105,8 +109,13 @@ class Encoding:
 
     @property
     def segment_container(self) -> str:
-        """What keeps packets as they come from the encoder; NUT, for the few codecs that it does not hold Matroska."""
-        return "nut" if _fits("nut", self.encoder.name) else "matroska"
+        """What keeps packets as they come from the encoder.
+
+        NUT; Matroska for what that does not hold, such as the alpha of VP9; MOV for what neither does.
+        """
+        if self.pixels.alpha and self.encoder.family == "vp9":
+            return "matroska"
+        return next((name for name in ("nut", "matroska") if _fits(name, self.encoder.name)), "mov")
 
     def stream(
         self, container: Any, width: int, height: int, rate: Fraction, aspect: Fraction, colour: Colour, threads: int
@@ -117,6 +126,9 @@ class Encoding:
                 f"{self.encoder.name} takes no pictures of {width}x{height}, only from {self.encoder.least} pixels on",
                 hint="choose `codec` h264",
             )
+        options = dict(self.options)
+        if self.encoder.name == "ffv1":
+            options["slices"] = _slices(width, height, self.pixels.name, self.options)
         stream = container.add_stream(self.encoder.name, rate=rate)
         encoder = stream.codec_context
         encoder.width, encoder.height = width, height
@@ -129,7 +141,7 @@ class Encoding:
             encoder.color_range = 2 if colour.full else 1
         encoder.color_primaries = colour.primaries
         encoder.color_trc = colour.transfer
-        encoder.options = dict(self.options)
+        encoder.options = options
         if colour.siting is not None and "chroma_sample_location" not in encoder.options:
             encoder.options |= {"chroma_sample_location": colour.siting}
         try:
@@ -191,13 +203,15 @@ def choose(header: Header, container: str, wanted: Wanted) -> Encoding:
     """
     notes: list[str] = []
     encoder = _encoder(header, container, wanted, notes)
-    pixels = _pixels(header, encoder, wanted, notes)
+    pixels = _pixels(header, encoder, container, wanted, notes)
     if header.hdr and pixels.bits < 10:
         raise InputError(
             f"{header.path} is HDR ({header.hdr}), and {encoder.name} in {pixels.name} has 8 bits, too few for it",
             hint="use `codec` hevc, or convert the clip to SDR first",
         )
     options = dict(_settings(encoder, wanted))
+    if encoder.family == "vp9" and pixels.alpha:
+        options.setdefault("auto-alt-ref", "0")  # with it libvpx refuses transparency
     if encoder.name == "libx265" and header.light:
         options["x265-params"] += f":{header.light}:hdr10=1"
     if encoder.name.startswith("libx264"):
@@ -224,18 +238,15 @@ def _encoder(header: Header, container: str, wanted: Wanted, notes: list[str]) -
             )
         return encoder
     holds = _HOLDS.get(container)
+    wish = [header.codec] if header.codec in _KEPT else []
     if header.codec in _LOSSLESS_SOURCES and (holds is None or "ffv1" in holds):
-        wish = ["ffv1"]
-    elif header.codec in _KEPT:
-        wish = [header.codec]
-    else:
-        wish = []
+        wish.append("ffv1")
     if header.hdr:
         wish.append("hevc")
     for family in (*wish, *(holds or ("h264",))):
         if holds is not None and family not in holds:
             continue
-        found = next((each for each in available() if each.family == family), None)
+        found = next((each for each in available() if each.family == family and _suits(each, header)), None)
         if found is None or not _fits(container, found.name):
             continue
         if header.hdr and not any(_deep(name) for name in _formats(found.name)):
@@ -247,6 +258,30 @@ def _encoder(header: Header, container: str, wanted: Wanted, notes: list[str]) -
         f"no encoder for {with_article(container)} file is here",
         hint="choose another `output`, or `codec`; imgfix doctor",
     )
+
+
+def _suits(encoder: Encoder, header: Header) -> bool:
+    """Whether it is the one of its family for such samples: H.264 has one encoder for RGB and one for all else."""
+    if encoder.family != "h264" or "libx264rgb" not in {each.name for each in available()}:
+        return True
+    rgb = header.codec == "h264" and header.pixels.chroma == "rgb" and header.pixels.bits == 8
+    return (encoder.name == "libx264rgb") == rgb
+
+
+@cache
+def _slices(width: int, height: int, pixels: str, options: tuple[tuple[str, str], ...]) -> str:
+    """Into how many parts FFV1 divides a picture: not every number goes with every odd size."""
+    asked = dict(options)
+    for count in (asked["slices"], "9", "12", "6", "16", "2", "1"):
+        try:
+            with av.open(Nowhere(), "w", format="nut") as out:
+                stream = out.add_stream("ffv1", rate=25, options={**asked, "slices": count})
+                stream.width, stream.height, stream.pix_fmt = width, height, pixels
+                out.start_encoding()
+        except (av.FFmpegError, ValueError):
+            continue
+        return count
+    return asked["slices"]
 
 
 @cache
@@ -352,8 +387,9 @@ def _option_names(encoder: str) -> frozenset[str]:
     return frozenset(option.name for option in (*known.generic, *known.private))
 
 
-def _pixels(header: Header, encoder: Encoder, wanted: Wanted, notes: list[str]) -> Pixels:
+def _pixels(header: Header, encoder: Encoder, container: str, wanted: Wanted, notes: list[str]) -> Pixels:
     names = _formats(encoder.name)
+    holds_alpha = encoder.family != "vp9" or container in _HOLD_VPX_ALPHA
     if wanted.pixels is not None:
         if wanted.pixels not in names:
             raise UsageError(f"{encoder.name} does not take {wanted.pixels}", hint=f"it takes: {', '.join(names)}")
@@ -364,13 +400,15 @@ def _pixels(header: Header, encoder: Encoder, wanted: Wanted, notes: list[str]) 
     # Formats marked as full range by their name are outdated: the range stands in a tag.
     known = [pixels_of(av.VideoFormat(name)) for name in names if not name.startswith(("yuvj", "nv", "p0", "p2"))]
     known = known or [pixels_of(av.VideoFormat(name)) for name in names]
+    known = [each for each in known if holds_alpha or not each.alpha]
     best = min(known, key=lambda each: _distance(given, each))
     if best.bits < given.bits:
         notes.append(f"{given.bits} bits become {best.bits}: {encoder.name} has no more")
     if given.alpha and not best.alpha:
         # Whether a GIF has any is not known before its last frame.
         what = "transparency, if it has any," if header.codec == "gif" else "transparency"
-        notes.append(f"{what} is dropped: {encoder.name} has none")
+        where = f"{encoder.name} has none" if holds_alpha else f"{with_article(container)} file does not hold it"
+        notes.append(f"{what} is dropped: {where}")
     if given.chroma not in (best.chroma, "rgb") and _RICHNESS[best.chroma] < _RICHNESS[given.chroma]:
         notes.append(f"chroma {given.chroma} becomes {best.chroma}: {encoder.name} has no more")
     return best

@@ -105,7 +105,7 @@ class Header:
     dynamic: str | None = None
     """Metadata that change from frame to frame: `Dolby Vision`, `HDR10+`, `HDR Vivid`."""
     hidden_alpha: bool = False
-    """WebM with transparency, which the decoder does not see."""
+    """WebM with transparency, which no decoder here sees."""
 
     @property
     def others(self) -> tuple[Track, ...]:
@@ -197,11 +197,31 @@ def header_of(path: Path, container: Any) -> Header:
         hdr={_PQ: "PQ", _HLG: "HLG"}.get(colour.transfer),
         light=_light(first),
         dynamic=next((words for kind, words in _DYNAMIC.items() if first.side_data.get(kind) is not None), None),
-        hidden_alpha=stream.metadata.get("alpha_mode") == "1" and not any(c.is_alpha for c in first.format.components),
+        hidden_alpha=_has_alpha(stream) and not any(c.is_alpha for c in first.format.components),
     )
 
 
+def decoder_of(stream: Any) -> Any:
+    """What decodes a stream's packets: libvpx for WebM with transparency, which FFmpeg's own VP8 and VP9 leave out."""
+    if not _has_alpha(stream):
+        return stream.codec_context
+    name = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(_family(stream.codec_context))
+    try:
+        decoder = av.CodecContext.create(str(name), "r")
+    except (av.FFmpegError, ValueError):  # this FFmpeg was built without it
+        return stream.codec_context
+    decoder.extradata = stream.codec_context.extradata
+    decoder.thread_count = 0
+    return decoder
+
+
+def _has_alpha(stream: Any) -> bool:
+    """Whether WebM says that there is transparency beside the pictures."""
+    return any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
+
+
 def _first_frame(path: Path, container: Any, stream: Any) -> Any:
+    decoder = decoder_of(stream)
     failure: Exception | None = None
     packets = 0
     try:
@@ -210,7 +230,7 @@ def _first_frame(path: Path, container: Any, stream: Any) -> Any:
             if packet.has_sidedata("encryption_info"):
                 raise InputError(f"{path} is encrypted", hint="only files without copy protection can be worked on")
             try:
-                for frame in packet.decode():
+                for frame in decoder.decode(packet):
                     return frame
             except av.FFmpegError as error:
                 failure = error

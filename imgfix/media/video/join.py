@@ -112,6 +112,10 @@ class _Joiner:
         original = self.source.streams[finished.header.stream]
         stream.time_base = self._clock(codec.framerate)
         stream.metadata.update(others.tags(original.metadata) | others.timecode(self.source, original.index))
+        for key in [key for key in stream.metadata if key.lower() == "alpha_mode"]:
+            del stream.metadata[key]
+        if finished.encoding.pixels.alpha and finished.encoding.encoder.family == "vp9":
+            stream.metadata["alpha_mode"] = "1"  # by which readers of Matroska know that there is any
         stream.disposition = int(original.disposition)
         if finished.header.matrix is not None and not finished.turned:
             stream.set_display_matrix(finished.header.matrix)

@@ -223,6 +223,7 @@ class Reader:
         with headers.opened(self.path) as container:
             stream = headers.main_stream(self.path, container)
             stream.thread_type = "AUTO"
+            decoder = headers.decoder_of(stream)
             base = stream.time_base
             if target is not None:
                 container.seek(int(target / base), stream=stream, backward=True)
@@ -232,7 +233,7 @@ class Reader:
                     break
                 pending.announce(packet)
                 try:
-                    decoded = packet.decode()
+                    decoded = decoder.decode(packet)
                 except av.EOFError:
                     break
                 except (av.FFmpegError, ValueError):
@@ -248,7 +249,7 @@ class Reader:
                     yield frame, time
             # Frames that are still inside the decoder; a flush of one that broke off can fail as well.
             try:
-                rest = stream.codec_context.decode(None) if not stream.codec_context.is_hwaccel else []
+                rest = decoder.decode(None) if not decoder.is_hwaccel else []
             except (av.FFmpegError, ValueError):
                 rest = []
             for frame in rest:
