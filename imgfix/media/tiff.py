@@ -58,10 +58,10 @@ def description(data: bytes | memoryview) -> tuple[bytes | None, dict[int, Tag]]
     return exif_block.build(kept), tags
 
 
-def pages(data: Any) -> int:
-    """Count the full pages; reduced copies and masks (NewSubfileType) are not pages of their own."""
+def page_directories(data: Any) -> list[int]:
+    """The offsets of the full pages; reduced copies and masks (NewSubfileType) are not pages of their own."""
     block = exif_block.Block(data, patch=False)
-    offset, count, seen = block.first, 0, set[int]()
+    offset, found, seen = block.first, list[int](), set[int]()
     while offset and offset not in seen:
         seen.add(offset)
         try:
@@ -69,9 +69,15 @@ def pages(data: Any) -> int:
             kind = block.number(folder.entries[254]) if 254 in folder.entries else 0
         except exif_block.BrokenExifError:
             break
-        count += not kind & 5
+        if not kind & 5:
+            found.append(offset)
         offset = folder.next_offset
-    return max(1, count)
+    return found
+
+
+def pages(data: Any) -> int:
+    """Count the full pages."""
+    return max(1, len(page_directories(data)))
 
 
 def without_orientation(data: bytes) -> bytes:
@@ -157,7 +163,7 @@ class TiffWriter:
         if self._at % 2:
             self._put(b"\0")
         directory = self._at
-        self._put(self._big_directory() if self._big else exif_block.place_folders(self._folders(), directory))
+        self._put((big_place_folders if self._big else exif_block.place_folders)(self._folders(), directory))
         self._stream.seek(self._start + (8 if self._big else 4))
         self._stream.write(struct.pack("<Q" if self._big else "<I", directory))
         self._stream.seek(0, os.SEEK_END)
@@ -212,26 +218,24 @@ class TiffWriter:
         folders["main"] = own + [tag for tag in self._tags.get("main", []) if tag[0] not in taken]
         return folders
 
-    def _big_directory(self) -> bytes:
-        """Lay out the same directories for BigTIFF: 64-bit counts and offsets."""
-        folders = self._folders()
-        out = b""
-        pointers: list[Tag] = []
-        start = self._at
-        for name, pointer in (("exif", exif_block.EXIF_FOLDER), ("gps", exif_block.GPS_FOLDER)):
-            if folders.get(name):
-                pointers.append((pointer, 13, 1, struct.pack("<I", 0)))
-        main = sorted([*folders["main"], *pointers])
-        below = start + _big_size(main)
-        for name, pointer in (("exif", exif_block.EXIF_FOLDER), ("gps", exif_block.GPS_FOLDER)):
-            if folders.get(name):
-                piece = _big_place(sorted(folders[name]), below + len(out))
-                main = [
-                    (t, 16, 1, struct.pack("<Q", below + len(out))) if t == pointer else (t, k, c, v)
-                    for t, k, c, v in main
-                ]
-                out += piece
-        return _big_place(main, start) + out
+
+def big_place_folders(folders: Folders, start: int) -> bytes:
+    """Lay out directories for BigTIFF (64-bit counts and offsets), to stand at an offset."""
+    out = b""
+    pointers: list[Tag] = []
+    for name, pointer in (("exif", exif_block.EXIF_FOLDER), ("gps", exif_block.GPS_FOLDER)):
+        if folders.get(name):
+            pointers.append((pointer, 13, 1, struct.pack("<I", 0)))
+    main = sorted([*folders["main"], *pointers])
+    below = start + _big_size(main)
+    for name, pointer in (("exif", exif_block.EXIF_FOLDER), ("gps", exif_block.GPS_FOLDER)):
+        if folders.get(name):
+            piece = _big_place(sorted(folders[name]), below + len(out))
+            main = [
+                (t, 16, 1, struct.pack("<Q", below + len(out))) if t == pointer else (t, k, c, v) for t, k, c, v in main
+            ]
+            out += piece
+    return _big_place(main, start) + out
 
 
 def _big_size(tags: list[Tag]) -> int:

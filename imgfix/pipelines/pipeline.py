@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from imgfix.errors import InputError, ModelError, OutputError, UsageError
-from imgfix.pipelines import pictures, record
+from imgfix.pipelines import pages, pictures, record
 from imgfix.pipelines.models import Choice, Listener, Models
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
@@ -96,6 +96,8 @@ class Pipeline(ABC, Generic[Request]):
         """What the work on a source would take. Arguments and errors as of `run`; nothing is written."""
         kind = self.kind(source, target)
         if kind == work.IMAGE:
+            if pages.count(source, target, self.saving.for_pictures.format) > 1:
+                return pages.plan(lambda page: self._plan_picture(page, target, relative), source)
             return self._plan_picture(source, target, relative)
         return self._plan_moving(self._open(kind, source, target), kind, relative)
 
@@ -122,6 +124,12 @@ class Pipeline(ABC, Generic[Request]):
         """
         kind = self.kind(source, target)
         if kind == work.IMAGE:
+            number = pages.count(source, target, self.saving.for_pictures.format)
+            if number > 1:
+                return pages.run(
+                    lambda page, part, told, kept: self._run_picture(page, part, relative, told, kept),
+                    source, target, number, progress, keep,
+                )  # fmt: skip
             return self._run_picture(source, target, relative, progress, keep)
         return self._run_moving(self._open(kind, source, target), kind, relative, progress)
 
