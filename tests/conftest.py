@@ -29,9 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """IMGFIX_HOME points into a folder of this test alone, so that weights on the machine change no result."""
+    """Weights and defaults of options come from a folder of this test alone, whatever the machine has."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("IMGFIX_HOME", str(home))
+    monkeypatch.setenv("IMGFIX_CONFIG", str(home / "imgfix.toml"))
     yield home
 
 

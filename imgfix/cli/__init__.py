@@ -86,6 +86,7 @@ def as_told(error: BaseException, subject: str | None = None) -> ImgfixError:
 def _invoke(arguments: Sequence[str], console: Console) -> int:
     import typer
 
+    from imgfix.cli import defaults
     from imgfix.cli.app import command
 
     # BadParameter -> UsageError -> ClickException: typer brings its own click in newer versions and shares one in
@@ -94,7 +95,10 @@ def _invoke(arguments: Sequence[str], console: Console) -> int:
     click_exception: type[Any]
     usage_error, click_exception = typer.BadParameter.__mro__[1:3]
     try:
-        code = command().main(args=list(arguments), prog_name="imgfix", standalone_mode=False)
+        root = command()
+        plain = {"config", "--help", "-h", "--version"} & set(arguments)  # these must work whatever a file says
+        own = {} if plain else defaults.default_map(defaults.find(root.commands))
+        code = root.main(args=list(arguments), prog_name="imgfix", standalone_mode=False, default_map=own)
     except usage_error as error:
         return _explain_usage(error, console)
     except click_exception as error:
@@ -109,8 +113,27 @@ def _explain_usage(error: Any, console: Console) -> int:
     if type(error).__name__ != "NoArgsIsHelpError":  # that one has printed the help already
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "imgfix"
-        console.error(error.format_message(), f"see: {path} --help")
+        meant = _meant(error, context)
+        hint = f"did you mean {meant}? " if meant else ""
+        # What looks alike is left out where the meaning is known: `--factor` is no `--crf`.
+        message = error.message if meant and hasattr(error, "possibilities") else error.format_message()
+        console.error(message, f"{hint}see: {path} --help")
     return ExitCode.USAGE
+
+
+def _meant(error: Any, context: Any) -> str | None:
+    """The option or verb that was meant by one that there is not."""
+    from imgfix.cli import synonyms
+
+    if context is None:
+        return None
+    word = getattr(error, "option_name", None)
+    if word is not None and type(error).__name__ == "NoSuchOption":
+        own = {name for parameter in context.command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        return synonyms.of_option(str(word), own)
+    found = re.search(r"No such command '([^']*)'", error.message)
+    commands = getattr(context.command, "commands", {})
+    return synonyms.of_verb(found[1], commands) if found and context.parent is None else None
 
 
 def _asks_for_verbose(arguments: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ import typer
 
 from imgfix import __version__
 
-VERBS = ("upscale", "inpaint", "restore", "generate", "train", "evaluate", "weights", "doctor")
+VERBS = ("upscale", "inpaint", "restore", "generate", "train", "evaluate", "weights", "doctor", "config")
 """In the order of the help page. Each is a file of this folder with a `command` (function or typer app)."""
 
 _HELP = ["-h", "--help"]
@@ -62,6 +62,11 @@ def command() -> Any:
     root = typer.main.get_command(build())
     _hide_flag_types(root)
     return root
+
+
+def verbs() -> dict[str, Any]:
+    """Every verb's click command by name."""
+    return dict(command().commands)
 
 
 def _hide_flag_types(command: Any) -> None:

@@ -110,13 +110,28 @@ def run(
     if ctrl_c.came:
         console.error(f"interrupted after {items[-1].source} was finished: {len(finished)} done, 0 not")
         return ExitCode.INTERRUPTED
+    if len(items) > 1:
+        counted = _counted(items, len(finished), len(failures))
+        if failures:
+            console.error(f"{len(failures)} of {len(items)} items failed: {counted}")
+        elif not report.json:
+            console.say(counted)
     if not failures:
         return ExitCode.OK
-    if len(items) > 1:
-        console.error(f"{len(failures)} of {len(items)} items failed")
     if len(failures) == len(items) and len(set(failures)) == 1:
         return failures[0]
     return ExitCode.SOME_FAILED
+
+
+def _counted(items: Sequence[Item[T]], done: int, failed: int) -> str:
+    """`3 done, 1 failed, 2 left out (the output exists already)`."""
+    reasons = [item.skipped for item in items if item.skipped is not None and item.problem is None]
+    words = [f"{done} done"] if done else []
+    words += [f"{failed} failed"] if failed else []
+    if reasons:
+        words.append(f"{len(reasons)} left out ({', '.join(dict.fromkeys(reasons))})")
+    planned = len(items) - done - failed - len(reasons)
+    return ", ".join([*words, *([f"{planned} planned"] if planned else [])])
 
 
 def never(job: object, tick: Tick) -> Outcome:

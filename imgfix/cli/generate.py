@@ -51,7 +51,9 @@ StartImage = Annotated[
 ]
 Strength = Annotated[
     float | None,
-    _option("--strength", panel=_WHAT, metavar="0..1", help="How far from that picture the words may lead."),
+    _option(
+        "--strength", panel=_WHAT, metavar="0..1", parser=str, help="How far from that picture the words may lead."
+    ),
 ]
 Old = Annotated[
     Path | None, _option("--from", panel=_WHAT, metavar="FILE", help="Repeat what an old picture was made of.")
@@ -75,7 +77,7 @@ Grid = Annotated[
 ]
 Enlarge = Annotated[
     float | None,
-    _option("--upscale", panel="Output", metavar="N", help="Enlarge the result, 1 to 16 times.", min=1, max=16),
+    _option("--upscale", panel="Output", metavar="N", help="Enlarge the result, 1 to 16 times.", parser=str),
 ]
 Upscaler = Annotated[
     str, _option("--upscale-model", panel="Output", metavar="NAME", help="By this upscaling model (auto).")

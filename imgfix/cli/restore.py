@@ -52,7 +52,7 @@ SaveMask = Annotated[
 Strength = Annotated[
     float,
     typer.Option(
-        "--strength", min=0, max=1, metavar="N", rich_help_panel=_DAMAGE,
+        "--strength", metavar="0..1", parser=str, rich_help_panel=_DAMAGE,
         help="Share of the result; the rest is the input. Scratches are filled in full.",
     ),
 ]  # fmt: skip

@@ -22,7 +22,7 @@ _SIZE = "Size and look"
 Scale = Annotated[
     float | None,
     typer.Option(
-        "--scale", "-s", metavar="N", help="Times the size, 1 to 16; without it the model's own.",
+        "--scale", "-s", metavar="N", parser=str, help="Times the size, 1 to 16; without it the model's own.",
         rich_help_panel=_SIZE, show_default=False,
     ),
 ]  # fmt: skip
@@ -45,7 +45,9 @@ LongSide = Annotated[
 ]
 Megapixels = Annotated[
     float | None,
-    typer.Option("--megapixels", metavar="N", help="Size in all.", rich_help_panel=_SIZE, show_default=False),
+    typer.Option(
+        "--megapixels", metavar="N", parser=str, help="Size in all.", rich_help_panel=_SIZE, show_default=False
+    ),
 ]
 Tta = Annotated[
     bool,
@@ -65,7 +67,7 @@ ColorFix = Annotated[
 ]
 Blend = Annotated[
     float,
-    typer.Option("--blend", min=0, max=1, metavar="N", help="Share of plain resampling in it.", rich_help_panel=_SIZE),
+    typer.Option("--blend", metavar="0..1", parser=str, help="Share of plain resampling in it.", rich_help_panel=_SIZE),
 ]
 
 

@@ -188,6 +188,9 @@ class UpscaleRequest:
     color_fix: bool | None = None
     blend: float = 0.0
 
+    def __post_init__(self) -> None:
+        numbers(self, "scale", "megapixels", "blend")
+
     def options(self, tile: int | None) -> UpscaleOptions:
         """As the task takes them. Raises UsageError."""
         from imgfix.tasks.upscale import UpscaleOptions
@@ -237,6 +240,7 @@ class RestoreRequest:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
+        numbers(self, "strength")
         if self.save_mask is not None and not self.scratches:
             raise UsageError("`save_mask` writes what `scratches` finds", hint="add `scratches`")
 
@@ -286,15 +290,49 @@ class GenerateRequest:
     low_memory: bool = False
 
     def __post_init__(self) -> None:
+        numbers(self, "strength", "truncation", "upscale", "guidance")
         for name in ("strength", "truncation", "upscale", "guidance"):  # 2 and 2.0 are noted alike
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, float(getattr(self, name)))
+        if self.upscale is not None and not 1 <= self.upscale <= 16:
+            raise UsageError(f"`upscale` {self.upscale:g} is out of range", hint="choose 1 to 16")
 
     @property
     def diffusion(self) -> dict[str, Any]:
         """What only diffusion models understand."""
         names = ("steps", "guidance", "negative", "width", "height", "low_memory")
         return {name: getattr(self, name) for name in names}
+
+
+_NUMBER = re.compile(r"(-?\d+(?:\.\d*)?|-?\.\d+)\s*(%|x|mp|m|px)?", re.IGNORECASE)
+
+
+def number(value: str | float) -> float:
+    """A number as people write it: `1.5`, `4x`, `x4`, `80%` (0.8), `12m` or `12MP` (of pixels), `200px`.
+
+    Raises UsageError.
+    """
+    if not isinstance(value, str):
+        return float(value)
+    text = value.strip()
+    found = _NUMBER.fullmatch(text[1:] + text[:1] if text[:1] in "xX" else text)
+    if found is None:
+        try:
+            return float(text)
+        except ValueError:
+            raise UsageError(f"'{value}' is no number", hint="give one such as 2, 1.5, 4x or 80%") from None
+    return float(found[1]) / (100 if found[2] == "%" else 1)
+
+
+def numbers(record: Any, *names: str) -> None:
+    """Read what may be written as text in some fields of a record. Raises UsageError naming the field."""
+    for name in names:
+        given = getattr(record, name)
+        if isinstance(given, str):
+            try:
+                object.__setattr__(record, name, number(given))
+            except UsageError as error:
+                raise UsageError(f"`{name}`: {error.message}", hint=error.hint) from None
 
 
 def values_of(record: Any) -> dict[str, Any]:

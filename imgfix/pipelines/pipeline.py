@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from imgfix.zoo.descriptor import Descriptor
 
 Request = TypeVar("Request")
+_NUMBER = re.compile(r"\{n(:[^{}]*)?\}")
+"""The place of a source in its list, in a template."""
 
 
 class Pipeline(ABC, Generic[Request]):
@@ -168,6 +171,8 @@ class Pipeline(ABC, Generic[Request]):
             saving = self.saving
             if several and "{" not in str(saving.output):
                 saving = replace(saving, output=f"{str(saving.output).rstrip('/')}/")
+            elif several:
+                saving = replace(saving, output=_numbered(str(saving.output), number))
             if isinstance(source, Path) and not source.exists():
                 error = InputError(f"{source}: no such file", hint="check the path")
                 found.append(Job(source, Path(str(saving.output)), Path(source.name), error=error))
@@ -251,3 +256,7 @@ def nameless(saving: Saving, number: int) -> Job:
     elif target.exists() and not saving.overwrite:
         problem = OutputError(f"{target} exists already", hint="use `overwrite`, `skip_existing` or another `output`")
     return Job(Stdin(), target, Path("stdin"), skip=skip, error=problem)
+
+
+def _numbered(template: str, number: int) -> str:
+    return _NUMBER.sub(lambda found: found[0].format(n=number), template)

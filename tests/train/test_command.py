@@ -39,6 +39,19 @@ def test_a_run_goes_on_by_naming_its_folder_alone(
     assert "going on at step 3 of 6" in _said(capsys)[1]
 
 
+def test_python_trains_the_same_model(photos: Path, tmp_path: Path) -> None:
+    import imgfix
+
+    words = ["--set", "noise=0.1", "--steps", "3", "--device", "cpu", "--seed", "5"]
+    assert run(["train", "tiny", str(photos), "-o", str(tmp_path / "told"), *words]) == 0
+    outcome = imgfix.train(
+        "tiny", photos, output=tmp_path / "spoken", settings={"noise": 0.1}, steps=3, device="cpu", seed=5
+    )
+    assert outcome.step == 3
+    told, spoken = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("told", "spoken"))
+    assert told == spoken
+
+
 def test_settings_are_listed_as_a_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str], photos: Path) -> None:
     assert run(["train", "tiny", "--set", "help"]) == 0
     text = _said(capsys)[0]
