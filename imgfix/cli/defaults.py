@@ -134,7 +134,8 @@ def _parameter(command: Any, key: str) -> Any | None:
 
 
 def _spelled(parameter: Any) -> str:
-    return max([*parameter.opts, *parameter.secondary_opts], key=len)
+    names: list[str] = [*parameter.opts, *parameter.secondary_opts]
+    return max(names, key=len)
 
 
 def _as_given(parameter: Any, value: Any) -> Any:
