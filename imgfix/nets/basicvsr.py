@@ -97,4 +97,6 @@ class BasicVSR(nn.Module):
         if other is None or features is None:
             height, width = frame.shape[-2:]
             return frame.new_zeros(frame.shape[0], self.features, height, width)
-        return warp(features, self.flow(frame, other))
+        # The flow keeps fp32 where layers are cast down: off by half a pixel, the other frames bring nothing.
+        with torch.autocast(frame.device.type, enabled=False):
+            return warp(features.float(), self.flow(frame.float(), other.float())).to(features.dtype)

@@ -80,7 +80,8 @@ def dense_inverse_search(reference: Tensor, other: Tensor) -> Tensor:
     height, width = reference.shape[-2:]
     room = (0, max(SEARCH_SIDE - width, 0), 0, max(SEARCH_SIDE - height, 0))
     weights = reference.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
-    luma = torch.einsum("knchw,c->nkhw", torch.stack((reference, other)).float(), weights)
+    with torch.autocast(reference.device.type, enabled=False):
+        luma = torch.einsum("knchw,c->nkhw", torch.stack((reference, other)).float(), weights)
     if any(room):
         luma = F.pad(luma, room, mode="replicate")
     levels = (255 * luma).round().clamp(0, 255).byte().cpu().numpy()

@@ -91,9 +91,11 @@ class VideoGate(RepGateTrunk):
             moved, features = (
                 t.contiguous(memory_format=torch.channels_last) for t in (moved, warp(memory.features, flow))
             )
-            missing = frame - reaching_two(moved, self.down)
-            # What the corrected result adds to the enlarged frame.
-            correction = moved + reaching_two(missing, self.up) - plain
+            # Pictures and their small differences keep fp32 where the layers are cast down: a step is an 8-bit one.
+            with torch.autocast(frame.device.type, enabled=False):
+                missing = frame - reaching_two(moved, self.down)
+                # What the corrected result adds to the enlarged frame.
+                correction = moved + reaching_two(missing, self.up) - plain
             seen = torch.cat((frame, correction, 4 * missing, features), dim=1)
             kernel = torch.cat((self.head.kernel(), self.past.kernel()), dim=1)
             assert self.head.bias is not None and self.past.bias is not None
@@ -102,7 +104,7 @@ class VideoGate(RepGateTrunk):
         result = self.tail(x)
         if correction is not None:
             share = torch.sigmoid(self.gate(x)).repeat(1, 3, 1, 1)  # one gate for each place, equal in all colours
-            result = torch.lerp(result, correction, share)
+            result = torch.lerp(result.to(correction.dtype), correction, share.to(correction.dtype))
         result = F.pixel_shuffle(result + plain, self.scale)
         return result, Memory(frame, x, result)
 

@@ -32,11 +32,11 @@ CONFIGS: dict[str, dict[str, Any]] = {
 KINDS = ["basicvsr", "videogate"]
 
 
-def engine_for(key: str, **facts: Any) -> Engine:
+def engine_for(key: str, precision: str = "fp32", **facts: Any) -> Engine:
     torch.manual_seed(3)
     spec, config = ARCHITECTURES[key], CONFIGS[key]
     net = spec.build(config).eval().requires_grad_(False)
-    return Engine(Model(describe(spec, config, name=key, task="video", **facts), net), "cpu", "fp32")
+    return Engine(Model(describe(spec, config, name=key, task="video", **facts), net), "cpu", precision)
 
 
 def sequence_for(key: str, notes: list[str] | None = None, **options: Any) -> Any:
@@ -220,6 +220,19 @@ def test_a_low_precision_that_loses_too_much_is_left() -> None:
     model.check(lambda: next(values))
     assert model.placement.precision == "fp32"
     assert "loses too much" in notes[0]
+
+
+@pytest.mark.parametrize("key", KINDS)
+def test_low_precision_runs_and_stays_near(key: str) -> None:
+    """What touches pictures and motion keeps fp32: nothing falls back, and no frame is off by more than a few codes."""
+    frames, told = moving(5), []
+    low = engine_for(key, "bf16")
+    low.note = told.append
+    exact = made(sequence_for(key), frames)
+    near = made(open_sequence(low, UpscaleOptions()), frames)
+    assert told == []
+    assert max(largest(one.frame, two.frame) for one, two in zip(exact, near, strict=True)) <= 4
+    assert {"fp32", "bf16"} <= set(low.descriptor.precisions)
 
 
 @pytest.mark.parametrize("key", KINDS)

@@ -11,7 +11,7 @@ from imgfix.zoo.architectures.repgate import trunk
 def describe(config: Config) -> dict[str, Any]:
     """Facts that follow from the hyper-parameters."""
     scale = config.get("scale", 4)
-    return {"scale": scale, "receptive_field": None, "frames": 0, "causal": True, "precisions": ("fp32",)}
+    return {"scale": scale, "receptive_field": None, "frames": 0, "causal": True, "precisions": ("fp32", "bf16")}
 
 
 def detect(state: State) -> Config | None:
