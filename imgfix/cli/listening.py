@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imgfix.cli.console import Console, size_in_words, time_in_words
-from imgfix.pipelines.models import Listener
+from imgfix.pipelines.models import Choice, Listener
 from imgfix.pipelines.result import Progress
 
 if TYPE_CHECKING:
@@ -22,13 +22,16 @@ class ConsoleListener(Listener):
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def announced(self, model: Descriptor, placement: Placement, better: str | None) -> None:
-        """The first line: model, device, precision; and the better model, if there is one to pull."""
+    def announced(self, model: Descriptor, placement: Placement, choice: Choice) -> None:
+        """The first line: model, device, precision; and the better models, with what they would cost here."""
         scale = f" (x{model.scale})" if model.scale > 1 else ""
         self._console.say(f"{model.name}{scale} on {placement}")
         self._console.detail(placement.why)
-        if better:
-            self._console.say(f"better: {better}, after imgfix weights pull {better}")
+        if choice.slower is not None:
+            name, times = choice.slower.name, choice.slower.times
+            self._console.say(f"better: --model {name}, which takes about {times:.0f} times as long")
+        if choice.better is not None:
+            self._console.say(f"better: {choice.better}, after imgfix weights pull {choice.better}{_cost(choice)}")
 
     def classical(self, method: str) -> None:
         """See `Listener.classical`."""
@@ -62,3 +65,11 @@ class ConsoleListener(Listener):
     def warned(self, text: str) -> None:
         """See `Listener.warned`."""
         self._console.warn(text)
+
+
+def _cost(choice: Choice) -> str:
+    """How much longer the better model would take, where that is much."""
+    from imgfix.zoo import auto
+
+    times = auto.times_as_long(choice.name, str(choice.better))
+    return f"; it takes about {times:.0f} times as long" if times >= 2 else ""

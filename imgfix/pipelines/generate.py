@@ -271,10 +271,10 @@ class GeneratePipeline:
 
             self._check_translation()
             translator = Translator(model, self.machine.device)
-            self.listener.announced(translator.descriptor, translator.placement, None)
+            self.listener.announced(translator.descriptor, translator.placement, self.choice)
             return _TranslatorDrawer(translator)
         generator = Generator(model, self.machine.device)
-        self.listener.announced(generator.descriptor, generator.placement, self.choice.better)
+        self.listener.announced(generator.descriptor, generator.placement, self.choice)
         return self._checked(_GeneratorDrawer(generator, self.truncation))
 
     def _checked(self, drawer: _GeneratorDrawer) -> _GeneratorDrawer:

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from imgfix.runtime.device import Placement
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.restore import RestoreOptions
+    from imgfix.zoo.auto import Slower
     from imgfix.zoo.descriptor import Descriptor, Model
 
 
 class Listener:
     """Told what happens on the way to a result; this one keeps it to itself. A command line or a page overrides it."""
 
-    def announced(self, model: Descriptor, placement: Placement, better: str | None) -> None:
-        """A model is ready; better: one that could be pulled and would do better."""
+    def announced(self, model: Descriptor, placement: Placement, choice: Choice) -> None:
+        """A model is ready; the choice names better ones: to be pulled, or here but slow."""
 
     def classical(self, method: str) -> None:
         """A method without weights does the work."""
@@ -59,6 +60,8 @@ class Choice:
     """For `auto`: one that could be pulled and would do better."""
     given: Any = None
     """The `Model` or `Engine` itself, where Python handed one over."""
+    slower: Slower | None = None
+    """For `auto`: a better one that is here, and was passed over for the time it takes."""
 
 
 class Models:
@@ -87,13 +90,29 @@ class Models:
         if name in also:
             return Choice(name)
         if name == "auto":
-            return Choice(*auto.resolve(task, scale))
+            return self._weighed(task, scale)
         if not is_file(name):
             entry = catalog.find(name, also)
             names = ", ".join(known.name for known in catalog.entries() if known.task in auto.tasks(task))
             hint = f"models for '{auto.words(task)}': {names}" if names else "see: imgfix weights list"
             _check_task(name, entry.task, task, hint)
         return Choice(name)
+
+    def _weighed(self, task: str | tuple[str, ...], scale: int | None) -> Choice:
+        """The best model on this machine that ends in reasonable time."""
+        from imgfix.zoo import auto
+
+        name, better = auto.resolve(task, scale)
+        other = auto.quicker(name, task, scale)
+        if other is None or self._accelerated():
+            return Choice(name, better)
+        return Choice(other[0], better, slower=other[1])
+
+    def _accelerated(self) -> bool:
+        """Whether the work is done on a device that makes even large models quick."""
+        from imgfix.runtime import device
+
+        return self.machine.device != "cpu" and device.available() != ["cpu"]
 
     def load(self, choice: Choice, task: str | tuple[str, ...]) -> Model:
         """Load a model, and pull it first when it was named and is missing. Raises ModelError, DownloadError."""
@@ -130,7 +149,7 @@ class Models:
                 )  # fmt: skip
             self._engines[choice.name] = engine
             if announce:
-                self.listener.announced(engine.descriptor, engine.placement, choice.better)
+                self.listener.announced(engine.descriptor, engine.placement, choice)
         return self._engines[choice.name]
 
 

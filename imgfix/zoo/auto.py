@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from imgfix.errors import ModelError
 from imgfix.zoo import catalog, store
 
 SCALE_BONUS = 5
 """Ranks that a model of just the wanted scale gains: less waste, but no excuse for a much weaker model."""
+
+
+NEAR = 10
+"""Ranks that a much quicker model may be behind."""
+PATIENCE = 8
+"""Times as long from which a model is not taken unasked where there is no accelerator."""
 
 
 def tasks(task: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -39,7 +47,7 @@ def _resolve(task: str, scale: int | None, job: str | None) -> tuple[str, str | 
     def merit(entry: catalog.Entry) -> int:
         if job is not None:
             return entry.handles.get(job, 0)
-        return entry.rank + (SCALE_BONUS if scale is not None and entry.scale == scale else 0)
+        return _merit(entry, scale)
 
     candidates = [entry for entry in catalog.entries() if entry.task == task and merit(entry) > 0]
     here = [entry for entry in candidates if store.installed(entry)]
@@ -51,3 +59,54 @@ def _resolve(task: str, scale: int | None, job: str | None) -> tuple[str, str | 
     best = max(here, key=merit)
     better = best_elsewhere if best_elsewhere and merit(best_elsewhere) > merit(best) else None
     return best.name, better.name if better else None
+
+
+@dataclass(frozen=True)
+class Slower:
+    """A better model that is on this machine and that was passed over."""
+
+    name: str
+    times: float
+    """How many times as long it takes, roughly."""
+
+
+def quicker(name: str, task: str | tuple[str, ...], scale: int | None = None) -> tuple[str, Slower] | None:
+    """A model to take instead of the best one where there is no accelerator: hardly worse, and much quicker.
+
+    name: what `resolve` gave. Returns the other model and what is to be said of the first; None where the best is quick
+    enough, or nothing that is here comes near it.
+    """
+    known = {entry.name: entry for entry in catalog.entries()}
+    best = known.get(name)
+    if best is None or best.task not in tasks(task):
+        return None
+    near = [
+        entry
+        for entry in known.values()
+        if entry.task == best.task
+        and _merit(entry, scale) >= max(1, _merit(best, scale) - NEAR)
+        and times_as_long(entry.name, name) > PATIENCE
+        and store.installed(entry)
+    ]
+    if not near:
+        return None
+    other = max(near, key=lambda entry: _merit(entry, scale))
+    return other.name, Slower(name, times_as_long(other.name, name))
+
+
+def times_as_long(name: str, other: str) -> float:
+    """How many times as long the other of two models of the catalog takes, from their sizes; 0 where that is not known.
+
+    In a convolutional network every parameter is used once per pixel of what the body works on.
+    """
+    known = {entry.name: entry for entry in catalog.entries()}
+    costs = [_cost(known[each]) if each in known else 0.0 for each in (name, other)]
+    return costs[1] / costs[0] if all(costs) else 0.0
+
+
+def _cost(entry: catalog.Entry) -> float:
+    return entry.parameters / float(entry.config.get("unshuffle", 1)) ** 2
+
+
+def _merit(entry: catalog.Entry, scale: int | None) -> int:
+    return entry.rank + (SCALE_BONUS if entry.rank and scale is not None and entry.scale == scale else 0)

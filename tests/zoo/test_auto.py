@@ -25,3 +25,35 @@ def test_the_first_task_that_has_a_model_here_is_taken(monkeypatch: pytest.Monke
     here.clear()
     with pytest.raises(ModelError, match="no model for 'upscale'"):
         auto.resolve(("video", "upscale"))
+
+
+@pytest.fixture
+def shelf(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Upscalers of different weight; the set holds the names of those on this machine."""
+    known = [
+        Entry(name="rich", task="upscale", net="srvgg", rank=80, parameters=16_000_000),
+        Entry(name="halved", task="upscale", net="srvgg", rank=79, parameters=16_000_000, config={"unshuffle": 4}),
+        Entry(name="quick", task="upscale", net="srvgg", rank=75, parameters=1_000_000),
+        Entry(name="weak", task="upscale", net="srvgg", rank=40, parameters=100_000),
+        Entry(name="unknown", task="upscale", net="srvgg", rank=78),
+    ]
+    here = {entry.name for entry in known} - {"unknown"}
+    monkeypatch.setattr(catalog, "entries", lambda: known)
+    monkeypatch.setattr(store, "installed", lambda entry: entry.name in here)
+    return here
+
+
+def test_without_an_accelerator_a_model_that_is_hardly_worse_and_much_quicker_is_named(shelf: set[str]) -> None:
+    assert auto.quicker("rich", "upscale") == ("halved", auto.Slower("rich", 16.0))
+    shelf.remove("halved")
+    assert auto.quicker("rich", "upscale") == ("quick", auto.Slower("rich", 16.0))
+    shelf.remove("quick")
+    assert auto.quicker("rich", "upscale") is None  # the weak one is too weak, the unknown one not here
+    assert auto.quicker("quick", "upscale") is None
+    assert auto.quicker("/some/file.pth", "upscale") is None
+
+
+def test_time_is_told_by_what_the_body_of_a_network_works_on(shelf: set[str]) -> None:
+    assert auto.times_as_long("quick", "rich") == 16
+    assert auto.times_as_long("quick", "halved") == 1
+    assert auto.times_as_long("quick", "unknown") == 0
