@@ -4,6 +4,7 @@
 
     large = imgfix.upscale("photo.jpg", scale=2)              # (H, W, C) numpy array
     clean = imgfix.inpaint("photo.jpg", mask="mask.png")
+    mask = imgfix.select("photo.jpg", object="dog")           # (H, W), 255 where the dog is
     clear = imgfix.restore("scan.jpg")
     apple = imgfix.generate("a red apple", seed=7)            # (H, W, 4) with transparency
     numbers, means = imgfix.evaluate("out/", "gt/")           # PSNR, SSIM ...
@@ -21,18 +22,22 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imgfix.api import evaluate, generate, inpaint, restore, upscale
+    from imgfix.api import cutout, evaluate, generate, inpaint, restore, select, upscale
     from imgfix.zoo import load
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "evaluate", "generate", "inpaint", "load", "restore", "train", "upscale"]
+__all__ = [
+    "__version__", "cutout", "evaluate", "generate", "inpaint", "load", "restore", "select", "train", "upscale",
+]  # fmt: skip
 
 _HOMES = {
     "upscale": "imgfix.api",
     "generate": "imgfix.api",
     "inpaint": "imgfix.api",
     "restore": "imgfix.api",
+    "select": "imgfix.api",
+    "cutout": "imgfix.api",
     "evaluate": "imgfix.api",
     "load": "imgfix.zoo",
 }

@@ -23,12 +23,15 @@ from imgfix.pipelines.models import Listener
 from imgfix.pipelines.moving.work import FRAMES, IMAGE, VIDEO
 from imgfix.pipelines.options import (
     ClipOptions,
+    CutoutRequest,
     GenerateRequest,
     InpaintRequest,
     Machine,
     Reading,
     RestoreRequest,
     Saving,
+    SelectRequest,
+    Several,
     UpscaleRequest,
 )
 from imgfix.pipelines.result import Progress, unseen
@@ -162,6 +165,16 @@ def inpaint(
     invert: bool = False,
     fit_mask: bool = False,
     tta: bool | None = None,
+    point: Several = None,
+    not_point: Several = None,
+    box_object: Several = None,
+    object: Several = None,
+    text: Several = None,
+    subject: bool = False,
+    background: bool = False,
+    score: float = 0.4,
+    dilate: str | float = "auto",
+    save_mask: File | None = None,
     output: File | None = None,
     format: str | None = None,
     quality: int | None = None,
@@ -204,6 +217,9 @@ def inpaint(
         invert: in the mask, black is filled.
         fit_mask: resize a mask of another size but the same shape.
         tta: join several runs of the network into one; None: for small pictures and for large holes.
+        point ... score: what is filled is chosen by what it is, as of `select`; in pictures only.
+        dilate: pixels that it is widened by; "auto": so that no halo of it stays.
+        save_mask: also write the region, white = filled.
         model: as for `upscale`; `telea` and `ns` are classical and need no weights.
         progress: told (done, total) groups of holes; frames for a clip.
         output ... listener: as for `upscale`.
@@ -219,6 +235,112 @@ def inpaint(
     values = locals()
     values["mask"], values["boxes"] = arrays.mask_of(mask), list(boxes) or None
     return _run(InpaintPipeline, InpaintRequest, values)
+
+
+@_explained
+def select(
+    picture: Given,
+    *,
+    point: Several = None,
+    not_point: Several = None,
+    box_object: Several = None,
+    object: Several = None,
+    text: Several = None,
+    subject: bool = False,
+    background: bool = False,
+    score: float = 0.4,
+    dilate: str | float = 0.0,
+    invert: bool = False,
+    preview: File | None = None,
+    output: File | None = None,
+    format: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    record: bool = True,
+    model: str | Path | Model = "auto",
+    device: str = "auto",
+    offline: bool = False,
+    max_pixels: int | None = None,
+    progress: Progress = unseen,
+    listener: Listener | None = None,
+) -> Any:
+    """The mask of a part of a picture that is chosen by what it is.
+
+    Args:
+        picture: as for `upscale`; no clip.
+        point, not_point: pairs (x, y) in pixels, or "x,y" with percents: on the thing, and not on it.
+        box_object: rectangles (x, y, width, height) around a thing.
+        object: names of COCO's things, such as "dog"; "person:2" is the second from the left.
+        text: what is written; "*" for all writing (needs the extra `text`).
+        subject, background: the main subject; all but it.
+        score: how sure the detector has to be of an object.
+        dilate: pixels that what is found is widened by; "auto": so that no halo of it stays.
+        invert: the mask of everything else.
+        preview: also write the picture with the chosen part marked.
+        model: instead of the best on this machine, for its own task.
+        output ... listener: as for `upscale`.
+
+    A value that begins with "&" keeps only what is in it too, one with "-" takes it away; all others are joined first.
+
+    Returns:
+        (H, W) like the picture's own type of array, 255 = chosen.
+
+    Raises:
+        ImgfixError: as for `upscale`; InputError when nothing of it is there.
+    """
+    from imgfix.pipelines.select import SelectPipeline
+
+    return _run(SelectPipeline, SelectRequest, locals())
+
+
+@_explained
+def cutout(
+    picture: Given,
+    *,
+    behind: str | Sequence[int] | None = None,
+    point: Several = None,
+    not_point: Several = None,
+    box_object: Several = None,
+    object: Several = None,
+    text: Several = None,
+    subject: bool = False,
+    score: float = 0.4,
+    dilate: str | float = 0.0,
+    save_mask: File | None = None,
+    output: File | None = None,
+    format: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    record: bool = True,
+    model: str | Path | Model = "auto",
+    device: str = "auto",
+    offline: bool = False,
+    max_pixels: int | None = None,
+    progress: Progress = unseen,
+    listener: Listener | None = None,
+) -> Any:
+    """The main subject of a picture, or what is chosen, on transparency or on something else.
+
+    Args:
+        picture: as for `upscale`; no clip.
+        behind: a colour, a picture's file, or "blur"; transparency without it.
+        point ... score: what is cut out instead of the main subject, as of `select`.
+        dilate: pixels that it is widened by.
+        save_mask: also write the matte, white = kept.
+        model: instead of the best on this machine, for its own task.
+        output ... listener: as for `upscale`.
+
+    Returns:
+        As `upscale`; with alpha as the last channel where nothing is put behind.
+
+    Raises:
+        ImgfixError: as for `upscale`; InputError when there is no subject.
+    """
+    from imgfix.pipelines.cutout import CutoutPipeline
+
+    return _run(CutoutPipeline, CutoutRequest, locals())
 
 
 @_explained

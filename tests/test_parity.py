@@ -158,6 +158,17 @@ INPAINT = [
     row("--mask <half.png>", mask="<half.png>", refused=True),
     row("--box 4,4,8,8 --tta", boxes=[(4, 4, 8, 8)], tta=True),
     row("--box 4,4,8,8 --no-tta", boxes=[(4, 4, 8, 8)], tta=False),
+    row("--box 4,4,8,8 --save-mask <found.png>", boxes=[(4, 4, 8, 8)], save_mask="<found.png>"),
+    row("--point 5,5 --not-point 9,9", point=(5, 5), not_point=["9,9"], refused=True),  # no model for it is here
+    row("--point 5", point="5", refused=True),
+    row("--box-object 4,4,8,8", box_object=(4, 4, 8, 8), refused=True),
+    row("--object dog --score 0.5", object="dog", score=0.5, refused=True),
+    row("--object dgo", object=["dgo"], refused=True),
+    row("--score 1 --subject", score=1, subject=True, refused=True),
+    row("--subject", subject=True, refused=True),
+    row("--background", background=True, refused=True),
+    row("--text +", text="+", refused=True),
+    row("--box 4,4,8,8 --dilate wide", boxes=[(4, 4, 8, 8)], dilate="wide", refused=True),
     row("--expand all=4", expand="all=4", source="clip.mkv", target="out.mkv", refused=True),
     row("--alpha", alpha=True, source="clip.mkv", target="out.mkv", refused=True),
 ]

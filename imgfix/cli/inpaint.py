@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from imgfix.cli import files, options
+from imgfix.cli import choosing, files, options
 from imgfix.pipelines.options import CLASSICAL, InpaintRequest
 
 EPILOG = options.examples(
     "imgfix inpaint photo.jpg --mask mask.png",
     "imgfix inpaint photo.jpg --box 100,50,200,80 --grow 4",
+    "imgfix inpaint photo.jpg --object person:2",
     "imgfix inpaint photos/ --mask masks/ -o clean/",
     "imgfix inpaint photo.jpg --expand left=20%,right=20%",
     "imgfix inpaint clip.mp4 --mask logo.png --crf 14",
@@ -84,12 +85,28 @@ FitMask = Annotated[
         "--fit-mask", rich_help_panel=_REGION, help="Resize a mask of another size but the same shape."
     ),
 ]  # fmt: skip
+SaveMask = Annotated[
+    str | None,
+    typer.Option(
+        "--save-mask", metavar="PATH", rich_help_panel=_REGION, show_default=False,
+        help="Also write the region, white = filled: a file, or a folder for several inputs.",
+    ),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Request(InpaintRequest):
     """The options that only this verb has."""
 
+    point: choosing.Point = None
+    not_point: choosing.NotPoint = None
+    box_object: choosing.BoxObject = None
+    object: choosing.Object = None
+    text: choosing.Text = None
+    subject: choosing.Subject = False
+    background: choosing.Background = False
+    score: choosing.Score = 0.4
+    dilate: choosing.Dilate = "auto"
     mask: Mask = None
     boxes: BoxOption = None
     color: Colour = None
@@ -101,6 +118,7 @@ class Request(InpaintRequest):
     invert: Invert = False
     fit_mask: FitMask = False
     tta: Tta = None
+    save_mask: SaveMask = None
 
 
 @dataclass(frozen=True)

@@ -149,6 +149,8 @@ def _values(found: Plan | Result) -> dict[str, Any]:
         values |= _without_none(asdict(found.runner))
     if found.restored is not None:
         values |= _restored(found.restored)
+    if found.things:
+        values["things"] = [thing_values(thing) for thing in found.things]
     if found.frames is not None:
         values["frames"] = found.frames
     if found.clip is not None:
@@ -184,6 +186,11 @@ def _file(file: FileFacts) -> dict[str, Any]:
 def _restored(facts: RestoreFacts) -> dict[str, Any]:
     found = {"noise": round(facts.noise, 2), "jpeg": facts.jpeg} if facts.looked else {}
     return found | {"steps": [asdict(step) | {"undoes": list(step.undoes)} for step in facts.steps]}
+
+
+def thing_values(thing: Any) -> dict[str, Any]:
+    """What was found in a picture, for programs; the box is left, top, right, bottom in pixels."""
+    return _without_none(asdict(thing) | {"box": [round(edge, 1) for edge in thing.box]})
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,15 @@ import numpy as np
 
 from imgfix.errors import ModelError, UsageError
 from imgfix.pipelines import models, pictures
+from imgfix.pipelines.choosing import ModelTools, SideFiles, write_mask
 from imgfix.pipelines.moving import work
-from imgfix.pipelines.options import CLASSICAL, InpaintRequest
+from imgfix.pipelines.options import CLASSICAL, InpaintRequest, Saving
 from imgfix.pipelines.pipeline import Pipeline, runner_of
 from imgfix.pipelines.region import Region
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined
 
 if TYPE_CHECKING:
+    from imgfix.media.jobs import Job
     from imgfix.media.picture import Picture
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
@@ -40,10 +42,12 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         self.expansion = parse_expansion(self.request.expand) if self.request.expand is not None else None
         if not self.region and self.expansion is None:
             raise UsageError(
-                "nothing says what to fill", hint="give `mask`, `boxes` (x,y,w,h), `color`, `alpha` or `expand`"
+                "nothing says what to fill",
+                hint="give `mask`, `boxes` x,y,w,h, `point`, `object`, `subject`, `text`, `color`, `alpha` or `expand`",
             )
         self.how = InpaintOptions(feather=self.request.feather, tta=self.request.tta)
         self.choice = self._choose()
+        self.tools = ModelTools(self.models)
         self._engine: Engine | None = None
         """None for a classical method, and for a model that is not here yet."""
 
@@ -65,6 +69,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
 
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
+        self.tools.prepare(self.region.choices)
         missing = models.bytes_to_pull(self.choice)
         if dry and missing is not None:
             self.listener.missing(self.choice.name, missing)
@@ -81,6 +86,11 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             self._engine = self.models.open(self.choice, "inpaint")
         return self._engine
 
+    def _placed(self, inputs: Sequence[str | Path], saving: Saving) -> list[Job]:
+        found = super()._placed(inputs, saving)
+        SideFiles("save_mask", self.request.save_mask, "_mask.png", saving.overwrite).check(len(found))
+        return found
+
     # -- pictures ------------------------------------------------------------------------------------------------------
 
     def _mask(self, picture: Picture, source: Any, relative: Path | None) -> tuple[np.ndarray | None, list[str]]:
@@ -93,7 +103,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
 
             rgb = colour.transform(picture.metadata, 4).to_srgb(pixels)
             pixels = (rgb * 255 + 0.5).astype("uint8")
-        return self.region.of_picture(picture, source, relative, pixels)
+        return self.region.of_picture(picture, source, relative, pixels, self.tools)
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
@@ -102,9 +112,13 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         from imgfix.tasks.inpaint import inpaint
 
         start = time.monotonic()
+        side = SideFiles("save_mask", self.request.save_mask, "_mask.png", self.saving.overwrite)
+        mask_path = side.path(source, target, relative)
         picture = pictures.read(source, self.reading.limit)
         transform = colour.transform(picture.metadata, picture.channels)
         region, notes = self._mask(picture, source, relative)
+        if mask_path is not None and region is not None:
+            write_mask(mask_path, region)
         filler, how, saving = self._filler(), self.how, self.saving.for_pictures
         if not isinstance(filler, str):
             filler = filler.for_samples(picture.pixels.dtype)
@@ -215,6 +229,13 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             raise UsageError(
                 f"{source} moves, and `expand` is for single pictures", hint="leave `expand` out for clips"
             )
+        if self.region.choices:
+            raise UsageError(
+                f"{source} moves, and `point`, `object`, `subject` and the like are for single pictures",
+                hint="use `mask`, `boxes` or `color` for clips; `imgfix select` makes a mask of one frame",
+            )
+        if self.request.save_mask is not None:
+            raise UsageError(f"{source} moves, and `save_mask` is for single pictures", hint="leave it out for clips")
         if self.region.transparent:
             raise UsageError(
                 f"{source} moves, and `alpha` is for single pictures", hint="use `mask`, `boxes` or `color` for clips"

@@ -198,8 +198,95 @@ class UpscaleRequest:
         return UpscaleOptions(**values_of(self), tile=tile)
 
 
+Several = str | Sequence[Any] | None
+"""One value or any number of them."""
+
+
 @dataclass(frozen=True)
-class InpaintRequest:
+class Choosing:
+    """What is chosen in a picture by what it is; `&` in front of a value keeps only what is in it too, `-` takes it
+    away."""
+
+    point: Several = None
+    """`x,y` in pixels or percent, on it; in Python also pairs of numbers."""
+    not_point: Several = None
+    """The same, not on it."""
+    box_object: Several = None
+    """`x,y,w,h` around it; in Python also four numbers."""
+    object: Several = None
+    """`NAME`, or `NAME:N` for one of them, counted from left to right."""
+    text: Several = None
+    """What is written, `*` for all writing."""
+    subject: bool = False
+    background: bool = False
+    """All but the main subject."""
+    score: float = 0.4
+    """How sure the detector has to be of an object, 0 to 1."""
+    dilate: str | float = "auto"
+    """Pixels by which what is found is widened; `auto`: so that no halo of it stays."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.score < 1:
+            raise UsageError(f"`score` {self.score:g} is out of range", hint="choose between 0 and 1")
+        self.reach  # noqa: B018  (raises)
+
+    @property
+    def reach(self) -> float | None:
+        """`dilate` as a number; None for `auto`."""
+        if self.dilate == "auto":
+            return None
+        try:
+            found = float(self.dilate)
+        except ValueError:
+            found = -1.0
+        if not 0 <= found <= 10000:
+            raise UsageError(f"`dilate` {self.dilate}: not a width", hint="give auto, or a number of pixels")
+        return found
+
+    @property
+    def chooses(self) -> bool:
+        """Whether anything is chosen."""
+        return self.subject or self.background or any(
+            self._listed(name) for name in ("point", "not_point", "box_object", "object", "text")
+        )  # fmt: skip
+
+    def _listed(self, name: str) -> list[Any]:
+        value = getattr(self, name)
+        if value is None:
+            return []
+        single = isinstance(value, str) or (len(value) > 0 and all(isinstance(part, int | float) for part in value))
+        return [value] if single else list(value)
+
+    def spelled(self, name: str) -> list[str]:
+        """The values of a field as a command line has them."""
+        return [
+            one if isinstance(one, str) else ",".join(f"{float(part):.10g}" for part in one)
+            for one in self._listed(name)
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SelectRequest(Choosing):
+    """What a mask is made of."""
+
+    dilate: str | float = 0.0
+    invert: bool = False
+    preview: str | Path | None = None
+    """Where the picture is written with the chosen part marked."""
+
+
+@dataclass(frozen=True)
+class CutoutRequest(Choosing):
+    """What is cut out, the main subject if nothing is said, and what is put behind it."""
+
+    dilate: str | float = 0.0
+    behind: str | Sequence[int] | None = None
+    """A colour, a picture's file, or `blur`; transparent without it."""
+    save_mask: str | Path | None = None
+
+
+@dataclass(frozen=True)
+class InpaintRequest(Choosing):
     """Which part is filled, and how."""
 
     mask: Any = None
@@ -215,8 +302,10 @@ class InpaintRequest:
     invert: bool = False
     fit_mask: bool = False
     tta: bool | None = None
+    save_mask: str | Path | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.tolerance <= 255:
             raise UsageError(f"`tolerance` {self.tolerance:g} is out of range", hint="choose 0 to 255")
         if not self.feather >= 0:
@@ -351,7 +440,7 @@ def given(record: Any) -> Iterator[tuple[str, Any]]:
 
 _OPTIONS = {
     "boxes": "--box", "output": "-o", "record": "--no-record", "audio": "--no-audio", "label": "--class",
-    "like": "--from", "prompt_file": "--prompts", "count": "-n",
+    "like": "--from", "behind": "--background", "prompt_file": "--prompts", "count": "-n",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from imgfix.errors import InputError, UsageError
 from imgfix.media import mask as masks
+from imgfix.pipelines.choosing import choices_of, seen
 from imgfix.pipelines.options import InpaintRequest
 from imgfix.pipelines.pictures import name_of
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from imgfix.media.picture import Picture
     from imgfix.pipelines.frame_masks import FrameMasks, Track
     from imgfix.pipelines.moving.moving import Moving
+    from imgfix.tasks.select.choose import Choice, Tools
 
 _ENDINGS = ("", "_mask", "-mask", ".mask")
 """What a mask's stem may have behind the picture's."""
@@ -39,6 +41,12 @@ class Region:
     """Pixels that the region is widened by; negative ones narrow it."""
     invert: bool = False
     fit: bool = False
+    choices: tuple[Choice, ...] = ()
+    """What is chosen by what it is; in pictures only."""
+    dilate: float | None = None
+    """Pixels by which that is widened; None: so that no halo of it stays."""
+    score: float = 0.4
+    """How sure the detector has to be."""
 
     def __post_init__(self) -> None:
         if isinstance(self.mask, Path) and not self.mask.exists():
@@ -58,9 +66,17 @@ class Region:
             grow=asked.grow,
             invert=asked.invert,
             fit=asked.fit_mask,
+            choices=choices_of(asked),
+            dilate=asked.reach,
+            score=asked.score,
         )
 
     def __bool__(self) -> bool:
+        return self.painted or bool(self.choices)
+
+    @property
+    def painted(self) -> bool:
+        """Whether any of it is said by other means than choices."""
         return self.mask is not None or bool(self.boxes) or self.colour is not None or self.transparent
 
     @property
@@ -69,13 +85,13 @@ class Region:
         return {**asdict(replace(self, mask=None, invert=False)), "invert": self.invert}
 
     def of_picture(
-        self, picture: Picture, source: object, relative: Path | None, rgb: np.ndarray
+        self, picture: Picture, source: object, relative: Path | None, rgb: np.ndarray, tools: Tools | None = None
     ) -> tuple[np.ndarray, list[str]]:
         """The mask of one picture, (H, W) float32 in [0, 1], and what should be said about it.
 
         source, relative: the picture's file, and its place below the folder it was found in, for masks that are paired
-        by name. rgb: the picture's pixels as grey or RGB, for the colour. Raises InputError: no mask of that name,
-        another size, empty, covers nearly everything.
+        by name. rgb: the picture's pixels as grey or RGB, for the colour. tools: what finds the choices. Raises
+        InputError: no mask of that name, another size, empty, covers nearly everything.
         """
         size = (picture.width, picture.height)
         parts: list[np.ndarray] = []
@@ -90,9 +106,20 @@ class Region:
             parts.append(masks.from_colour(rgb, self.colour, self.tolerance))
         if self.transparent:
             parts.append(masks.from_alpha(picture, name_of(source)))
-        region = masks.grow(masks.combine(*parts), self.grow)
+        whole = masks.combine(*parts) if parts else None
+        if self.choices:
+            whole = self._chosen(picture, whole, tools)
+        assert whole is not None
+        region = masks.grow(whole, self.grow)
         masks.check(region, name, self._remedy)
         return region, notes
+
+    def _chosen(self, picture: Picture, base: np.ndarray | None, tools: Tools | None) -> np.ndarray:
+        from imgfix.tasks.select.choose import choose
+
+        assert tools is not None
+        found = choose(seen(picture), self.choices, tools, dilate=self.dilate, least=self.score, base=base)
+        return found.mask
 
     @property
     def _remedy(self) -> str:

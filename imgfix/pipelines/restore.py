@@ -5,18 +5,18 @@ Of something that moves the first frames are looked at, and one decision holds f
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgfix.errors import OutputError, UsageError
+from imgfix.errors import UsageError
 from imgfix.pipelines import models, pictures
+from imgfix.pipelines.choosing import SideFiles
 from imgfix.pipelines.models import Choice, DamageModels
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, RestoreRequest
@@ -74,7 +74,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
     def jobs(self, inputs: Any) -> list[Job]:
         """See `Pipeline.jobs`."""
         found = super().jobs(inputs)
-        MaskFiles(self.request.save_mask, self.saving.overwrite).check(len(found))
+        SideFiles("save_mask", self.request.save_mask, "_mask.png", self.saving.overwrite).check(len(found))
         return found
 
     def _missing(self) -> int | None:
@@ -98,7 +98,9 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
         start = time.monotonic()
         saving = self.saving.for_pictures
-        mask_path = MaskFiles(self.request.save_mask, saving.overwrite).path(source, target, relative)
+        mask_path = SideFiles("save_mask", self.request.save_mask, "_mask.png", saving.overwrite).path(
+            source, target, relative
+        )
         picture = pictures.read(source, self.reading.limit)
         transform = colour.transform(picture.metadata, picture.channels)
         pixels, result = picture.pixels, Result()
@@ -288,40 +290,6 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
         assert isinstance(moving, FrameFolder)
         moving.quality = quality_to_write(steps, image.read(moving.files()[0][0]).metadata.jpeg)
-
-
-@dataclass(frozen=True)
-class MaskFiles:
-    """Where `save_mask` writes."""
-
-    place: str | Path | None
-    overwrite: bool
-
-    def check(self, inputs: int) -> None:
-        """Whether there is room for so many. Raises UsageError."""
-        if self.place is not None and inputs > 1 and not self._is_folder:
-            raise UsageError(
-                f"`save_mask` {self.place}: one file for {inputs} inputs", hint="name a folder, with a '/' at its end"
-            )
-
-    @property
-    def _is_folder(self) -> bool:
-        assert self.place is not None
-        return str(self.place).endswith(("/", "\\")) or Path(self.place).is_dir()
-
-    def path(self, source: object, target: object, relative: Path | None) -> Path | None:
-        """The mask file of a source. Raises OutputError when it exists and is not to be replaced."""
-        if self.place is None:
-            return None
-        place = Path(self.place)
-        if self._is_folder:
-            stem = source.stem if isinstance(source, Path) else "stdin"
-            place = place / (relative.parent if relative is not None else "") / f"{stem}_mask.png"
-        if os.path.realpath(place) in [os.path.realpath(p) for p in (source, target) if isinstance(p, Path)]:
-            raise OutputError(f"{place}: the mask would be written over the picture", hint="choose another `save_mask`")
-        if place.exists() and not self.overwrite:
-            raise OutputError(f"{place} exists", hint="add `overwrite`, or choose another `save_mask`")
-        return place
 
 
 def in_words(found: Damage | None, steps: list[Step]) -> list[str]:

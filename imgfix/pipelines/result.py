@@ -146,6 +146,8 @@ class Facts:
     """Share of the picture that a mask covers, 0 to 1."""
     restored: RestoreFacts | None = None
     drawn: DrawnFacts | None = None
+    things: tuple[Any, ...] = ()
+    """What was found and chosen in a picture, each an `imgfix.tasks.select.choose.Thing`."""
     frames: int | None = None
     clip: ClipFacts | None = None
     copied: bool = False

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from imgfix.errors import InputError
-from imgfix.tasks.select.subject import SubjectFinder
 
 BAND = 0.02
 """Share of the longer side on each side of the subject's edge in which the matte is looked for."""
@@ -109,26 +108,22 @@ class Background:
 
 
 def cutout(
-    rgb: np.ndarray, finder: SubjectFinder, background: Background | None = None, rough: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The main subject of a picture, or what `rough` says.
+    rgb: np.ndarray, rough: np.ndarray, background: Background | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `rough` says of a picture, with soft edges.
 
-    rgb: (H, W, 3) or grey (H, W, 1), uint8 or uint16. rough: (H, W) float32 in [0, 1]; found by `finder` without it.
-    Returns the picture (H, W, 3) and alpha (H, W), both of the input's type; alpha is full where there is a background.
-    Raises InputError: there is no subject.
+    rgb: (H, W, 3) float32 in [0, 1]. rough: (H, W) float32 in [0, 1].
+    Returns the picture, on its background where there is one, the share of the subject in each pixel, and where the
+    picture stayed as it was, bool. Raises InputError: there is nothing in `rough`.
     """
-    top = np.float32(np.iinfo(rgb.dtype).max)
-    unit = np.ascontiguousarray(np.broadcast_to(rgb, (*rgb.shape[:2], 3)), np.float32) / top
-    found = finder.find(rgb) if rough is None else rough
-    if found is None or float(found.max(initial=0)) < 0.5:
+    if float(rough.max(initial=0)) < 0.5:
         raise InputError("no main subject was found", hint="choose one: `point` x,y or `object` NAME")
-    alpha = matte(unit, found)
-    front = decontaminated(unit, alpha)
+    alpha = matte(rgb, rough)
+    front = decontaminated(rgb, alpha)
     if background is None or background.transparent:
-        return _back(front, top, rgb.dtype), _back(alpha, top, rgb.dtype)
-    behind = _behind(unit, alpha, background)
-    whole = front * alpha[..., None] + behind * (1 - alpha[..., None])
-    return _back(whole, top, rgb.dtype), np.full(alpha.shape, top, rgb.dtype)
+        return front, alpha, alpha >= 1
+    behind = _behind(rgb, alpha, background)
+    return front * alpha[..., None] + behind * (1 - alpha[..., None]), alpha, alpha >= 1
 
 
 def _behind(unit: np.ndarray, alpha: np.ndarray, wanted: Background) -> np.ndarray:
@@ -158,7 +153,3 @@ def covering(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 def _near(inside: np.ndarray, pixels: int) -> np.ndarray:
     distance = cv2.distanceTransform((~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     return distance <= pixels
-
-
-def _back(values: np.ndarray, top: np.float32, dtype: np.dtype) -> np.ndarray:
-    return (np.clip(values, 0, 1) * top + 0.5).astype(dtype)

@@ -24,6 +24,8 @@ Kind = Literal["point", "box", "subject", "background", "object", "text"]
 EDGE = 0.008
 """Share of the longer side by which things are widened so that no halo of them stays: their shadow, their soft edge."""
 EDGE_LEAST = 3.0
+FAINT = 0.2
+"""A thing that was named is taken from this score on, where nothing of its name is surer."""
 LETTERS = 0.25
 """Share of the letters' height by which writing is widened."""
 
@@ -162,12 +164,14 @@ def choose(
     *,
     dilate: float | None = 0.0,
     least: float = DEFAULT_SCORE,
+    base: np.ndarray | None = None,
 ) -> Chosen:
     """The mask of what was chosen in a picture.
 
     rgb: (H, W, 3) or grey (H, W, 1), uint8 or uint16, sRGB. dilate: pixels by which what adds to the mask is widened,
     None for what leaves no halo of it; what is taken away, and the background, stay as they are. least: how sure the
-    detector has to be of an object.
+    detector has to be of an object; where nothing of the name is that sure, the surest is taken. base: (H, W), a mask
+    that the choices are joined with.
     Raises InputError: a point or box outside, nothing of that name or text (what was found is listed), no subject,
     nothing left; UsageError: nothing was chosen; MissingExtraError, ModelError: what finds it is not here.
     """
@@ -176,7 +180,7 @@ def choose(
             "nothing says what to choose", hint="give `point`, `box_object`, `object`, `subject` or `text`"
         )
     finder = _Finder(rgb, tools, dilate, least)
-    whole: dict[Sign, list[np.ndarray]] = {"+": [], "&": [], "-": []}
+    whole: dict[Sign, list[np.ndarray]] = {"+": [] if base is None else [base], "&": [], "-": []}
     for sign in whole:
         prompts = [choice for choice in choices if choice.sign == sign and choice.kind in ("point", "box")]
         if prompts:
@@ -238,8 +242,10 @@ class _Finder:
 
     def _object(self, choice: Choice) -> np.ndarray:
         if self._detections is None:
-            self._detections = self.tools.detector().find(self.rgb, self.least)
-        own = sorted((one for one in self._detections if one.name == choice.name), key=_middle)
+            self._detections = self.tools.detector().find(self.rgb, min(FAINT, self.least))
+        all_of_it = [one for one in self._detections if one.name == choice.name]
+        # Someone who names a thing knows that it is there: the surest of it is taken, though it may be no sure find.
+        own = sorted((one for one in all_of_it if one.score >= self.least), key=_middle) or all_of_it[:1]
         if not own:
             raise InputError(f"no {choice.name} was found", hint=self._others(choice.name))
         if choice.number is not None and choice.number > len(own):
@@ -259,6 +265,8 @@ class _Finder:
         """What there is instead."""
         counts: dict[str, int] = {}
         for one in self._detections or ():
+            if one.score < self.least:
+                continue
             counts[one.name] = counts.get(one.name, 0) + 1
         if not counts:
             return "nothing else was found either; `point` x,y chooses anything"

@@ -15,6 +15,12 @@ def as_tensor(rgb: np.ndarray) -> Tensor:
     return values.permute(2, 0, 1)[None, :3].expand(-1, 3, -1, -1)
 
 
+def as_bytes(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3), or (H, W, 1) grey, uint8 or uint16, to (H, W, 3) uint8."""
+    pixels = rgb if rgb.dtype == np.uint8 else (rgb.astype(np.float32) / 257 + 0.5).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
 def resized(x: Tensor, height: int, width: int) -> Tensor:
     """(N, C, H, W) to another size: bilinear, and averaged over what a pixel of a smaller picture stands for."""
     return F.interpolate(x, (height, width), mode="bilinear", antialias=True, align_corners=False)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from imgfix.errors import UsageError
 from imgfix.nets.mobilesam import CORNER, NOT, NOTHING, OPPOSITE, POINT, MobileSAM
 from imgfix.tasks.select.detect import Box
-from imgfix.tasks.select.pixels import as_tensor, resized
+from imgfix.tasks.select.pixels import as_bytes, as_tensor
 
 KEPT = 4
 """Pictures whose embedding is kept; one takes 4 MB."""
@@ -80,9 +81,9 @@ class Segmenter:
         height, width = rgb.shape[:2]
         factor = self.net.side / max(height, width)
         fitted = max(1, int(width * factor + 0.5)), max(1, int(height * factor + 0.5))
-        small = resized(as_tensor(rgb).to(self.device), fitted[1], fitted[0]).clamp(0, 1)
-        small = (small * 255).round() / 255  # the network was trained on pictures of 8 bits
-        return Embedded(self.net.embed(small), (width, height), fitted)
+        # Just as the network was trained: a mask at the border between two meanings may flip for less than a level.
+        small = np.array(Image.fromarray(as_bytes(rgb)).resize(fitted, Image.Resampling.BILINEAR))
+        return Embedded(self.net.embed(as_tensor(small).to(self.device)), (width, height), fitted)
 
     @torch.inference_mode()
     def segment(

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from imgfix.errors import MissingExtraError
+from imgfix.tasks.select.pixels import as_bytes
 
 EVERYTHING = ("*", "all")
 """What stands for all writing, whatever it says."""
@@ -52,9 +53,8 @@ class TextReader:
 
     def read(self, rgb: np.ndarray) -> list[Writing]:
         """The lines in a picture, (H, W, 3) uint8 or uint16, in reading order."""
-        pixels = rgb if rgb.dtype == np.uint8 else (rgb / 257 + 0.5).astype(np.uint8)
         # The library wants OpenCV's order of the channels.
-        found: Any = self._read(np.ascontiguousarray(pixels[..., ::-1]), return_word_box=True)
+        found: Any = self._read(np.ascontiguousarray(as_bytes(rgb)[..., ::-1]), return_word_box=True)
         if found.boxes is None:
             return []
         words = found.word_results or [()] * len(found.boxes)

@@ -1,0 +1,119 @@
+"""`imgfix select`: the mask of what is clicked, boxed, named or written, and a list of what is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from imgfix.cli import choosing, files, options
+from imgfix.pipelines.options import SelectRequest
+
+if TYPE_CHECKING:
+    from imgfix.pipelines.select import SelectPipeline
+
+EPILOG = options.examples(
+    "imgfix select photo.jpg --list",
+    "imgfix select photo.jpg --object person:2 -o mask.png",
+    "imgfix select photo.jpg --point 120,80 --not-point 200,90 --preview look.jpg",
+    "imgfix select photo.jpg --subject --object -cup",
+    "imgfix select scan.jpg --text 2019",
+)
+
+Listed = Annotated[
+    bool,
+    typer.Option("--list", rich_help_panel=choosing.PANEL, help="Write no mask: say what is there and has a name."),
+]
+Invert = Annotated[bool, typer.Option("--invert", rich_help_panel=choosing.PANEL, help="The mask of everything else.")]
+Preview = Annotated[
+    str | None,
+    typer.Option(
+        "--preview", metavar="PATH", rich_help_panel=choosing.PANEL, show_default=False,
+        help="Also write the picture with the chosen part marked: a file, or a folder for several inputs.",
+    ),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Request(SelectRequest):
+    """The options that only this verb has."""
+
+    point: choosing.Point = None
+    not_point: choosing.NotPoint = None
+    box_object: choosing.BoxObject = None
+    object: choosing.Object = None
+    text: choosing.Text = None
+    subject: choosing.Subject = False
+    background: choosing.Background = False
+    score: choosing.Score = 0.4
+    dilate: choosing.Dilate = "0"
+    invert: Invert = False
+    preview: Preview = None
+
+
+@dataclass(frozen=True)
+class Machine(options.Machine):
+    """The machine, and the models that fit this verb."""
+
+    model: options.model(("select", "detect", "cutout"), " It replaces its own kind.") = "auto"  # type: ignore[valid-type]
+
+
+@options.flat(without=("tile", "precision"))
+def command(
+    inputs: options.Inputs,
+    request: Request,
+    saving: options.Saving,
+    machine: Machine,
+    reading: options.Reading,
+    reporting: options.Reporting,
+    *,
+    listed: Listed = False,
+) -> int:
+    """Make the mask of a part of pictures that is chosen by what it is: white is chosen.
+
+    A value with & in front keeps only what is in it too, one with - takes it away: all others are joined first, then
+    these are applied, in this order. Without any other the whole picture is what is taken away from.
+    """
+    from imgfix.pipelines.select import SelectPipeline
+
+    clips = options.ClipOptions()
+    if not listed:
+        return files.work(SelectPipeline, inputs, request, saving, clips, machine, reading, reporting)
+    from imgfix.cli.listening import ConsoleListener
+
+    listener = ConsoleListener(reporting.console)
+    pipeline = SelectPipeline(request, saving, clips, machine, reading, listener)
+    return _list(pipeline, inputs, request.preview, reporting)
+
+
+def _list(pipeline: SelectPipeline, inputs: list[str], preview: str | None, reporting: options.Reporting) -> int:
+    """Tell what is in each picture, as a table or as JSON on stdout."""
+    from imgfix.cli import batch
+    from imgfix.cli.batch import Item
+    from imgfix.cli.report import Outcome, Report, thing_values
+    from imgfix.media import jobs
+    from imgfix.pipelines.choosing import SideFiles
+    from imgfix.pipelines.select import in_words, pictures_write
+    from imgfix.tasks.select.preview import labelled
+
+    found = jobs.find_sources(inputs, recursive=pipeline.reading.recursive)
+    items = [Item(str(source.path), None, source, source.error) for source in found.sources]
+    side = SideFiles("preview", preview, "_found.jpg", pipeline.saving.overwrite)
+    side.check(len(items))
+    pipeline.tools.detector()
+
+    def look(source: Any, tick: Any) -> Outcome:
+        shown = side.path(source.path, None, source.relative)
+        rgb, things = pipeline.things(source.path if isinstance(source.path, Path) else source.path.read())
+        if shown is not None:
+            pictures_write(shown, labelled(rgb, things))
+        if not reporting.json:
+            for thing in things:
+                left, top, right, bottom = (round(edge) for edge in thing.box)
+                place = f"{left},{top},{right - left},{bottom - top}"
+                typer.echo(f"{thing.name}:{thing.number}\t{thing.score:.2f}\t{place}")
+        return Outcome(in_words(things) or "nothing with a name", {"things": [thing_values(one) for one in things]})
+
+    return batch.run(items, look, reporting.console, Report(reporting.console, reporting.json), unit="pictures")

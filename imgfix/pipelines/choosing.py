@@ -1,0 +1,180 @@
+"""What finds things in pictures, opened when it is first needed; and what was asked for, as choices."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imgfix.errors import OutputError, UsageError
+from imgfix.pipelines.models import Choice as ModelChoice
+from imgfix.pipelines.models import Models, task_of
+from imgfix.pipelines.options import Choosing
+
+if TYPE_CHECKING:
+    from imgfix.media.picture import Picture
+    from imgfix.tasks.select.choose import Choice
+    from imgfix.tasks.select.detect import Detector
+    from imgfix.tasks.select.segment import Segmenter
+    from imgfix.tasks.select.subject import SubjectFinder
+    from imgfix.tasks.select.text import TextReader
+
+TASKS = ("select", "detect", "cutout")
+"""Of the models that find things: masks from points and boxes, boxes with names, the main subject."""
+
+
+class ModelTools:
+    """The networks that find things, see `imgfix.tasks.select.choose.Tools`.
+
+    Without a name the best model for each task on this machine is taken. named: a model that goes before it.
+    """
+
+    def __init__(self, models: Models, named: ModelChoice | None = None) -> None:
+        self._models, self._named = models, named
+        self._reader: TextReader | None = None
+
+    def segmenter(self) -> Segmenter:
+        """Masks from points and boxes. Raises ModelError."""
+        return self._segmenter
+
+    def detector(self) -> Detector:
+        """Boxes of things with names. Raises ModelError."""
+        return self._detector
+
+    def subject(self) -> SubjectFinder:
+        """The main subject. Raises ModelError."""
+        return self._subject
+
+    def reader(self) -> TextReader:
+        """Writing. Raises MissingExtraError."""
+        from imgfix.tasks.select.text import TextReader
+
+        if self._reader is None:
+            self._reader = TextReader()
+        return self._reader
+
+    @cached_property
+    def _segmenter(self) -> Segmenter:
+        from imgfix.tasks.select.segment import Segmenter
+
+        return Segmenter(*self._net("select"))
+
+    @cached_property
+    def _detector(self) -> Detector:
+        from imgfix.tasks.select.detect import Detector
+
+        return Detector(*self._net("detect"))
+
+    @cached_property
+    def _subject(self) -> SubjectFinder:
+        from imgfix.tasks.select.subject import SubjectFinder
+
+        return SubjectFinder(*self._net("cutout"))
+
+    def _net(self, task: str) -> tuple[Any, Any]:
+        """The network for a task, and the device it runs on."""
+        from imgfix.runtime import device
+
+        choice = self._named if self._named is not None and self._task_of_named == task else None
+        if choice is None:
+            choice = self._models.choose(task, model="auto")
+        model = self._models.load(choice, task)
+        placement = device.select(self._models.machine.device, "fp32", model.descriptor)
+        if placement.on_cpu:
+            device.respect_quota()
+        self._models.listener.announced(model.descriptor, placement, choice.better)
+        return model.net, placement.device
+
+    @cached_property
+    def _task_of_named(self) -> str:
+        assert self._named is not None
+        given = self._named.given
+        return str(given.descriptor.task) if given is not None else task_of(self._named.name)
+
+    def prepare(self, choices: tuple[Choice, ...]) -> None:
+        """Open what these choices need, so that what is wrong is said before any work. Raises ModelError."""
+        kinds = {choice.kind for choice in choices}
+        if kinds & {"subject", "background"}:
+            self.subject()
+        if "object" in kinds:
+            self.detector()
+        if kinds & {"object", "point", "box"}:
+            self.segmenter()
+        if "text" in kinds:
+            self.reader()
+
+
+def choices_of(asked: Choosing) -> tuple[Choice, ...]:
+    """What a request says, as choices. Raises UsageError."""
+    from imgfix.tasks.select.choose import Choice, parse_box, parse_object, parse_point, parse_text
+
+    found = [parse_point(one) for one in asked.spelled("point")]
+    found += [parse_point(one, on=False) for one in asked.spelled("not_point")]
+    found += [parse_box(one) for one in asked.spelled("box_object")]
+    found += [parse_object(one) for one in asked.spelled("object")]
+    found += [parse_text(one) for one in asked.spelled("text")]
+    found += [Choice("subject")] if asked.subject else []
+    found += [Choice("background")] if asked.background else []
+    return tuple(found)
+
+
+def seen(picture: Picture) -> np.ndarray:
+    """A picture as the networks take it: (H, W, 3) uint8 sRGB, upright; what is transparent is on white."""
+    from imgfix.media import colour
+
+    rgb = colour.transform(picture.metadata, picture.channels).to_srgb(picture.pixels)
+    if picture.alpha is not None:
+        share = picture.alpha[..., None].astype(np.float32) / np.iinfo(picture.alpha.dtype).max
+        rgb = rgb * share + (1 - share)
+    return (rgb * 255 + 0.5).astype(np.uint8)
+
+
+def write_mask(path: Path | Any, mask: np.ndarray) -> None:
+    """Write a mask (H, W) float32 in [0, 1] as a grey picture, white = chosen. Raises OutputError."""
+    from imgfix.media import image
+    from imgfix.media.picture import Picture
+
+    image.write(path, Picture((np.clip(mask, 0, 1)[..., None] * 255 + 0.5).astype(np.uint8)))
+
+
+@dataclass(frozen=True)
+class SideFiles:
+    """Where something beside the result is written: one file, or a folder for several inputs."""
+
+    field: str
+    """The option it was asked for with, for messages."""
+    place: str | Path | None
+    ending: str
+    """Behind the picture's stem in a folder: `_mask.png`."""
+    overwrite: bool
+
+    def check(self, inputs: int) -> None:
+        """Whether there is room for so many. Raises UsageError."""
+        if self.place is not None and inputs > 1 and not self._is_folder:
+            raise UsageError(
+                f"`{self.field}` {self.place}: one file for {inputs} inputs",
+                hint="name a folder, with a '/' at its end",
+            )
+
+    @property
+    def _is_folder(self) -> bool:
+        assert self.place is not None
+        return str(self.place).endswith(("/", "\\")) or Path(self.place).is_dir()
+
+    def path(self, source: object, target: object, relative: Path | None) -> Path | None:
+        """The file for a source. Raises OutputError when it exists and is not to be replaced."""
+        if self.place is None:
+            return None
+        place = Path(self.place)
+        if self._is_folder:
+            stem = source.stem if isinstance(source, Path) else "stdin"
+            place = place / (relative.parent if relative is not None else "") / f"{stem}{self.ending}"
+        if os.path.realpath(place) in [os.path.realpath(p) for p in (source, target) if isinstance(p, Path)]:
+            raise OutputError(f"{place}: it would be written over the picture", hint=f"choose another `{self.field}`")
+        if place.exists() and not self.overwrite:
+            raise OutputError(f"{place} exists", hint=f"add `overwrite`, or choose another `{self.field}`")
+        return place
