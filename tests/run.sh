@@ -12,7 +12,7 @@ source .ci/environment.sh
 make_environment .venv-test "test,dev"
 # Without what they depend on: torchvision's wheels belong to one build of torch (tests/zoo/spandrel_beside_cpu.py).
 .venv-test/bin/python -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec("spandrel") and u.find_spec("einops")))' ||
-  .venv-test/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "spandrel==0.4.2" "einops==0.8.1"
+  .venv-test/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "spandrel==0.4.2" "einops==0.8.2"
 
 # A worker takes about a gigabyte, and more of them than cores only wait for each other. One thread each: torch's would
 # fight over the same cores.

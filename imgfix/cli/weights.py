@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,8 @@ from imgfix.errors import ExitCode, OutputError, UsageError
 from imgfix.media.names import printable
 
 if TYPE_CHECKING:
-    from imgfix.zoo.catalog import Entry
+    from imgfix.zoo.entry import Entry
+    from imgfix.zoo.model_search import Hit
 
 command = typer.Typer(
     help="List, fetch, check, import and export models.\n\n"
@@ -40,10 +41,18 @@ def _names(incomplete: str) -> list[tuple[str, str]]:
     return [(entry.name, entry.summary) for entry in entries if entry.name.startswith(incomplete)]
 
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A model of the catalog.", autocompletion=_names)]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A model of the catalog, or found by weights search.", autocompletion=_names),
+]
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="NAME...", help="Models of the catalog.", autocompletion=_names, show_default=False),
+    typer.Argument(
+        metavar="NAME...",
+        help="Models of the catalog, found by weights search, or addresses.",
+        autocompletion=_names,
+        show_default=False,
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
@@ -96,18 +105,64 @@ def info(name: Name, json: Json = False) -> int:
 
 
 @command.command()
+def search(
+    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="All of them are looked for.")] = None,
+    scale: Annotated[
+        int | None, typer.Option("--scale", metavar="N", help="Only models of this factor.", show_default=False)
+    ] = None,
+    runs: Annotated[bool, typer.Option("--runs", help="Only what imgfix reads without an extra.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Read the community's present list first (openmodeldb.info).")
+    ] = False,
+    offline: Offline = False,
+    json: Json = False,
+) -> int:
+    """Search the catalog and the community's models: name, purpose, architecture, scale, licence, size, what reads it.
+
+    Pull what it finds by its name.
+    """
+    import datetime
+
+    from imgfix.zoo import community_index, model_search
+
+    if refresh:
+        if offline:
+            raise UsageError("refresh needs the network, and offline forbids it", hint="leave one of them out")
+        count = community_index.refresh(datetime.datetime.now(datetime.UTC).date().isoformat())
+        Console().say(f"read {count} models from {community_index.ADDRESS}")
+        if not words and scale is None:
+            return ExitCode.OK
+    found = [hit for hit in model_search.search(words or [], scale) if not runs or hit.reader == "imgfix"]
+    if json:
+        for hit in found:
+            _print_json(hit.facts())
+    elif found:
+        _print_hits(found)
+    else:
+        Console().say(f"nothing is known for {' '.join(words or [])}; imgfix weights list shows the catalog")
+    return ExitCode.OK
+
+
+@command.command()
 def pull(
     names: Names = None,
     task: Annotated[
         str | None, typer.Option("--task", metavar="NAME", help="Every model for this job.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Fetch again what is there and good.")] = False,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept a licence that does not allow every use.")
+    ] = False,
     offline: Offline = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """Fetch models: each source in turn, resumed, hashes checked, converted to safetensors."""
+    """Fetch models: each source in turn, resumed, hashes checked, converted to safetensors.
+
+    A model is named as weights list and weights search show it, or by where it is: hf:ORG/REPO, hf:ORG/REPO/FILE,
+    https://.../FILE.pth, each with #sha256=... after it where its hash is known.
+    """
     from imgfix.zoo import catalog, store
     from imgfix.zoo.pull import archives_kept
     from imgfix.zoo.pull import pull as fetch
@@ -127,8 +182,10 @@ def pull(
         if store.installed(entry) and not overwrite and _is_good(entry):
             return Outcome("is here already", _where(entry), status="skipped")
         if not (offline or quiet or json):
-            console.say(f"pulling {name} ({size_in_words(_download_bytes(entry))})")
-        fetch(entry, offline=offline, progress=tick, note=console.say)
+            known = _download_bytes(entry)
+            console.say(f"pulling {name} ({size_in_words(known) if known else 'size not known'}, {entry.licence})")
+        fetch(entry, offline=offline, accept_licence=accept_licence, progress=tick, note=console.say)
+        entry = catalog.find(name)
         facts = _where(entry)
         origin, size = facts["fetched_from"], size_in_words(facts["bytes"])
         return Outcome(f"pulled from {origin}, {size}, {entry.licence}", facts)
@@ -368,6 +425,20 @@ def _print_table(entries: list[Entry]) -> None:
         scale = f"x{entry.scale}" if entry.task in ("upscale", "video") else ""
         cells = (entry.name, entry.task, scale, size, entry.licence, state, entry.summary)
         table.add_row(*map(printable, cells))
+    _stdout().print(table, markup=False)
+
+
+def _print_hits(found: Sequence[Hit]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("model", "scale", "size", "licence", "architecture", "here", ""):
+        right = "right" if title in ("scale", "size") else "left"
+        table.add_column(title, justify=right, no_wrap=title != "", overflow="ellipsis")  # type: ignore[arg-type]
+    for hit in found:
+        scale = f"x{hit.scale}" if hit.scale else ""
+        size = size_in_words(hit.bytes) if hit.bytes else "?"
+        table.add_row(hit.name, scale, size, hit.licence, hit.architecture, hit.state, hit.purpose)
     _stdout().print(table, markup=False)
 
 

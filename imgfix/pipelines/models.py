@@ -95,7 +95,8 @@ class Models:
             entry = catalog.find(name, also)
             names = ", ".join(known.name for known in catalog.entries() if known.task in auto.tasks(task))
             hint = f"models for '{auto.words(task)}': {names}" if names else "see: imgfix weights list"
-            _check_task(name, entry.task, task, hint)
+            if entry.task:  # of a file that is named by its address, only the file tells
+                _check_task(name, entry.task, task, hint)
         return Choice(name)
 
     def _weighed(self, task: str | tuple[str, ...], scale: int | None) -> Choice:
@@ -211,14 +212,17 @@ def bytes_to_pull(choice: Choice) -> int | None:
 
 def is_file(name: str) -> bool:
     """Whether a model is named by its weights file."""
-    from imgfix.zoo.loader import FILE_SUFFIXES
+    from imgfix.zoo import loader
 
-    path = Path(name).expanduser()
-    return path.suffix.lower() in FILE_SUFFIXES or path.is_file()
+    return loader.is_file(name)
 
 
 def label(choice: Choice) -> str:
     """A model's name as it can stand in a file name."""
+    from imgfix.zoo import catalog, references
+
+    if choice.given is None and references.is_reference(choice.name):
+        return catalog.find(choice.name).name
     return Path(choice.name).stem if choice.given is None and is_file(choice.name) else choice.name
 
 

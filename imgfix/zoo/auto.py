@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from imgfix.errors import ModelError
 from imgfix.zoo import catalog, store
+from imgfix.zoo.entry import Entry
 
 SCALE_BONUS = 5
 """Ranks that a model of just the wanted scale gains: less waste, but no excuse for a much weaker model."""
@@ -44,7 +45,7 @@ def resolve(task: str | tuple[str, ...], scale: int | None = None, job: str | No
 
 def _resolve(task: str, scale: int | None, job: str | None) -> tuple[str, str | None]:
 
-    def merit(entry: catalog.Entry) -> int:
+    def merit(entry: Entry) -> int:
         if job is not None:
             return entry.handles.get(job, 0)
         return _merit(entry, scale)

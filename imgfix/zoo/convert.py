@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from imgfix.errors import ModelError
 from imgfix.zoo import building, checkpoint, ncnn
 from imgfix.zoo.architecture import Architecture
 from imgfix.zoo.architectures import ARCHITECTURES
+from imgfix.zoo.descriptor import ANY_DAMAGE
 
 State = dict[str, Tensor]
 
@@ -24,6 +26,8 @@ def convert(paths: Sequence[Path], form: str, net: str, config: Mapping[str, Any
     """
     if form not in FORMATS:
         raise ModelError(f"there is no converter for files of the form '{form}'", hint="upgrade imgfix")
+    if net == "community":  # built by spandrel when it is loaded
+        return checkpoint.read(paths[0]).state
     architecture = ARCHITECTURES[net]
     state = FORMATS[form](paths, architecture, dict(config))
     building.build(
@@ -114,6 +118,39 @@ def _maxim(paths: Sequence[Path], architecture: Architecture, config: dict[str, 
     from imgfix.zoo.maxim import maxim_from_graph
 
     return maxim_from_graph(paths)
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A checkpoint whose architecture was not known before it was read."""
+
+    net: str
+    """Key of its architecture, `community` for one that only spandrel may know."""
+    config: dict[str, Any]
+    """Its hyper-parameters."""
+    state: State
+    """Its tensors."""
+    task: str
+    """The job it is taken to be for, empty where only spandrel can tell."""
+    facts: dict[str, Any]
+    """What the file says of itself, for its descriptor."""
+
+
+def adopt(path: Path) -> Adopted:
+    """Read a checkpoint of any architecture. Raises ModelError for one that cannot be read or is only half there."""
+    found = checkpoint.read(path)
+    header = found.header
+    if header.get("net") in ARCHITECTURES:
+        architecture, config, state = ARCHITECTURES[header["net"]], header.get("config", {}), found.state
+        task, facts = header.get("task", architecture.task), header.get("facts", {})
+    elif (recognised := checkpoint.recognise(found.state)) is not None:
+        architecture, config, state = recognised
+        cleans = architecture.task == "upscale" and architecture.describe(config).get("scale", 1) == 1
+        task, facts = ("restore", {"jobs": list(ANY_DAMAGE)}) if cleans else (architecture.task, {})
+    else:
+        return Adopted("community", {}, found.state, "", {})
+    building.build(architecture, config, state, path, hint="its tensor names are known but its shapes do not fit")
+    return Adopted(architecture.key, dict(config), dict(state), task, facts)
 
 
 FORMATS: dict[str, Callable[[Sequence[Path], Architecture, dict[str, Any]], State]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import io
 import os
 import re
 import socket
@@ -57,7 +58,8 @@ def download(url: str, target: Path, sha256: str, *, size: int = 0, progress: Pr
 
     What arrives goes to `target` + `.part`, which a later call takes up again with a `Range` request if this one
     breaks off. A complete file with another hash is deleted. Proxies come from the usual environment variables.
-    `size` (bytes, 0: unknown) is for the progress and for noticing early that too much is sent.
+    `size` (bytes, 0: unknown) is for the progress and for noticing early that too much is sent. An empty `sha256` takes
+    what comes, from its start.
 
     Raises DownloadError, or OutputError when it cannot be written (a full disk).
     """
@@ -65,6 +67,11 @@ def download(url: str, target: Path, sha256: str, *, size: int = 0, progress: Pr
     part = target.with_name(target.name + ".part")
     with output_errors(target):
         part.parent.mkdir(parents=True, exist_ok=True)
+    if not sha256:
+        part.unlink(missing_ok=True)  # whether it is of the same file cannot be known
+        _receive(url, part, size, progress)
+        part.replace(target)
+        return
     if part.exists() and part.stat().st_size == size and _hash(part) == sha256:
         part.replace(target)
         return
@@ -82,6 +89,23 @@ def download(url: str, target: Path, sha256: str, *, size: int = 0, progress: Pr
                 hint="it was changed at its address or damaged on the way; try again later",
             )
         fresh = True
+
+
+def read(url: str, limit: int) -> bytes:
+    """A small file, of at most `limit` bytes. Raises DownloadError."""
+    url = mirrored(url)
+    headers = {"User-Agent": f"imgfix/{__version__}", "Accept": "application/json"}
+    try:
+        with _opener().open(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:
+            data = io.BytesIO()
+            _copy(answer, data, 0, 0, limit, None)
+    except _TooSlow as error:
+        raise DownloadError(f"{url}: the server sends too slowly", hint="try again later") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise DownloadError(f"{url}: {_reason(error)}", hint="check the name and the network connection") from error
+    if data.tell() > limit:
+        raise DownloadError(f"{url}: more than {limit >> 20} MB, which is not what was expected")
+    return data.getvalue()
 
 
 def _receive(url: str, part: Path, size: int, progress: Progress | None) -> None:

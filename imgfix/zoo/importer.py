@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgfix.errors import ModelError, OutputError, UsageError
 from imgfix.zoo import catalog, checkpoint, community, files, folders, loader, store
+from imgfix.zoo.entry import Entry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +21,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 def import_file(
     path: Path, name: str, *, task: str | None = None, licence: str | None = None, overwrite: bool = False
-) -> catalog.Entry:
+) -> Entry:
     """Recognise a weights file, check that it loads, and keep it in the home folder as `name`.
 
     The architecture and its hyper-parameters are read from our own header or from tensor names and shapes; what only

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgfix.errors import ModelError, UsageError
-from imgfix.zoo import auto, building, catalog, checkpoint, community, files, ncnn, onnx_model, pull, store
+from imgfix.zoo import auto, building, catalog, checkpoint, community, files, ncnn, onnx_model, pull, references, store
 from imgfix.zoo.architectures import ARCHITECTURES
 from imgfix.zoo.descriptor import ANY_DAMAGE, Model
+from imgfix.zoo.entry import Entry
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,27 +38,43 @@ def load(
     (unknown, damaged, of another task) or DownloadError.
     """
     name = str(name_or_path)
-    path = Path(name).expanduser()
-    if path.suffix.lower() in FILE_SUFFIXES or path.is_file():
-        return _for_task(load_file(path), task)
+    if is_file(name):
+        return _for_task(load_file(Path(name).expanduser()), task)
     if name == "auto":
         if task is None:
             raise UsageError("'auto' needs to know the task", hint="name a model, or say what it is for")
         name, _ = auto.resolve(task, scale)
     entry = catalog.find(name)
-    if task is not None and entry.task not in auto.tasks(task):
+    if task is not None and entry.task and entry.task not in auto.tasks(task):
         raise ModelError(f"{name} is a model for '{entry.task}', not for '{auto.words(task)}'", hint=_others(task))
     if not store.installed(entry):
         pull.pull(entry, offline=offline, progress=progress)
-    return load_entry(entry)
+        entry = catalog.find(name)
+    return _for_task(load_entry(entry), task)
 
 
-def load_entry(entry: catalog.Entry) -> Model:
+def is_file(name: str) -> bool:
+    """Whether a model is named by its weights file, and not by a name or an address."""
+    if references.is_reference(name):
+        return False
+    path = Path(name).expanduser()
+    return path.suffix.lower() in FILE_SUFFIXES or path.is_file()
+
+
+_TOLD = ("licence", "degradation", "expects", "jobs", "gan_trained", "overlap", "tiling", "native_size")
+"""What the catalog adds to what spandrel says of a model."""
+
+
+def load_entry(entry: Entry) -> Model:
     """Verify and load an installed model of the catalog. Raises ModelError."""
     digest = store.verify(entry)
     path = store.path_of(entry)
-    if entry.imported:
+    if entry.imported or not entry.net:
         return load_file(path)
+    if entry.net == community.NET:
+        model = community.load_community(path, files.read_tensors(path), {"name": entry.name, "task": entry.task})
+        known = {name: value for name, value in entry.described.items() if name in _TOLD and value}
+        return Model(replace(model.descriptor, **known), model.net)
     architecture = building.known(entry.net, path)
     net = building.build(architecture, entry.config, files.read_tensors(path), path, hint=store.remedy(entry))
     facts = {"name": entry.name, "task": entry.task, "sha256": digest, **entry.described}

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from imgfix.errors import DownloadError, OutputError
-from imgfix.zoo.catalog import Source
+from imgfix.zoo.entry import Source
 
 Progress = Callable[[int, int], None]
 

@@ -8,12 +8,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from imgfix.errors import DownloadError, ImgfixError, OutputError
-from imgfix.media.files import output_errors
-from imgfix.zoo import archive, fetch, files, folders, package_sources, store
-from imgfix.zoo.catalog import Entry, Source
+from imgfix.media.files import atomic_path, output_errors
+from imgfix.zoo import archive, fetch, files, folders, hub, licences, package_sources, references, store
+from imgfix.zoo.entry import Entry, Source, SourceFile
 
 Progress = Callable[[int, int], None]
 
@@ -25,6 +27,7 @@ def pull(
     entry: Entry,
     *,
     offline: bool = False,
+    accept_licence: bool = False,
     progress: Progress | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Path:
@@ -38,14 +41,29 @@ def pull(
     if offline:
         raise DownloadError(
             f"{entry.name} is not on this machine, and --offline forbids fetching it",
-            hint=f"imgfix weights pull {entry.name}  (without --offline)",
+            hint=f"imgfix weights pull {entry.reference or entry.name}  (without --offline)",
         )
     if not entry.sources:
         raise DownloadError(f"{entry.name} has no address to fetch it from", hint=store.remedy(entry))
+    entry = _located(entry)
+    licences.check(entry, accept_licence)
     with _alone(entry) as waited:
         if waited and _is_good(entry):
             return store.path_of(entry)
         return _pull(entry, progress, note)
+
+
+def _located(entry: Entry) -> Entry:
+    """The same with the address, hash, size and licence of a file in a Hugging Face repository."""
+    if not any(source.kind == "hub" for source in entry.sources):
+        return entry
+    (source,) = entry.sources
+    found = hub.choose(source.address)
+    known = source.files[0].sha256 or found.sha256
+    form = references.FORMATS[Path(found.path).suffix.lower()]
+    located = Source("http", found.address, form, (SourceFile(found.path, known, found.bytes),))
+    licence = found.licence if entry.licence == "unknown" else entry.licence
+    return replace(entry, sources=(located,), licence=licence, origin=source.page)
 
 
 def _pull(entry: Entry, progress: Progress | None, note: Callable[[str], None] | None) -> Path:
@@ -72,7 +90,7 @@ def _pull_from(entry: Entry, source: Source, progress: Progress | None) -> Path:
     if source.kind == "http" and not source.archive_sha256:
         file = source.files[0]
         # Its name follows from the promised hash, so that a later run finds the part that is already there.
-        raw = downloads / f"{entry.name}-{file.sha256[:12]}{Path(file.path).suffix}"
+        raw = downloads / f"{entry.name}-{file.sha256[:12] or 'new'}{Path(file.path).suffix}"
         fetch.download(source.address, raw, file.sha256, size=file.bytes, progress=progress)
         try:
             return _finish(entry, source, [raw])
@@ -119,26 +137,40 @@ def _archive(source: Source, folder: Path, progress: Progress | None) -> Path:
 
 
 def _finish(entry: Entry, source: Source, raw: list[Path]) -> Path:
-    from imgfix.zoo.convert import convert  # imports torch
+    from imgfix.zoo.convert import adopt, convert  # imports torch
 
-    for path, file in zip(raw, source.files, strict=True):
-        if store.sha256_of(path) != file.sha256:
+    digests = [store.sha256_of(path) for path in raw]
+    for path, file, digest in zip(raw, source.files, digests, strict=True):
+        if file.sha256 and digest != file.sha256:
             path.unlink()
             raise DownloadError(
                 f"{source.where}: {file.path} does not have the promised SHA-256 ({file.sha256[:12]}...); deleted"
             )
-    state = convert(raw, source.format, entry.net, entry.config)
-    target = folders.models_folder() / f"{entry.name}.safetensors"
-    # Only what never changes goes into the header: the catalog's words may be edited, the file's hash must stay.
-    files.save(target, entry.net, entry.config, state, name=entry.name, task=entry.task, licence=entry.licence)
+    target = folders.models_folder() / f"{entry.name}{entry.suffix}"
+    if entry.suffix == ".onnx":
+        with atomic_path(target) as temporary:
+            shutil.copyfile(raw[0], temporary)
+    elif not entry.net:
+        adopted = adopt(raw[0])
+        about: dict[str, Any] = {"name": entry.name, "task": entry.task or adopted.task, "licence": entry.licence}
+        about |= {"summary": entry.summary, "facts": {**entry.facts, **adopted.facts}}
+        kept = {name: value for name, value in about.items() if value}
+        files.save(target, adopted.net, adopted.config, adopted.state, **kept)
+    else:
+        state = convert(raw, source.format, entry.net, entry.config)
+        # Only what never changes goes into the header: the catalog's words may be edited, the file's hash must stay.
+        files.save(target, entry.net, entry.config, state, name=entry.name, task=entry.task, licence=entry.licence)
     record = store.PullRecord(
         name=entry.name,
         sha256=store.sha256_of(target),
         bytes=target.stat().st_size,
         source=source.where,
-        source_sha256=source.files[-1].sha256,
+        source_sha256=digests[-1],
     )
     store.write_record(target, record)
+    if entry.reference and "#" not in entry.reference:
+        pinned = references.Pin(digests[-1], raw[-1].stat().st_size, source.address, entry.licence)
+        references.pin(entry.reference, pinned)
     return target
 
 

@@ -17,7 +17,7 @@ from imgfix.media.files import write_atomic
 from imgfix.zoo.folders import models_folder, shipped_folder
 
 if TYPE_CHECKING:
-    from imgfix.zoo.catalog import Entry
+    from imgfix.zoo.entry import Entry
 
 CHUNK = 1 << 20
 
@@ -44,7 +44,7 @@ def path_of(entry: Entry) -> Path:
         shipped = shipped_folder() / f"{entry.name}.safetensors"
         if shipped.is_file() or not entry.sources:
             return shipped
-    return models_folder() / f"{entry.name}.safetensors"
+    return models_folder() / f"{entry.name}{entry.suffix}"
 
 
 def installed(entry: Entry) -> bool:
@@ -108,7 +108,7 @@ def verify(entry: Entry) -> str:
 
 def remedy(entry: Entry) -> str:
     """What a user does about a damaged or missing file of an entry."""
-    if entry.imported:
+    if entry.imported and not entry.sources:
         return f"import it again: imgfix weights import FILE --name {entry.name} --overwrite"
     if entry.shipped and not entry.sources:
         return "install imgfix again, or restore the file from the repository"

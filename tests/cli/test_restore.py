@@ -238,7 +238,7 @@ def test_senseless_commands_say_what_to_do(
 def test_a_fresh_machine_restores_with_what_ships_and_names_a_better_model(imgfix: Run, noisy: Path) -> None:
     result = imgfix("restore", noisy)
     assert result.code == 0, result.err
-    assert "weights pull ffdnet-color" in result.err
+    assert "weights pull scunet-real-psnr" in result.err
     assert noisy.with_name("noisy_restored.png").read_bytes() != noisy.read_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,3 +151,18 @@ def test_the_list_does_not_need_torch(imgfix: Run, start: object, own_home: Path
 
     code = "import sys; from imgfix import cli; c = cli.run(['weights', 'list']); sys.exit(c or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_search_finds_models_of_the_catalog_and_of_the_community(imgfix: Run) -> None:
+    lines = [json.loads(line) for line in imgfix("weights", "search", "swinir", "--json").out.splitlines()]
+    names = {line["name"] for line in lines}
+    assert "swinir-m-x4-realsr" in names and any(name.startswith("4x-") for name in names)
+    assert {line["reader"] for line in lines} <= {"imgfix", "community", ""}
+    nothing = imgfix("weights", "search", "no-such-word")
+    assert (nothing.code, nothing.out) == (0, "") and "nothing is known" in nothing.err
+
+
+def test_a_licence_is_said_and_has_to_be_accepted(imgfix: Run) -> None:
+    refused = imgfix("weights", "pull", "gfpgan-1.4")
+    assert refused.code == 3
+    assert "--accept-licence" in refused.err and "third parties" in refused.err

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from imgfix.zoo.architectures import ARCHITECTURES
-from imgfix.zoo.catalog import Entry, Source, SourceFile
+from imgfix.zoo.entry import Entry, Source, SourceFile
 
 TINY = {"scale": 2, "features": 4, "convs": 1, "activation": "prelu", "in_channels": 3, "out_channels": 3}
 

@@ -6,7 +6,7 @@ import pytest
 
 from imgfix.errors import ModelError
 from imgfix.zoo import auto, catalog, store
-from imgfix.zoo.catalog import Entry
+from imgfix.zoo.entry import Entry
 
 
 def entries(*rows: tuple[str, str, int]) -> list[Entry]:

@@ -8,10 +8,10 @@ import pytest
 
 from imgfix.errors import ModelError
 from imgfix.zoo import auto, catalog, store
-from imgfix.zoo.catalog import Entry, Source, SourceFile
+from imgfix.zoo.entry import Entry, Source, SourceFile
 from tests.zoo.helpers import TINY
 
-KINDS = {"noise", "noise-level", "jpeg", "light", "blur", "rain", "haze", "retouch"}
+KINDS = {"noise", "noise-level", "jpeg", "light", "blur", "rain", "haze", "retouch", "color", "other"}
 
 
 def entry(name: str, rank: int = 0, **jobs: int) -> Entry:

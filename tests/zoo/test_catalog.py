@@ -11,9 +11,9 @@ import torch
 from imgfix.errors import ModelError
 from imgfix.zoo import catalog, files, store
 from imgfix.zoo.architectures import ARCHITECTURES
-from imgfix.zoo.catalog import Entry
 from imgfix.zoo.convert import FORMATS
 from imgfix.zoo.descriptor import EXPECTED
+from imgfix.zoo.entry import Entry
 from tests.zoo.helpers import TINY, tiny_net
 
 ENTRIES = catalog.entries()
@@ -48,7 +48,7 @@ def test_every_model_can_be_verified(entry: Entry) -> None:
     assert SHA256.fullmatch(entry.sha256) or (entry.sources and not entry.shipped)
     for source in entry.sources:
         assert source.format in FORMATS
-        assert all(SHA256.fullmatch(file.sha256) and file.bytes > 0 for file in source.files)
+        assert all(SHA256.fullmatch(file.sha256) and file.bytes >= 0 for file in source.files)
         if source.kind == "http":
             assert source.address.startswith("https://")
         else:
@@ -59,6 +59,8 @@ def test_every_model_can_be_verified(entry: Entry) -> None:
 
 @each_entry
 def test_every_model_builds_with_the_number_of_parameters_it_claims(entry: Entry) -> None:
+    if entry.net == "community":
+        pytest.skip("built by spandrel")
     assert entry.net in ARCHITECTURES
     with torch.device("meta"):
         net = ARCHITECTURES[entry.net].build(dict(entry.config))
@@ -67,9 +69,20 @@ def test_every_model_builds_with_the_number_of_parameters_it_claims(entry: Entry
 
 
 @each_entry
+def test_what_is_fetched_is_as_large_as_the_network_says(entry: Entry) -> None:
+    """A row whose hyper-parameters are another model's would show here, without its file."""
+    for source in entry.sources:
+        if source.format == "torch" and entry.parameters and source.files[0].bytes:
+            # Windows' index tables are stored by some; half of the precision by others.
+            assert 1.9 * entry.parameters < source.files[0].bytes < 6 * entry.parameters
+
+
+@each_entry
 def test_every_descriptor_can_be_made(entry: Entry) -> None:
     from imgfix.zoo.building import describe
 
+    if entry.net == "community":
+        pytest.skip("built by spandrel")
     descriptor = describe(ARCHITECTURES[entry.net], entry.config, name=entry.name, task=entry.task, **entry.facts)
     assert descriptor.scale == entry.scale
     assert set(entry.facts) <= set(descriptor.__dataclass_fields__), "a fact the descriptor does not know"

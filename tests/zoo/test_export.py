@@ -13,6 +13,7 @@ from imgfix import zoo
 from imgfix.errors import ModelError, UsageError
 from imgfix.zoo import catalog
 from imgfix.zoo.architectures import ARCHITECTURES
+from imgfix.zoo.entry import Entry
 from imgfix.zoo.export import Exported, export
 from imgfix.zoo.importer import import_file
 from tests.zoo.helpers import TINY, tiny_net
@@ -109,7 +110,7 @@ SHIPPED = [entry for entry in catalog.entries() if entry.shipped]
 
 
 @pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
-def test_every_shipped_model_goes_out_as_pth_and_comes_back_by_import(entry: catalog.Entry, tmp_path: Path) -> None:
+def test_every_shipped_model_goes_out_as_pth_and_comes_back_by_import(entry: Entry, tmp_path: Path) -> None:
     source = zoo.load(entry.name)
     export(source, tmp_path / "out.pth")
     import_file(tmp_path / "out.pth", "back")
@@ -119,7 +120,7 @@ def test_every_shipped_model_goes_out_as_pth_and_comes_back_by_import(entry: cat
 
 
 @pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
-def test_every_shipped_model_is_imported_from_its_bare_tensors(entry: catalog.Entry, tmp_path: Path) -> None:
+def test_every_shipped_model_is_imported_from_its_bare_tensors(entry: Entry, tmp_path: Path) -> None:
     source = zoo.load(entry.name)
     torch.save(source.net.state_dict(), tmp_path / "bare.pth")
     if ARCHITECTURES[entry.net].header_only:

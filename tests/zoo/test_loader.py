@@ -11,11 +11,12 @@ import torch
 from imgfix import zoo
 from imgfix.errors import DownloadError, ModelError, UsageError
 from imgfix.zoo import catalog, store
+from imgfix.zoo.entry import Entry
 from tests.zoo.helpers import TINY, tiny_checkpoint, tiny_entry, tiny_net
 
 
 @pytest.fixture
-def tiny_catalog(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> catalog.Entry:
+def tiny_catalog(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
     """A catalog of one model, which is installed."""
     folder = own_home / "models"
     path = zoo.save(folder / "tiny-x2.safetensors", "srvgg", TINY, tiny_net().state_dict(), name="tiny-x2")
@@ -31,7 +32,7 @@ def same(model: zoo.Model) -> bool:
         return torch.allclose(model.net(x), tiny_net()(x), atol=1e-6)
 
 
-def test_a_catalog_model_is_loaded_with_its_facts(tiny_catalog: catalog.Entry) -> None:
+def test_a_catalog_model_is_loaded_with_its_facts(tiny_catalog: Entry) -> None:
     model = zoo.load("tiny-x2", task="upscale")
     facts = model.descriptor
     assert same(model)
@@ -45,7 +46,7 @@ def test_a_catalog_model_is_loaded_with_its_facts(tiny_catalog: catalog.Entry) -
 
 
 @pytest.mark.parametrize("damage", ["one bit", "cut", "empty", "another file"])
-def test_a_damaged_file_is_found_before_use(damage: str, tiny_catalog: catalog.Entry) -> None:
+def test_a_damaged_file_is_found_before_use(damage: str, tiny_catalog: Entry) -> None:
     path = store.path_of(tiny_catalog)
     data = bytearray(path.read_bytes())
     if damage == "one bit":
@@ -68,13 +69,13 @@ def test_the_remedy_for_a_damaged_file_is_to_pull_it_again() -> None:
     assert store.remedy(catalog.find("migan-512-places2")) == "imgfix weights pull migan-512-places2"
 
 
-def test_a_model_for_another_task_is_refused(tiny_catalog: catalog.Entry, tmp_path: Path) -> None:
+def test_a_model_for_another_task_is_refused(tiny_catalog: Entry, tmp_path: Path) -> None:
     for name in ("tiny-x2", str(tiny_checkpoint(tmp_path / "mine.pth"))):
         with pytest.raises(ModelError, match="'upscale', not for 'inpaint'"):
             zoo.load(name, task="inpaint")
 
 
-def test_offline_never_opens_a_socket(tiny_catalog: catalog.Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_never_opens_a_socket(tiny_catalog: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **named: object) -> None:
         raise AssertionError("a socket was opened")
 
@@ -159,7 +160,7 @@ def test_an_architecture_of_a_later_version_is_named(tmp_path: Path) -> None:
 
 def rank(monkeypatch: pytest.MonkeyPatch, here: set[str], *models: tuple[str, int, int, bool]) -> None:
     """A catalog of models (name, rank, scale, whether it can be pulled), of which some are installed."""
-    from imgfix.zoo.catalog import Source, SourceFile
+    from imgfix.zoo.entry import Source, SourceFile
 
     source = Source("http", "https://example.org/x.pth", "torch", (SourceFile("x.pth", "0" * 64, 1),))
     entries = [
@@ -202,7 +203,7 @@ def test_auto_never_takes_what_is_meant_for_something_special(monkeypatch: pytes
         zoo.load("auto", task="upscale")
 
 
-def test_auto_loads_without_fetching(tiny_catalog: catalog.Entry) -> None:
+def test_auto_loads_without_fetching(tiny_catalog: Entry) -> None:
     assert zoo.load("auto", task="upscale").descriptor.name == "tiny-x2"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from imgfix.errors import DownloadError, OutputError
 from imgfix.zoo import package_sources, store
-from imgfix.zoo.catalog import Source, SourceFile
+from imgfix.zoo.entry import Source, SourceFile
 from tests.zoo.helpers import serve
 from tests.zoo.test_archive import make_tar, make_zip
 

@@ -18,7 +18,7 @@ import torch
 from imgfix import zoo
 from imgfix.errors import DownloadError, ModelError, OutputError
 from imgfix.zoo import catalog, fetch, folders, pull, store
-from imgfix.zoo.catalog import Entry, Source, SourceFile
+from imgfix.zoo.entry import Entry, Source, SourceFile
 from tests.zoo.helpers import Server, digest, http_source, serve, tiny_checkpoint, tiny_entry, tiny_net
 from tests.zoo.test_archive import make_tar
 

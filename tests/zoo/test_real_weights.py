@@ -21,7 +21,7 @@ from torch import Tensor
 
 from imgfix import zoo
 from imgfix.zoo import archive, catalog, package_sources, store
-from imgfix.zoo.catalog import Entry
+from imgfix.zoo.entry import Entry
 from imgfix.zoo.pull import pull
 from tests.zoo import ncnn_interpreter, tfjs_interpreter
 
