@@ -27,12 +27,12 @@ def _print_version(wanted: bool) -> None:
 
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Restore pictures: upscale them, fill holes in them, undo noise, artefacts and other damage.
+    """Restore images and videos: upscale, inpaint, remove noise and other degradation.
 
-    Pictures in, pictures out: format, bit depth, colour profile, metadata and transparency stay as they were.
+    What you did not ask to change stays as it is: format, bit depth, colour profile, metadata and transparency.
     """
 
 
@@ -45,7 +45,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,  # the funnel in imgfix.cli speaks for errors
         rich_markup_mode="rich",
         context_settings={"help_option_names": _HELP, "max_content_width": 100},
-        epilog="Each verb explains itself: [bold]imgfix upscale --help[/]",
+        epilog="Help on a verb: [bold]imgfix upscale --help[/]",
     )
     app.callback()(_root)
     for verb in VERBS:

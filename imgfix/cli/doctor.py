@@ -59,7 +59,7 @@ class Check:
 def command(
     json: options.Json = False,
 ) -> int:
-    """Say what this machine can do: devices, formats, weights, and what to do about what is missing."""
+    """Show what this machine supports (devices, formats, weights) and how to fix what it does not."""
     checks: list[Check] = []
     facts: dict[str, Any] = {
         "imgfix": __version__,

@@ -43,50 +43,50 @@ def command(
     ] = None,
     against: Annotated[str | None, _option(
         "--against", "-a", panel=_HOW, metavar="PATH",
-        help="The reference: a file, or a folder whose files pair by name (baby_x4.png with baby.png).",
+        help="The reference: a file, or a folder whose files are paired by name (baby_x4.png with baby.png).",
     )] = None,
     protocol: Annotated[str | None, _option(
         "--protocol", "-p", panel=_HOW, metavar="NAME",
         help="rgb (PSNR, SSIM), y, sr-yN and sr-rgbN (N pixels cut off each side), perceptual, sets (FID, KID), "
-        "video, niqe (needs no reference). Without it: rgb, video or niqe.",
+        "video, niqe (no reference). Default: rgb, video or niqe.",
     )] = None,
     metric: Annotated[list[str] | None, _option(
         "--metric", panel=_HOW, metavar="NAME",
-        help=f"Measure these instead: {', '.join(METRICS)}.",
+        help=f"Measure these instead; may be repeated: {', '.join(METRICS)}.",
     )] = None,
     crop: Annotated[bool, _option(
-        "--crop", panel=_HOW, help="Where sizes differ, compare the common top left part instead of refusing."
+        "--crop", panel=_HOW, help="If sizes differ, compare the common top left part instead of refusing."
     )] = False,
     csv: Annotated[Path | None, _option(
         "--csv", panel=_OUT, metavar="FILE", help="Write the table as CSV."
     )] = None,
     sheet: Annotated[Path | None, _option(
-        "--sheet", panel=_OUT, metavar="FILE", help="Write a picture of zoomed details side by side."
+        "--sheet", panel=_OUT, metavar="FILE", help="Write an image of enlarged details side by side."
     )] = None,
     report: Annotated[Path | None, _option(
-        "--report", panel=_OUT, metavar="FILE", help="Write one HTML page with before/after sliders."
+        "--report", panel=_OUT, metavar="FILE", help="Write an HTML page with before/after sliders."
     )] = None,
     rows: Annotated[int, _option(
-        "--rows", panel=_OUT, metavar="N", help="Pictures on the sheet and the page, the worst first (12)."
+        "--rows", panel=_OUT, metavar="N", help="Images on the sheet and the page, worst first (12)."
     )] = 12,
     overwrite: options.Overwrite = False,
     benchmark: Annotated[str | None, _option(
         "--benchmark", panel=_BENCH, metavar="NAME",
-        help="Run models on good pictures that are damaged first; NAME is a heading such as set5.",
+        help="Degrade clean images, run models on them and compare; NAME is a heading such as set5.",
     )] = None,
     data: Annotated[Path | None, _option(
-        "--data", panel=_BENCH, metavar="FOLDER", help="The good pictures."
+        "--data", panel=_BENCH, metavar="FOLDER", help="The clean images."
     )] = None,
     model: Annotated[list[str] | None, _option(
         "--model", "-m", panel=_BENCH, metavar="NAME",
-        help="A model to run, or bicubic; give it several times to compare.",
+        help="A model to run, or bicubic; repeat to compare several.",
     )] = None,
     degrade: Annotated[str | None, _option(
         "--degrade", panel=_BENCH, metavar="NAME",
-        help="bicubic, noiseSIGMA or jpegQUALITY. Without it: bicubic to upscale, noise25 to restore.",
+        help="bicubic, noiseSIGMA or jpegQUALITY. Default: bicubic to upscale, noise25 to restore.",
     )] = None,
     scale: Annotated[int | None, _option(
-        "--scale", "-s", panel=_BENCH, metavar="N", help="Scale of plain bicubic."
+        "--scale", "-s", panel=_BENCH, metavar="N", help="Scale of bicubic."
     )] = None,
     device: options.Device = "auto",
     precision: options.Precision = "auto",
@@ -97,9 +97,9 @@ def command(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:  # fmt: skip
-    """Measure pictures and clips against references: PSNR, SSIM, LPIPS, NIQE, FID, KID, flicker.
+    """Measure images and videos, with or without references: PSNR, SSIM, GMSD, LPIPS, NIQE, FID, KID, flicker.
 
-    The protocol is spelled out beside the numbers. The table goes to stdout, everything else to stderr.
+    The protocol is stated along with the numbers. The table goes to stdout, everything else to stderr.
     """
     from imgfix.pipelines.evaluate import Benchmark, BenchmarkRequest, Comparison
 

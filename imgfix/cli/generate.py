@@ -24,8 +24,8 @@ EPILOG = options.examples(
     "imgfix generate --interpolate cat tiger --frames 60 -o morph.mp4",
 )
 
-_WHAT = "What to draw"
-_VARIETY = "How many and which"
+_WHAT = "What to generate"
+_VARIETY = "Number and variety"
 _DIFFUSION = "Diffusion models (--model hf:organisation/name, or a folder)"
 
 
@@ -34,65 +34,78 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None, **mo
 
 
 Prompts = Annotated[
-    list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Words in quotes; several give several pictures.")
+    list[str] | None,
+    typer.Argument(metavar="[PROMPT]...", help="What to generate, in quotes; several prompts give several images."),
 ]
 PromptFile = Annotated[
-    Path | None, _option("--prompts", panel=_WHAT, metavar="FILE", help="A text file with one prompt a line.")
+    Path | None, _option("--prompts", panel=_WHAT, metavar="FILE", help="A text file with one prompt per line.")
 ]
 Label = Annotated[
     str | None,
-    _option("--class", panel=_WHAT, metavar="NAME", help="A class of the model: a manner, or what to draw."),
+    _option("--class", panel=_WHAT, metavar="NAME", help="A class of the model, such as a style or an object."),
 ]
 Sound = Annotated[
-    Path | None, _option("--sound", panel=_WHAT, metavar="FILE", help="What sounds like this (wav, ogg, flac, mp3).")
+    Path | None,
+    _option("--sound", panel=_WHAT, metavar="FILE", help="Something that sounds like this (wav, ogg, flac, mp3)."),
 ]
 StartImage = Annotated[
-    Path | None, _option("--image", panel=_WHAT, metavar="FILE", help="Start from a picture: a sketch, a photo.")
+    Path | None, _option("--image", panel=_WHAT, metavar="FILE", help="Start from an image: a sketch, a photo.")
 ]
 Strength = Annotated[
     float | None,
     _option(
-        "--strength", panel=_WHAT, metavar="0..1", parser=str, help="How far from that picture the words may lead."
+        "--strength", panel=_WHAT, metavar="0..1", parser=str, help="How far the result may depart from that image."
     ),
 ]
 Old = Annotated[
-    Path | None, _option("--from", panel=_WHAT, metavar="FILE", help="Repeat what an old picture was made of.")
+    Path | None,
+    _option("--from", panel=_WHAT, metavar="FILE", help="Take prompt, seed and model from a generated image."),
 ]
 Interpolate = Annotated[
     tuple[str, str] | None,
-    _option("--interpolate", panel=_WHAT, metavar="A B", help="A film of the way from one prompt to another."),
+    _option("--interpolate", panel=_WHAT, metavar="A B", help="A video that morphs from one prompt to another."),
 ]
-Frames = Annotated[int, _option("--frames", panel=_WHAT, metavar="N", help="Its pictures (60).", min=2)]
-Count = Annotated[int, _option("--count", "-n", panel=_VARIETY, metavar="N", help="Pictures of each prompt.", min=1)]
+Frames = Annotated[int, _option("--frames", panel=_WHAT, metavar="N", help="Number of its frames (60).", min=2)]
+Count = Annotated[int, _option("--count", "-n", panel=_VARIETY, metavar="N", help="Images per prompt.", min=1)]
 Seed = Annotated[int | None, _option("--seed", panel=_VARIETY, metavar="N", help="The first seed (0).", min=0)]
 Seeds = Annotated[
-    str | None, _option("--seeds", panel=_VARIETY, metavar="LIST", help="These seeds, such as 0-35 or 3,7,20-29.")
+    str | None, _option("--seeds", panel=_VARIETY, metavar="LIST", help="A list of seeds, such as 0-35 or 3,7,20-29.")
 ]
 Truncation = Annotated[
     float | None,
-    _option("--truncation", panel=_VARIETY, metavar="N", help="Below 1 more typical, 0 always the same.", min=0, max=2),
+    _option(
+        "--truncation",
+        panel=_VARIETY,
+        metavar="N",
+        help="Below 1: more typical and less varied; 0: always the same.",
+        min=0,
+        max=2,
+    ),
 ]
 Grid = Annotated[
-    Path | None, _option("--grid", panel="Output", metavar="FILE", help="All on one sheet; no single files without -o.")
+    Path | None,
+    _option("--grid", panel="Output", metavar="FILE", help="Write all images on one sheet; without -o, only that."),
 ]
 Enlarge = Annotated[
     float | None,
     _option("--upscale", panel="Output", metavar="N", help="Enlarge the result, 1 to 16 times.", parser=str),
 ]
 Upscaler = Annotated[
-    str, _option("--upscale-model", panel="Output", metavar="NAME", help="By this upscaling model (auto).")
+    str, _option("--upscale-model", panel="Output", metavar="NAME", help="Model for --upscale (auto).")
 ]
 Steps = Annotated[int | None, _option("--steps", panel=_DIFFUSION, metavar="N", help="Denoising steps.", min=1)]
 Guidance = Annotated[
-    float | None, _option("--guidance", panel=_DIFFUSION, metavar="N", help="How strictly words are followed.", min=0)
+    float | None,
+    _option("--guidance", panel=_DIFFUSION, metavar="N", help="How closely the prompt is followed.", min=0),
 ]
 Negative = Annotated[
-    str | None, _option("--negative", panel=_DIFFUSION, metavar="WORDS", help="What should not be in the picture.")
+    str | None, _option("--negative", panel=_DIFFUSION, metavar="WORDS", help="What the image should not contain.")
 ]
 Width = Annotated[int | None, _option("--width", panel=_DIFFUSION, metavar="N", help="Pixels.", min=8)]
 Height = Annotated[int | None, _option("--height", panel=_DIFFUSION, metavar="N", help="Pixels.", min=8)]
 LowMemory = Annotated[
-    bool, _option("--low-memory", panel=_DIFFUSION, help="In slices, and on the device only what computes.")
+    bool,
+    _option("--low-memory", panel=_DIFFUSION, help="Compute in slices and keep only the active part on the device."),
 ]
 
 
@@ -133,9 +146,9 @@ class Machine(options.Machine):
 
 @options.flat(without=("precision", "tile"))
 def command(request: Request, saving: options.Saving, machine: Machine, reporting: options.Reporting) -> int:
-    """Draw pictures from words, a class, a sound or another picture.
+    """Generate images from a prompt, a class, a sound or another image.
 
-    The same seed gives the same picture, bit for bit, however many are drawn at once.
+    The same seed gives the same image, bit for bit, however many are generated at once.
     """
     from imgfix.pipelines.generate import GeneratePipeline, Order
 

@@ -26,63 +26,69 @@ Mask = Annotated[
     Path | None,
     typer.Option(
         "--mask", metavar="PATH", rich_help_panel=_REGION, show_default=False,
-        help="White is filled. One picture for all inputs and frames, or a folder whose files have the inputs' names. "
-        "For a clip also a clip of masks, or a folder with a mask for each frame.",
+        help="White is filled. One image for all inputs and frames, or a folder of masks paired with inputs by name. "
+        "For a video also a video of masks, or a folder with one mask per frame.",
     ),
 ]  # fmt: skip
 BoxOption = Annotated[
     list[str] | None,
     typer.Option(
         "--box", metavar="x,y,w,h", rich_help_panel=_REGION, show_default=False,
-        help="A rectangle in pixels or percent; may be given several times.",
+        help="A rectangle in pixels or percent; may be repeated.",
     ),
 ]  # fmt: skip
 Colour = Annotated[
     str | None,
     typer.Option(
         "--color", metavar="COLOR", rich_help_panel=_REGION, show_default=False,
-        help="Everything painted in this colour, such as '#ff00ff'; in clips looked for in every frame.",
+        help="Everything painted in this colour, such as '#ff00ff'; in videos, found in each frame.",
     ),
 ]  # fmt: skip
 Tolerance = Annotated[
     float,
     typer.Option(
-        "--tolerance", min=0, max=255, metavar="N", rich_help_panel=_REGION, help="How far off --color may be, of 255."
+        "--tolerance",
+        min=0,
+        max=255,
+        metavar="N",
+        rich_help_panel=_REGION,
+        help="How much a pixel may differ from --color, of 255.",
     ),
 ]
-Alpha = Annotated[bool, typer.Option("--alpha", rich_help_panel=_REGION, help="The picture's own transparent part.")]
+Alpha = Annotated[bool, typer.Option("--alpha", rich_help_panel=_REGION, help="The transparent part of the image.")]
 Expand = Annotated[
     str | None,
     typer.Option(
         "--expand", metavar="SIDES", rich_help_panel=_REGION, show_default=False,
-        help="New borders, such as left=200,top=10% or all=15%.",
+        help="Outpainting: extend the canvas, such as left=200,top=10% or all=15%.",
     ),
 ]  # fmt: skip
 Grow = Annotated[
     float,
-    typer.Option("--grow", metavar="N", rich_help_panel=_REGION, help="Widen the region by so many pixels."),
+    typer.Option("--grow", metavar="N", rich_help_panel=_REGION, help="Dilate the region by N pixels."),
 ]
 Feather = Annotated[
     float,
     typer.Option(
         "--feather", min=0, metavar="N", rich_help_panel=_REGION,
-        help="Fade the fill out over so many pixels beyond the region.",
+        help="Blend the fill over N pixels beyond the region.",
     ),
 ]  # fmt: skip
 Invert = Annotated[
-    bool, typer.Option("--invert", rich_help_panel=_REGION, help="In the mask, black is filled instead of white.")
+    bool,
+    typer.Option("--invert", rich_help_panel=_REGION, help="Fill the black part of the mask instead of the white."),
 ]
 Tta = Annotated[
     bool | None,
     typer.Option(
         "--tta/--no-tta", rich_help_panel=_REGION, show_default=False,
-        help="Join several runs of the network into one; on by itself for small pictures and for large holes.",
+        help="Merge several runs of the network. Default: on for small images and large holes.",
     ),
 ]  # fmt: skip
 FitMask = Annotated[
     bool,
     typer.Option(
-        "--fit-mask", rich_help_panel=_REGION, help="Resize a mask of another size but the same shape."
+        "--fit-mask", rich_help_panel=_REGION, help="Resize a mask of another size with the same aspect ratio."
     ),
 ]  # fmt: skip
 SaveMask = Annotated[
@@ -138,12 +144,12 @@ def command(
     reading: options.Reading,
     reporting: options.Reporting,
 ) -> int:
-    """Fill a part of pictures and clips from what is around it: remove things, scratches, text; or extend the canvas.
+    """Fill a region of images and videos: remove objects, text, scratches, or extend the canvas.
 
-    Every pixel outside the region stays exactly as it was, until a lossy format (JPEG, WebP, AVIF) encodes it again; -o
-    with a name in .png keeps it. In clips, what other frames show behind the region is taken from there. Encoding a
-    clip changes every pixel a little; --codec ffv1 --pix-fmt bgr0 keeps them exactly as they are decoded, and another
-    lossless encoding (--codec ffv1, or --crf 0) within a few of 255.
+    Pixels outside the region do not change, until a lossy format (JPEG, WebP, AVIF) encodes them again; write a PNG to
+    keep them. In videos, what other frames show behind the region is used. Encoding a video changes every pixel
+    slightly: --codec ffv1 --pix-fmt bgr0 keeps them exactly as decoded, other lossless encodings (--codec ffv1, or
+    --crf 0) within a few of 255.
     """
     from imgfix.pipelines.inpaint import InpaintPipeline
 

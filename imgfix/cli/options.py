@@ -16,30 +16,30 @@ from imgfix.cli.console import Console
 from imgfix.pipelines import options as asked
 
 _OUTPUT = "Output"
-_CLIPS = "Clips"
-_MODEL = "Model and machine"
+_CLIPS = "Video"
+_MODEL = "Model and device"
 _REPORT = "Report"
 
 MODEL_HELP = (
-    "A name from 'imgfix weights list' (pulled when missing), a weights file, or auto: the best on this machine."
+    "A name from 'imgfix weights list' (downloaded if missing), a weights file, or auto: the best one installed."
 )
 
 Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="INPUT",
-        help="Files, folders, globs in quotes, @list.txt with one path a line, or - for stdin.",
+        help="Files, folders, globs in quotes, @list.txt with one path per line, or - for stdin.",
         show_default=False,
     ),
 ]
-Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Take folders with everything below them.")]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Include subfolders.")]
 MaxPixels = Annotated[
     int | None,
     typer.Option(
         "--max-pixels",
         min=0,
         metavar="N",
-        help="Refuse pictures with more pixels than this, as a guard against decompression bombs; 0 takes any.",
+        help="Refuse images with more pixels than this (decompression bombs); 0 accepts any.",
         show_default=False,
     ),
 ]
@@ -50,8 +50,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="PATH",
-        help="A file, a folder (its tree mirrors the input's), a template such as 'out/{stem}_{model}{ext}', "
-        "or - for stdout. Without it: beside the input.",
+        help="A file, a folder (the tree of the input is kept), a template such as 'out/{stem}_{model}{ext}', "
+        "or - for stdout. Default: beside the input.",
         rich_help_panel=_OUTPUT,
         show_default=False,
     ),
@@ -61,7 +61,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help="png, jpeg, webp, tiff, bmp, avif, gif ... Without it: what the output's name says, else the input's.",
+        help="png, jpeg, webp, tiff, bmp, avif, gif ... Default: by the output's extension, else that of the input.",
         rich_help_panel=_OUTPUT,
         show_default=False,
     ),
@@ -73,20 +73,20 @@ Quality = Annotated[
         min=1,
         max=100,
         metavar="N",
-        help="For lossy formats. Without it: like the input.",
+        help="Quality of lossy formats. Default: that of the input.",
         rich_help_panel=_OUTPUT,
         show_default=False,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=_OUTPUT)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.", rich_help_panel=_OUTPUT)]
 SkipExisting = Annotated[
-    bool, typer.Option("--skip-existing", help="Leave out inputs whose output exists.", rich_help_panel=_OUTPUT)
+    bool, typer.Option("--skip-existing", help="Skip inputs whose output exists.", rich_help_panel=_OUTPUT)
 ]
 Record = Annotated[
     bool,
     typer.Option(
         " /--no-record",
-        help="Do not note command, model and seed in the output's metadata.",
+        help="Do not store command, model and seed in the metadata of the output.",
         rich_help_panel=_OUTPUT,
         show_default=False,
     ),
@@ -106,7 +106,7 @@ Precision = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     typer.Option(
         "--precision",
-        help="Number format of the arithmetic; auto: the quickest that holds, above 8 bits fp32.",
+        help="Number format of the computation; auto: the fastest that the model supports, fp32 above 8 bits.",
         rich_help_panel=_MODEL,
     ),
 ]
@@ -115,27 +115,30 @@ Tile = Annotated[
     typer.Option(
         "--tile",
         metavar="auto|N",
-        help="Side of the squares a picture is worked on in, in input pixels; auto fits them to free memory.",
+        help="Tile size in input pixels; auto fits the free memory.",
         rich_help_panel=_MODEL,
     ),
 ]
 Offline = Annotated[
-    bool, typer.Option("--offline", help="Never touch the network, not even for a named model.", rich_help_panel=_MODEL)
+    bool,
+    typer.Option(
+        "--offline", help="Never use the network, not even for a model that is named.", rich_help_panel=_MODEL
+    ),
 ]
 
 Codec = Annotated[
     str | None,
     typer.Option(
         "--codec", metavar="NAME",
-        help="h264, hevc, av1, vp9, prores, ffv1, or an encoder's own name. Without it: what the input has, where the "
-        "output's container holds it, else h264.",
+        help="h264, hevc, av1, vp9, prores, ffv1, or the name of an encoder. Default: that of the input if the "
+        "output container supports it, else h264.",
         rich_help_panel=_CLIPS, show_default=False,
     ),
 ]  # fmt: skip
 Crf = Annotated[
     float | None,
     typer.Option(
-        "--crf", metavar="N", help="Quality of the encoding, smaller is better; 17 for h264 without it.",
+        "--crf", metavar="N", help="Quality of the encoding; lower is better. Default: 17 for h264.",
         rich_help_panel=_CLIPS, show_default=False,
     ),
 ]  # fmt: skip
@@ -149,14 +152,14 @@ Preset = Annotated[
 PixFmt = Annotated[
     str | None,
     typer.Option(
-        "--pix-fmt", metavar="NAME", help="yuv420p, yuv444p10le ... Without it: depth and chroma of the input.",
+        "--pix-fmt", metavar="NAME", help="yuv420p, yuv444p10le ... Default: depth and chroma of the input.",
         rich_help_panel=_CLIPS, show_default=False,
     ),
 ]  # fmt: skip
 EncoderOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--encoder-option", "-e", metavar="KEY=VALUE", help="Any option of the encoder; can be repeated.",
+        "--encoder-option", "-e", metavar="KEY=VALUE", help="Any option of the encoder; may be repeated.",
         rich_help_panel=_CLIPS, show_default=False,
     ),
 ]  # fmt: skip
@@ -165,22 +168,22 @@ Start = Annotated[
     typer.Option(
         "--start",
         metavar="TIME",
-        help="Begin there: seconds, or hours:minutes:seconds.",
+        help="Start time: seconds, or hours:minutes:seconds.",
         rich_help_panel=_CLIPS,
         show_default=False,
     ),
 ]
 End = Annotated[
-    str | None, typer.Option("--end", metavar="TIME", help="End there.", rich_help_panel=_CLIPS, show_default=False)
+    str | None, typer.Option("--end", metavar="TIME", help="End time.", rich_help_panel=_CLIPS, show_default=False)
 ]
 Audio = Annotated[
-    bool, typer.Option(" /--no-audio", help="Leave the sound out.", rich_help_panel=_CLIPS, show_default=False)
+    bool, typer.Option(" /--no-audio", help="Drop the audio.", rich_help_panel=_CLIPS, show_default=False)
 ]
 Fps = Annotated[
     str | None,
     typer.Option(
         "--fps", metavar="N",
-        help="Evenly spaced frames at this rate, by repeating or leaving out; without it every frame keeps its time.",
+        help="Constant frame rate, by repeating or dropping frames. Default: every frame keeps its timestamp.",
         rich_help_panel=_CLIPS, show_default=False,
     ),
 ]  # fmt: skip
@@ -188,32 +191,34 @@ Deinterlace = Annotated[
     str,
     typer.Option(
         "--deinterlace", metavar="[auto|on|off]",
-        help="Make whole frames of interlaced ones, one of each: those that are marked as interlaced, all, or none.",
+        help="Deinterlace frames flagged as interlaced, all frames, or none; one output frame per input frame.",
         rich_help_panel=_CLIPS,
     ),
 ]  # fmt: skip
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Go on with what an interrupted run left beside the output.", rich_help_panel=_CLIPS),
+    typer.Option("--resume", help="Continue an interrupted run.", rich_help_panel=_CLIPS),
 ]
 
 Frames = Annotated[
     bool,
-    typer.Option("--frames", help="Take each input folder as one clip of numbered pictures.", rich_help_panel=_CLIPS),
+    typer.Option("--frames", help="Treat each input folder of numbered images as one video.", rich_help_panel=_CLIPS),
 ]
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object an item on stdout.", rich_help_panel=_REPORT)]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object per item to stdout.", rich_help_panel=_REPORT)
+]
 DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Print what would be done (sizes, tiles, memory, time) and touch nothing.",
+        help="Print the plan (sizes, tiles, memory, time) without doing anything.",
         rich_help_panel=_REPORT,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings and errors.", rich_help_panel=_REPORT)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel=_REPORT)]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Reasons for choices, tracebacks of errors.", rich_help_panel=_REPORT)
+    bool, typer.Option("--verbose", "-v", help="Print reasons for choices, and tracebacks.", rich_help_panel=_REPORT)
 ]
 
 

@@ -18,42 +18,42 @@ EPILOG = options.examples(
     "imgfix restore clip.mp4 --denoise 15 --start 0:10 --end 0:20",
 )
 
-_DAMAGE = "What to undo"
+_DAMAGE = "What to remove"
 
 Denoise = Annotated[
     str | None,
     typer.Option(
         "--denoise", metavar="auto|SIGMA|off", rich_help_panel=_DAMAGE, show_default=False,
-        help="Noise; SIGMA is its standard deviation, of 255. auto looks for it, and leaves a clean picture alone.",
+        help="Remove noise of the standard deviation SIGMA, of 255; auto estimates it and leaves clean images alone.",
     ),
 ]  # fmt: skip
 Jpeg = Annotated[
     str | None,
     typer.Option(
         "--jpeg", metavar="auto|QUALITY|off", rich_help_panel=_DAMAGE, show_default=False,
-        help="JPEG artefacts; auto reads the quality from the file, or from the pixels of what was a JPEG once.",
+        help="Remove JPEG artefacts; auto takes the quality from the file, or estimates it from the pixels.",
     ),
 ]  # fmt: skip
-Deblur = Annotated[bool, typer.Option("--deblur", rich_help_panel=_DAMAGE, help="Motion blur.")]
-Light = Annotated[bool, typer.Option("--light", rich_help_panel=_DAMAGE, help="Brighten what was taken in the dark.")]
-Derain = Annotated[bool, typer.Option("--derain", rich_help_panel=_DAMAGE, help="Streaks of rain.")]
-Dehaze = Annotated[bool, typer.Option("--dehaze", rich_help_panel=_DAMAGE, help="Haze and fog.")]
+Deblur = Annotated[bool, typer.Option("--deblur", rich_help_panel=_DAMAGE, help="Remove motion blur.")]
+Light = Annotated[bool, typer.Option("--light", rich_help_panel=_DAMAGE, help="Brighten images taken in low light.")]
+Derain = Annotated[bool, typer.Option("--derain", rich_help_panel=_DAMAGE, help="Remove rain streaks.")]
+Dehaze = Annotated[bool, typer.Option("--dehaze", rich_help_panel=_DAMAGE, help="Remove haze and fog.")]
 Scratches = Annotated[
     bool,
-    typer.Option("--scratches", rich_help_panel=_DAMAGE, help="Find scratches and dust of scans, and fill them."),
+    typer.Option("--scratches", rich_help_panel=_DAMAGE, help="Find scratches and dust on scans and fill them."),
 ]
 SaveMask = Annotated[
     str | None,
     typer.Option(
         "--save-mask", metavar="PATH", rich_help_panel=_DAMAGE, show_default=False,
-        help="Also write what --scratches found, white = filled: a file, or a folder for several inputs.",
+        help="Write the mask that --scratches found: a file, or a folder for several inputs.",
     ),
 ]  # fmt: skip
 Strength = Annotated[
     float,
     typer.Option(
         "--strength", metavar="0..1", parser=str, rich_help_panel=_DAMAGE,
-        help="Share of the result; the rest is the input. Scratches are filled in full.",
+        help="Share of the result, the rest being the input. Scratches are always filled in full.",
     ),
 ]  # fmt: skip
 
@@ -90,11 +90,11 @@ def command(
     reading: options.Reading,
     reporting: options.Reporting,
 ) -> int:
-    """Undo damage: noise, JPEG artefacts, blur, darkness, rain, haze, scratches.
+    """Remove noise, JPEG artefacts, blur, low light, rain, haze and scratches.
 
-    Without any of them named it looks for noise and JPEG artefacts and removes what it finds. Several are undone in
-    the reverse of the order in which they come about: scratches, JPEG, noise, light, blur, rain, haze. Of a clip the
-    first frames are looked at, and all are treated alike; one with nothing to undo is copied and not encoded again.
+    Without an option, noise and JPEG artefacts are estimated and removed. Several kinds are undone in the reverse of
+    the order in which they arise: scratches, JPEG, noise, light, blur, rain, haze. Of a video the first frames are
+    analysed, and all are treated alike; a file with nothing to remove is copied and not encoded again.
     """
     from imgfix.pipelines.restore import RestorePipeline
 

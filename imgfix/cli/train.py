@@ -21,9 +21,9 @@ EPILOG = (
     "The same command again goes on where it stopped. On several devices: torchrun -m imgfix train ..."
 )
 
-_START = "What to start from"
-_DATA = "Pictures"
-_LENGTH = "How long and how"
+_START = "Starting point"
+_DATA = "Images"
+_LENGTH = "Length and optimizer"
 _MACHINE = "Machine"
 _REPORT = "Report"
 
@@ -35,7 +35,7 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> A
 def command(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore, video or generate.")],
     photos: Annotated[
-        list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with all below) or files to train on.")
+        list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with subfolders) or files to train on.")
     ] = None,
     output: Annotated[
         Path | None,
@@ -43,10 +43,10 @@ def command(
     ] = None,
     model: Annotated[
         str | None,
-        _option("--model", panel=_START, metavar="NAME", help="Fine-tune this catalog model or .safetensors file."),
+        _option("--model", panel=_START, metavar="NAME", help="Fine-tune this model (a name or a .safetensors file)."),
     ] = None,
     net: Annotated[
-        str | None, _option("--net", panel=_START, metavar="NAME", help="Start a fresh network of this kind.")
+        str | None, _option("--net", panel=_START, metavar="NAME", help="Train a new network of this architecture.")
     ] = None,
     teacher: Annotated[
         str | None,
@@ -54,12 +54,17 @@ def command(
             "--teacher",
             panel=_START,
             metavar="NAME",
-            help="Learn to match this model's outputs (distillation).",
+            help="Distil from this model.",
         ),
     ] = None,
     recipe: Annotated[
         Path | None,
-        _option("--recipe", panel=_START, metavar="FILE", help="TOML file with settings, like a run's recipe.toml."),
+        _option(
+            "--recipe",
+            panel=_START,
+            metavar="FILE",
+            help="A TOML file with settings, such as the recipe.toml of a run.",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -67,51 +72,52 @@ def command(
             "--set",
             panel=_START,
             metavar="KEY=VALUE",
-            help="Any setting of the recipe, as often as needed; [bold]--set help[/] lists them all.",
+            help="Any setting of the recipe; may be repeated. [bold]--set help[/] lists them all.",
         ),
     ] = None,
     input_folder: Annotated[
         str | None,
-        _option("--input", panel=_DATA, metavar="FOLDER", help="Damaged pictures that pair by name with --target."),
+        _option("--input", panel=_DATA, metavar="FOLDER", help="Degraded images, paired by name with --target."),
     ] = None,
     target_folder: Annotated[
         str | None,
-        _option("--target", panel=_DATA, metavar="FOLDER", help="Good pictures that pair by name with --input."),
+        _option("--target", panel=_DATA, metavar="FOLDER", help="Clean images, paired by name with --input."),
     ] = None,
     val: Annotated[
         str | None,
-        _option("--val", panel=_DATA, metavar="FOLDER", help="Pictures to validate on, instead of a part of PHOTOS."),
+        _option("--val", panel=_DATA, metavar="FOLDER", help="Images for validation, instead of a part of PHOTOS."),
     ] = None,
     val_fraction: Annotated[
         float | None,
-        _option("--val-fraction", panel=_DATA, metavar="0..1", help="Part of PHOTOS held out for validation."),
+        _option("--val-fraction", panel=_DATA, metavar="0..1", help="Share of PHOTOS held out for validation."),
     ] = None,
     crop: Annotated[
-        int | None, _option("--crop", panel=_DATA, metavar="PIXELS", help="Side of the training crops.")
+        int | None, _option("--crop", panel=_DATA, metavar="PIXELS", help="Size of the training crops.")
     ] = None,
     preview: Annotated[
         int | None,
-        _option("--preview", panel=_DATA, metavar="N", help="Write N training samples as a PNG sheet, and leave."),
+        _option("--preview", panel=_DATA, metavar="N", help="Write a sheet of N training samples and exit."),
     ] = None,
-    steps: Annotated[int | None, _option("--steps", panel=_LENGTH, metavar="N", help="Optimizer steps in all.")] = None,
+    steps: Annotated[
+        int | None, _option("--steps", panel=_LENGTH, metavar="N", help="Number of optimizer steps.")
+    ] = None,
     minutes: Annotated[
-        float | None, _option("--minutes", panel=_LENGTH, metavar="N", help="Stop after this much time.")
+        float | None, _option("--minutes", panel=_LENGTH, metavar="N", help="Stop after N minutes.")
     ] = None,
     batch: Annotated[
-        int | None, _option("--batch", panel=_LENGTH, metavar="N", help="Samples a step and process.")
+        int | None, _option("--batch", panel=_LENGTH, metavar="N", help="Samples per step and process.")
     ] = None,
-    rate: Annotated[
-        float | None, _option("--lr", panel=_LENGTH, metavar="RATE", help="Learning rate at its highest.")
-    ] = None,
+    rate: Annotated[float | None, _option("--lr", panel=_LENGTH, metavar="RATE", help="Peak learning rate.")] = None,
     seed: Annotated[
-        int | None, _option("--seed", panel=_LENGTH, metavar="N", help="First weights, crops and degradations.")
+        int | None,
+        _option("--seed", panel=_LENGTH, metavar="N", help="Seed of the initial weights, crops and degradations."),
     ] = None,
     resume: Annotated[
         bool | None,
         _option(
             "--resume/--no-resume",
             panel=_LENGTH,
-            help="Demand a checkpoint to go on from, or start over; by default goes on if there is one.",
+            help="Require a checkpoint, or start over. Default: continue if there is one.",
         ),
     ] = None,
     device: Annotated[
@@ -119,23 +125,23 @@ def command(
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "fp16"] | None,
-        _option("--precision", panel=_MACHINE, help="Of the forward pass."),
+        _option("--precision", panel=_MACHINE, help="Precision of the forward pass."),
     ] = None,
     compile: Annotated[
         bool | None,
-        _option("--compile/--no-compile", panel=_MACHINE, help="Compile the networks first (accelerators)."),
+        _option("--compile/--no-compile", panel=_MACHINE, help="Compile the networks first (GPUs)."),
     ] = None,
     dry_run: Annotated[
         bool,
         _option(
-            "--dry-run", panel=_REPORT, help="Take a few real steps; print time, memory and parameters; save nothing."
+            "--dry-run", panel=_REPORT, help="Run a few real steps; print time, memory and parameters; save nothing."
         ),
     ] = False,
     json_output: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Train or fine-tune a model on a folder of your own pictures.
+    """Train or fine-tune a model on a folder of your own images.
 
     The run's folder gets recipe.toml, log.jsonl, sample sheets, a checkpoint every few minutes, and model.safetensors,
     which every other verb takes with --model.

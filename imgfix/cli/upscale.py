@@ -17,42 +17,52 @@ EPILOG = options.examples(
     "imgfix upscale clip.mp4 --scale 2 --start 0:10 --end 0:20",
 )
 
-_SIZE = "Size and look"
+_SIZE = "Size and appearance"
 
 Scale = Annotated[
     float | None,
     typer.Option(
-        "--scale", "-s", metavar="N", parser=str, help="Times the size, 1 to 16; without it the model's own.",
+        "--scale", "-s", metavar="N", parser=str, help="Scale factor, 1 to 16. Default: that of the model.",
         rich_help_panel=_SIZE, show_default=False,
     ),
 ]  # fmt: skip
 Width = Annotated[
     int | None,
-    typer.Option("--width", metavar="N", help="Pixels; keeps the shape.", rich_help_panel=_SIZE, show_default=False),
+    typer.Option(
+        "--width",
+        metavar="N",
+        help="Width in pixels; keeps the aspect ratio.",
+        rich_help_panel=_SIZE,
+        show_default=False,
+    ),
 ]
 Height = Annotated[
     int | None,
     typer.Option(
-        "--height", metavar="N", help="Pixels; with --width both are taken as they are.", rich_help_panel=_SIZE,
+        "--height", metavar="N", help="Height in pixels; with --width, both are taken as given.", rich_help_panel=_SIZE,
         show_default=False,
     ),
 ]  # fmt: skip
 LongSide = Annotated[
     int | None,
     typer.Option(
-        "--long-side", metavar="N", help="Pixels of the longer side.", rich_help_panel=_SIZE, show_default=False
+        "--long-side",
+        metavar="N",
+        help="Length of the longer side in pixels.",
+        rich_help_panel=_SIZE,
+        show_default=False,
     ),
 ]
 Megapixels = Annotated[
     float | None,
     typer.Option(
-        "--megapixels", metavar="N", parser=str, help="Size in all.", rich_help_panel=_SIZE, show_default=False
+        "--megapixels", metavar="N", parser=str, help="Size in megapixels.", rich_help_panel=_SIZE, show_default=False
     ),
 ]
 Tta = Annotated[
     bool,
     typer.Option(
-        "--tta", help="Mean of eight turned and mirrored runs: a little better, eight times slower.",
+        "--tta", help="Average eight flipped and rotated runs: slightly better, eight times slower.",
         rich_help_panel=_SIZE,
     ),
 ]  # fmt: skip
@@ -60,14 +70,16 @@ ColorFix = Annotated[
     bool | None,
     typer.Option(
         "--color-fix/--no-color-fix",
-        help="Keep the input's broad colours; on by itself for models whose colours drift.",
+        help="Keep the low-frequency colour of the input. Default: on for models whose colour drifts.",
         rich_help_panel=_SIZE,
         show_default=False,
     ),
 ]
 Blend = Annotated[
     float,
-    typer.Option("--blend", metavar="0..1", parser=str, help="Share of plain resampling in it.", rich_help_panel=_SIZE),
+    typer.Option(
+        "--blend", metavar="0..1", parser=str, help="Share of plain resampling in the result.", rich_help_panel=_SIZE
+    ),
 ]
 
 
@@ -102,10 +114,10 @@ def command(
     reading: options.Reading,
     reporting: options.Reporting,
 ) -> int:
-    """Make pictures and clips larger.
+    """Upscale images and videos.
 
-    Format, bit depth, colour profile, metadata and transparency stay as they were; of clips also the time of every
-    frame, sound, subtitles, chapters and attachments.
+    Format, bit depth, colour profile, metadata and transparency are kept; for videos also the timestamp of every
+    frame, audio, subtitles, chapters and attachments.
     """
     from imgfix.pipelines.upscale import UpscalePipeline
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from imgfix.zoo.model_search import Hit
 
 command = typer.Typer(
-    help="List, fetch, check, import and export models.\n\n"
-    "They are kept in one folder: $IMGFIX_HOME, else the platform's cache folder. $IMGFIX_MIRROR is asked in place of "
-    "every address, $HF_ENDPOINT in place of huggingface.co.",
+    help="List, download, verify, import and export models.\n\n"
+    "They are kept in one folder: $IMGFIX_HOME, else the cache folder of the platform. $IMGFIX_MIRROR replaces "
+    "every address, $HF_ENDPOINT huggingface.co.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     epilog="Example: [bold]imgfix weights pull realesrgan-x4plus[/]",
@@ -54,18 +54,18 @@ Names = Annotated[
         show_default=False,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 
 
 @command.command("list")
 def list_models(
     task: Annotated[
-        str | None, typer.Option("--task", metavar="NAME", help="Only models for this job.", show_default=False)
+        str | None, typer.Option("--task", metavar="NAME", help="Only models for this task.", show_default=False)
     ] = None,
-    here: Annotated[bool, typer.Option("--installed", help="Only models that are on this machine.")] = False,
+    here: Annotated[bool, typer.Option("--installed", help="Only installed models.")] = False,
     json: Json = False,
 ) -> int:
-    """List every model: task, scale, size, licence, and whether it is on this machine."""
+    """List all models: task, scale, size, licence, and whether they are installed."""
     from imgfix.zoo import catalog, store
 
     entries = [*catalog.entries(), *catalog.imported()]
@@ -83,7 +83,7 @@ def list_models(
 
 @command.command()
 def info(name: Name, json: Json = False) -> int:
-    """Say everything about one model: hyper-parameters, licence, training data, measured numbers, sources."""
+    """Show everything about a model: hyper-parameters, licence, training data, measured numbers, sources."""
     from imgfix.zoo import catalog
 
     facts = _facts(catalog.find(name), full=True)
@@ -147,9 +147,11 @@ def search(
 def pull(
     names: Names = None,
     task: Annotated[
-        str | None, typer.Option("--task", metavar="NAME", help="Every model for this job.", show_default=False)
+        str | None, typer.Option("--task", metavar="NAME", help="All models for this task.", show_default=False)
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Fetch again what is there and good.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Download again what is installed and intact.")
+    ] = False,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept a licence that does not allow every use.")
     ] = False,
@@ -158,7 +160,7 @@ def pull(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """Fetch models: each source in turn, resumed, hashes checked, converted to safetensors.
+    """Download models: each source in turn, resumed, verified, converted to safetensors.
 
     A model is named as weights list and weights search show it, or by where it is: hf:ORG/REPO, hf:ORG/REPO/FILE,
     https://.../FILE.pth, each with #sha256=... after it where its hash is known.
@@ -203,7 +205,7 @@ def verify(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """Compare the files on this machine with the hashes of the catalog; without names, all of them."""
+    """Compare installed files with the hashes in the catalog; without names, all of them."""
     from imgfix.zoo import catalog, store
 
     entries = [*catalog.entries(), *catalog.imported()]
@@ -227,7 +229,7 @@ def path(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Print where a model's file is or would be; without a name, the folder of all of them."""
+    """Print the path of a model; without a name, that of the folder of all models."""
     from imgfix.zoo import catalog, folders, store
 
     entry = catalog.find(name) if name else None
@@ -245,19 +247,23 @@ def import_model(
         Path, typer.Argument(metavar="FILE", help="A .pth, .pt, .ckpt or .safetensors file.", show_default=False)
     ],
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="What to call it; else the file's.", show_default=False)
+        str | None,
+        typer.Option(
+            "--name", metavar="NAME", help="Name of the model. Default: that of the file.", show_default=False
+        ),
     ] = None,
     task: Annotated[
-        str | None, typer.Option("--task", metavar="NAME", help="The job it is for, if not told by its architecture.")
+        str | None,
+        typer.Option("--task", metavar="NAME", help="Task of the model, if its architecture does not determine it."),
     ] = None,
     licence: Annotated[
-        str | None, typer.Option("--licence", metavar="SPDX", help="Licence of the weights, for the record.")
+        str | None, typer.Option("--licence", metavar="SPDX", help="Licence of the weights, stored with them.")
     ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Keep a checkpoint of your own under a name: architecture and size are read from its tensors."""
+    """Add a checkpoint of your own under a name; architecture and size are read from its tensors."""
     import re
 
     from imgfix.zoo import store
@@ -277,11 +283,17 @@ def import_model(
 @command.command()
 def export(
     name: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A model of the catalog, or a weights file.", autocompletion=_names)
+        str, typer.Argument(metavar="MODEL", help="A model in the catalog, or a weights file.", autocompletion=_names)
     ],
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Ends in .onnx, .safetensors or .pth.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Output file, ending in .onnx, .safetensors or .pth.",
+            show_default=False,
+        ),
     ],
     half: Annotated[bool, typer.Option("--half", help="Store the weights as fp16 (.safetensors, .pth).")] = False,
     overwrite: Overwrite = False,
@@ -289,7 +301,7 @@ def export(
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Write a model for another program, and print how near its output comes to the network's."""
+    """Export a model, run the exported file, and print how much its output differs."""
     from imgfix import zoo
     from imgfix.zoo.export import export as write
 
