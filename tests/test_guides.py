@@ -76,7 +76,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.guides.server", f"{short}/socket"], cwd=ROOT, env=environment, text=True,
-            stdout=subprocess.PIPE, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         try:
             assert process.stdout is not None and process.stdout.readline() == "ready\n"

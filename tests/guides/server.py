@@ -15,6 +15,7 @@ import io
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -35,8 +36,13 @@ with socket.socket(socket.AF_UNIX) as to:
 sys.exit(int(answer or b"70"))
 """
 PRELOADED = ("torch", "cv2", "PIL.Image", "imgfix.api", "imgfix.cli.app", "imgfix.media.video.reader")
-SHORT_TRAINING = ("--steps", "2", "--batch", "2", "--set", "validate_every=2")
-"""Appended to every training of a guide: the commands say minutes, the tests have seconds."""
+SHORTER: dict[str, tuple[str, ...]] = {
+    "train": ("--steps", "2", "--batch", "2", "--set", "validate_every=2"),
+    "inpaint": ("--no-tta",),
+}
+"""Appended to a command: what a guide says takes minutes, and the tests have seconds."""
+SMALLER = {"--long-side": "300", "--frames": "6"}
+"""Values of options that are replaced, where they are larger."""
 
 
 def write_shims(folder: Path, path: str) -> None:
@@ -48,7 +54,7 @@ def write_shims(folder: Path, path: str) -> None:
 
 
 def main(path: str) -> None:
-    """Answer requests until the process is ended."""
+    """Answer requests until standard input ends."""
     for module in PRELOADED:
         importlib.import_module(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for
@@ -56,7 +62,7 @@ def main(path: str) -> None:
         server.bind(path)
         server.listen(16)
         print("ready", flush=True)
-        while True:
+        while sys.stdin not in select.select([server, sys.stdin], [], [])[0]:  # its end is that of the tests
             connection, _ = server.accept()
             if os.fork() == 0:
                 server.close()
@@ -91,7 +97,7 @@ def _run(program: str, arguments: list[str]) -> int:
     if program == "imgfix":
         from imgfix.cli import run
 
-        return run([*arguments, *SHORT_TRAINING] if _trains(arguments) else arguments)
+        return run(shortened(arguments))
     sys.argv = arguments
     try:
         if arguments[0] == "-c":
@@ -108,8 +114,15 @@ def _run(program: str, arguments: list[str]) -> int:
     return 0
 
 
-def _trains(arguments: list[str]) -> bool:
-    return arguments[:1] == ["train"] and not {"--help", "-h", "help", "--preview"} & set(arguments)
+def shortened(arguments: list[str]) -> list[str]:
+    """The same command with less work."""
+    if {"--help", "-h", "help", "--preview", "telea", "ns", "--tta", "--no-tta"} & set(arguments):
+        return arguments
+    found = [
+        str(min(int(word), int(SMALLER[before]))) if before in SMALLER and word.isdecimal() else word
+        for before, word in zip(["", *arguments], arguments, strict=False)
+    ]
+    return [*found, *SHORTER.get(arguments[0] if arguments else "", ())]
 
 
 def _refuse(self: socket.socket, address: Any) -> None:
