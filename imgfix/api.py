@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from imgfix.errors import UsageError
+from imgfix.errors import UsageError, worded
 from imgfix.pipelines import arrays, pictures
 from imgfix.pipelines.models import Listener
 from imgfix.pipelines.moving.work import FRAMES, IMAGE, VIDEO
@@ -136,7 +136,7 @@ def upscale(
         device, precision, tile, offline: as on the command line.
         max_pixels: refuse larger pictures; 0 takes any.
         progress: told (done, total) tiles; frames for a clip.
-        listener: told what happens: models that are pulled, work that will take long, notes.
+        listener: told what happens: models that are pulled, work that will take long, what a format could not hold.
 
     Returns:
         Of the same type, layout and channels as the picture, in its colour space; of files an array (H, W, C). None for
@@ -656,8 +656,10 @@ def _run_one(pipeline: Pipeline[Any], given: arrays.Given, target: Path | None, 
         return given.back(pictures.read(target, None)) if kind == IMAGE else None
     if target is None and kind != IMAGE:  # an animated picture gives its first frame
         source = pictures.read(source, pipeline.reading.limit)
-    found = pipeline.run(source, target, progress=progress, keep=True).picture
-    return None if found is None else given.back(found)
+    result = pipeline.run(source, target, progress=progress, keep=True)
+    for note in result.notes:
+        pipeline.listener.warned(f"{pictures.name_of(source)}: {worded(note)}")
+    return None if result.picture is None else given.back(result.picture)
 
 
 def _targets(pipeline: Pipeline[Any], sources: Sequence[arrays.Given], several: bool) -> list[tuple[Path | None, bool]]:

@@ -257,6 +257,30 @@ def test_what_is_written_says_how_it_was_made(tiny: str, tmp_path: Path) -> None
     assert image.read_record(tmp_path / "c.png") is None
 
 
+def test_a_listener_hears_what_a_format_could_not_hold(tmp_path: Path) -> None:
+    from imgfix.pipelines.models import Listener
+
+    heard: list[str] = []
+
+    class Ears(Listener):
+        def warned(self, text: str) -> None:
+            heard.append(text)
+
+    clear = np.dstack([GIVEN, np.full((12, 16), 100, np.uint8)])
+    imgfix.inpaint(clear, **BOX, output=tmp_path / "a.jpg", listener=Ears())
+    assert len(heard) == 1 and "JPEG" in heard[0] and "`" not in heard[0]
+
+
+def test_an_animated_picture_gives_its_first_frame_or_stays_animated(tiny: str, tmp_path: Path) -> None:
+    frames = [Image.fromarray(np.roll(GIVEN, step, 1)) for step in (0, 3)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:], duration=100)
+    first = imgfix.upscale(tmp_path / "a.png", model=tiny)
+    assert first.shape[:2] == (24, 32)
+    assert imgfix.upscale(tmp_path / "a.png", model=tiny, output=tmp_path / "b.png") is None
+    with Image.open(tmp_path / "b.png") as written:
+        assert written.n_frames == 2 and written.size == (32, 24)
+
+
 def test_a_video_needs_an_output_and_says_so(tmp_path: Path, tiny: str) -> None:
     from tests.media.clips import EVEN, Recipe, make
 

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Generic, TypeVar
 
 from imgfix.cli import as_told
-from imgfix.cli.console import Console, Tick
+from imgfix.cli.console import Console, Tick, time_in_words
 from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ExitCode, ImgfixError
 from imgfix.media.files import stamp
@@ -70,6 +70,7 @@ def run(
     else happened and they agree, else 1.
     """
     failures: list[ExitCode] = []
+    expected = 0.0
     finished: set[int] = set()
     ctrl_c = _CtrlC()
     with console.progress(unit, files=len(items)) as progress:
@@ -86,6 +87,8 @@ def run(
                         outcome = work(item.job, tick)
                 with ctrl_c.waits():
                     report.tell(item.source, item.target, outcome)
+                    if outcome.status == "planned":
+                        expected += outcome.facts.get("seconds") or 0
                     if outcome.status == "done":
                         finished.add(number)
             except KeyboardInterrupt as interrupt:
@@ -112,6 +115,7 @@ def run(
         return ExitCode.INTERRUPTED
     if len(items) > 1:
         counted = _counted(items, len(finished), len(failures))
+        counted += f", about {time_in_words(expected)} for all" if expected else ""
         if failures:
             console.error(f"{len(failures)} of {len(items)} items failed: {counted}")
         elif not report.json:
