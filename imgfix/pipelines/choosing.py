@@ -86,7 +86,7 @@ class ModelTools:
         placement = device.select(self._models.machine.device, "fp32", model.descriptor)
         if placement.on_cpu:
             device.respect_quota()
-        self._models.listener.announced(model.descriptor, placement, choice.better)
+        self._models.listener.announced(model.descriptor, placement, choice)
         return model.net, placement.device
 
     @cached_property

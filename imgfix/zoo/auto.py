@@ -10,8 +10,6 @@ from imgfix.zoo.entry import Entry
 
 SCALE_BONUS = 5
 """Ranks that a model of just the wanted scale gains: less waste, but no excuse for a much weaker model."""
-
-
 NEAR = 10
 """Ranks that a much quicker model may be behind."""
 PATIENCE = 8
@@ -105,9 +103,9 @@ def times_as_long(name: str, other: str) -> float:
     return costs[1] / costs[0] if all(costs) else 0.0
 
 
-def _cost(entry: catalog.Entry) -> float:
+def _cost(entry: Entry) -> float:
     return entry.parameters / float(entry.config.get("unshuffle", 1)) ** 2
 
 
-def _merit(entry: catalog.Entry, scale: int | None) -> int:
+def _merit(entry: Entry, scale: int | None) -> int:
     return entry.rank + (SCALE_BONUS if entry.rank and scale is not None and entry.scale == scale else 0)
