@@ -27,7 +27,7 @@ _PHRASES = (
     # What oneDNN, which computes on CPUs, says when it cannot get its scratch space.
     *("could not create a primitive", "could not create a memory", "could not execute a primitive"),
 )
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of mallopt(3)
 
 
 class OutOfMemory(MemoryExhaustedError):
@@ -65,11 +65,15 @@ def keep_pages() -> None:
 
     A network allocates and frees blocks of a hundred megabytes at every layer. By default each comes as fresh pages
     that the system has to clear and map one by one, which can take half as long as the convolutions themselves.
+
+    The network often runs in a thread that prefetches. The arenas of threads map every block above 64 MiB anew,
+    whatever the thresholds, so that all threads share the main one; it has to be said before there are others.
     """
     libc = _libc()
     if libc is not None:
         libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
         libc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
+        libc.mallopt(_M_ARENA_MAX, 1)
 
 
 @cache

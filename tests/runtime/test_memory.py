@@ -74,6 +74,28 @@ def test_settings_of_the_c_library_do_no_harm() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="settings of the GNU C library")
+def test_large_blocks_are_reused_in_threads_too() -> None:
+    code = """
+import resource, sys, threading, torch
+from imgfix.runtime import memory
+if memory._libc() is None:
+    sys.exit()
+memory.keep_pages()
+def work():
+    for _ in range(20):
+        torch.zeros(100 << 20, dtype=torch.uint8)
+thread = threading.Thread(target=work)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+thread.start(); thread.join()
+mapped = (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) * resource.getpagesize()
+sys.exit(mapped > 12 * (100 << 20) and f"{mapped >> 20} MB were mapped for blocks of 100 MB, one after the other")
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
 def test_counting_does_not_import_torchs_compiler() -> None:
     """It takes two seconds, which every first run of a model would wait for."""
     code = (
