@@ -43,8 +43,8 @@ class Architecture:
     """The job that a bare state dictionary of this architecture is taken to be for."""
     header_only: str = ""
     """Why a bare state dictionary is not enough to build it, where there is no `detect`."""
-    mark: str = ""
-    """Name of a tensor that only such a network has, where there is no `detect`."""
+    marks: tuple[str, ...] = ()
+    """Names of tensors that together only such a network has, where there is no `detect`."""
 
     def build(self, config: Config) -> nn.Module:
         """The network with random weights. Raises TypeError or ValueError for hyper-parameters it does not know."""

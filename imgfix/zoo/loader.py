@@ -110,7 +110,7 @@ def _load_foreign(path: Path, state: Mapping[str, Tensor]) -> Model:
     found = checkpoint.recognise(state)
     if found is None:
         for known in ARCHITECTURES.values():
-            if known.mark and known.mark in state:
+            if known.marks and all(name in state for name in known.marks):
                 raise ModelError(
                     f"{path}: bare tensors of a {known.key}, which are not enough to build it: {known.header_only}",
                     hint="take the .safetensors file that imgfix wrote",

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from imgfix import zoo
+from imgfix.errors import ImgfixError
 from imgfix.zoo import architectures, checkpoint
 from imgfix.zoo.architectures import ARCHITECTURES
 
@@ -121,3 +123,10 @@ def test_no_other_architecture_claims_it(key: str, config: dict[str, Any]) -> No
         state = ARCHITECTURES[key].build(config).state_dict()
     claims = [other.key for other in ARCHITECTURES.values() if other.detect and other.detect(state) is not None]
     assert claims == [key]
+
+
+def test_a_foreign_network_with_one_name_in_common_is_not_taken_for_ours(tmp_path: Path) -> None:
+    torch.save({"up.0.weight": torch.zeros(4, 4), "basis": torch.zeros(3)}, tmp_path / "x.pth")
+    with pytest.raises(ImgfixError) as caught:
+        zoo.load(tmp_path / "x.pth")
+    assert "bare tensors of" not in caught.value.message

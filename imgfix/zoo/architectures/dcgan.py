@@ -19,6 +19,6 @@ ARCHITECTURE = Architecture(
     net="imgfix.nets.dcgan:DCGANGenerator",
     describe=describe,
     task="generate",
-    mark="conditions.nothing",
+    marks=("conditions.nothing", "layers.0.weight", "layers.1.running_mean"),
     header_only="the names of its classes are not in its tensors",
 )

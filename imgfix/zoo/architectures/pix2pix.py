@@ -26,6 +26,6 @@ ARCHITECTURE = Architecture(
     net="imgfix.nets.pix2pix:Pix2Pix",
     describe=describe,
     task="generate",
-    mark="up.0.weight",
+    marks=("first.weight", "down.0.weight", "up.0.weight", "last.weight", "last.bias"),
     header_only="what it draws from, its size and its padding are not in its tensors",
 )

@@ -19,6 +19,6 @@ ARCHITECTURE = Architecture(
     net="imgfix.nets.r3gan:R3Generator",
     describe=describe,
     task="generate",
-    mark="basis",
+    marks=("basis", "steps", "again.weight", "narrow.weight"),
     header_only="the names of its classes are not in its tensors",
 )
