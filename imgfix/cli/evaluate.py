@@ -15,6 +15,7 @@ from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ExitCode, UsageError
 from imgfix.metrics.table import METRICS
 from imgfix.pipelines import options as asked
+from imgfix.pipelines.evaluate_files import MeasurementFiles, in_words
 
 if TYPE_CHECKING:
     from imgfix.pipelines.evaluate import Benchmark, Comparison
@@ -108,8 +109,9 @@ def command(
     listener = ConsoleListener(reporting.console)
     if rows < 1:
         raise UsageError(f"--rows {rows}: must be at least 1")
-    evaluate_output.refuse_existing([csv, sheet, report], overwrite)
-    output = evaluate_output.Output(reporting, csv, sheet, report, rows)
+    written = MeasurementFiles(csv, sheet, report, rows, listener)
+    written.check(overwrite)
+    output = evaluate_output.Output(reporting, written)
     if benchmark or model or data:
         if inputs or against:
             raise UsageError("--benchmark makes its own results", hint="leave RESULT and --against out")
@@ -141,7 +143,7 @@ def _compare(comparison: Comparison, output: evaluate_output.Output) -> int:
             "width": item.size[0], "height": item.size[1], "frames": item.frames, "protocol": protocol.name,
             "metrics": evaluate_output.finite(item.values), "seconds": round(time.monotonic() - start, 3),
         }  # fmt: skip
-        return Outcome(evaluate_output.in_words(item.values), facts, warnings=item.notes)
+        return Outcome(in_words(item.values), facts, warnings=item.notes)
 
     code = ExitCode.OK
     items = [batch.Item(str(result), str(reference) if reference else None, (result, reference))
@@ -160,7 +162,7 @@ def _benchmark(benchmark: Benchmark, output: evaluate_output.Output) -> int:
     console, name, protocol = output.reporting.console, benchmark.request.name, benchmark.protocol
     console.say(f"{name}: {len(benchmark.files)} pictures, damage: {benchmark.damage_in_words}")
     found: list[Standing] = []
-    keep = output.rows if output.sheet or output.report else 0
+    keep = output.files.rows if output.files.draws else 0
 
     def work(place: Contestant, tick: Tick) -> Outcome:
         standing, notes = benchmark.run(place, keep, tick)
@@ -171,7 +173,7 @@ def _benchmark(benchmark: Benchmark, output: evaluate_output.Output) -> int:
             "seconds": round(standing.seconds, 4), "parameters": standing.parameters,
             "multiply_adds": standing.multiply_adds, "peak_bytes": standing.peak_bytes,
         }  # fmt: skip
-        return Outcome(evaluate_output.in_words(standing.values), facts, warnings=notes)
+        return Outcome(in_words(standing.values), facts, warnings=notes)
 
     items = [batch.Item(place.name, None, place) for place in benchmark.places]
     code = batch.run(items, work, console, Report(console, output.reporting.json), "pictures")

@@ -1,8 +1,7 @@
-"""What `imgfix evaluate` writes: the table, JSON, CSV, the comparison sheet and the HTML page."""
+"""What `imgfix evaluate` prints: the table, or JSON."""
 
 from __future__ import annotations
 
-import csv as csv_module
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,39 +12,12 @@ import typer
 
 from imgfix.cli.options import Reporting
 from imgfix.cli.report import print_json
-from imgfix.errors import OutputError
+from imgfix.pipelines.evaluate_files import MeasurementFiles, Table, number
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from imgfix.metrics.protocol import Protocol
     from imgfix.tasks.benchmark import Standing
     from imgfix.tasks.measurement import Measurement
-
-
-def refuse_existing(targets: Sequence[Path | None], overwrite: bool) -> None:
-    """Raise OutputError before any work when a file to be written is there already."""
-    for target in targets:
-        if target is not None and target.exists() and not overwrite:
-            raise OutputError(f"{target} exists already", hint="use --overwrite, or another name")
-
-
-def number(name: str, value: float | None) -> str:
-    """A number with the digits its metric is usually given with."""
-    from imgfix.metrics.protocol import METRICS
-
-    if value is None or math.isnan(value):
-        return "-"
-    return "identical" if math.isinf(value) else f"{value:.{METRICS[name].decimals}f}"
-
-
-def in_words(values: Mapping[str, float]) -> str:
-    """Numbers in one line: `PSNR 28.43 dB, SSIM 0.8111`."""
-    from imgfix.metrics.protocol import METRICS
-
-    return ", ".join(
-        f"{METRICS[name].label} {number(name, value)} {METRICS[name].unit}".rstrip() for name, value in values.items()
-    )
 
 
 def finite(values: Mapping[str, float]) -> dict[str, float | None]:
@@ -75,10 +47,7 @@ class Output:
     """Where the results of one command go."""
 
     reporting: Reporting
-    csv: Path | None
-    sheet: Path | None
-    report: Path | None
-    rows: int
+    files: MeasurementFiles
 
     def compared(
         self, protocol: Protocol, found: Sequence[Measurement], of_sets: Mapping[str, float], crop: bool
@@ -100,15 +69,7 @@ class Output:
                 echo(table(headings, lines, [foot]))
             for name, value in of_sets.items():
                 echo(f"{METRICS[name].label} {number(name, value)}")
-        if self.csv is not None:
-            rows = [
-                [str(item.result), str(item.reference or ""), *(item.values.get(name, "") for name in metrics)]
-                for item in found
-            ]
-            rows.append(["mean", "", *(summary.get(name, "") for name in metrics)])
-            _write_csv(self.csv, ["result", "reference", *metrics], rows)
-        if (self.sheet or self.report) and found:
-            self._draw(protocol, found, summary, _html(headings, lines, foot), crop)
+        self.files.compared(protocol, found, summary, Table(headings, lines, foot), crop)
 
     def ranked(
         self, name: str, protocol: Protocol, damage: str, found: Sequence[Standing], files: Sequence[Path]
@@ -137,98 +98,7 @@ class Output:
         else:
             echo(f"{name}, damage: {damage}; protocol {protocol.name}: {protocol.describe()}")
             echo(table(headings, lines))
-        if self.csv is not None:
-            rows = [
-                [item.name, *(item.values.get(metric, "") for metric in protocol.metrics), item.parameters,
-                 item.multiply_adds, item.seconds, item.peak_bytes]
-                for item in found
-            ]  # fmt: skip
-            heads = ["model", *protocol.metrics, "parameters", "multiply_adds", "seconds", "peak_bytes"]
-            _write_csv(self.csv, heads, rows)
-        if (self.sheet or self.report) and found:
-            self._draw_ranked(name, protocol, found, files, _html(headings, lines, None))
-
-    def _draw(
-        self,
-        protocol: Protocol,
-        found: Sequence[Measurement],
-        summary: Mapping[str, float],
-        table_html: str,
-        crop: bool,
-    ) -> None:
-        """The worst pictures, as a sheet and as a page."""
-        from imgfix.media.jobs import VIDEO_EXTENSIONS
-        from imgfix.tasks.measurement import fit, read
-        from imgfix.tasks.report_page import Comparison
-        from imgfix.tasks.sheet import Panel, Row
-
-        still = [item for item in found if item.reference and item.result.suffix.lower() not in VIDEO_EXTENSIONS]
-        if not still:
-            self.reporting.console.warn("there is no picture with a reference to draw, so no sheet and no page")
-            return
-        rows, comparisons = [], []
-        for item in _worst_first(protocol, still)[: self.rows]:
-            assert item.reference is not None
-            result, reference = fit(
-                read(item.result)[0], read(item.reference)[0], (str(item.result), str(item.reference)), crop
-            )
-            words = in_words(item.values)
-            panels = (Panel("reference", reference), Panel(item.result.name, result, words))
-            rows.append(Row(item.reference.name, panels))
-            numbers = [(words, "")] if words else []
-            comparisons.append(Comparison(item.result.name, result, reference, "result", "reference", numbers))
-        self._write_drawn(
-            f"protocol {protocol.name}: mean {in_words(summary)}", protocol.describe(), table_html, rows, comparisons
-        )
-
-    def _draw_ranked(
-        self, name: str, protocol: Protocol, found: Sequence[Standing], files: Sequence[Path], table_html: str
-    ) -> None:
-        from imgfix.tasks.measurement import read
-        from imgfix.tasks.report_page import Comparison
-        from imgfix.tasks.sheet import Panel, Row
-
-        rows, comparisons = [], []
-        for index in range(min(len(item.results) for item in found)):
-            height, width = found[0].results[index].shape[:2]
-            reference: np.ndarray = read(files[index])[0][:height, :width]
-            panels = [Panel("reference", reference)]
-            for item in found:
-                words = in_words(item.pictures[index].values)
-                panels.append(Panel(item.name, item.results[index], words))
-                comparisons.append(
-                    Comparison(f"{files[index].name}: {item.name}", item.results[index], reference, item.name,
-                               "reference", [(words, "")])
-                )  # fmt: skip
-            rows.append(Row(files[index].name, tuple(panels)))
-        self._write_drawn(f"{name}, protocol {protocol.name}", protocol.describe(), table_html, rows, comparisons)
-
-    def _write_drawn(
-        self, title: str, subtitle: str, table_html: str, rows: Sequence[Any], comparisons: Sequence[Any]
-    ) -> None:
-        from imgfix.media import image
-        from imgfix.media.files import atomic_path
-        from imgfix.tasks import report_page, sheet
-
-        if self.sheet is not None:
-            image.write(self.sheet, image.Picture(sheet.draw(rows, title)))
-            self.reporting.console.say(f"sheet: {self.sheet}")
-        if self.report is not None:
-            with (
-                atomic_path(self.report) as temporary,
-                temporary.open("w", encoding="utf-8", errors="backslashreplace") as stream,
-            ):
-                for piece in report_page.page(title, subtitle, table_html, comparisons):
-                    stream.write(piece)
-            self.reporting.console.say(f"page: {self.report}")
-
-
-def _worst_first(protocol: Protocol, found: Sequence[Measurement]) -> list[Measurement]:
-    from imgfix.metrics.protocol import METRICS
-
-    leading = METRICS[next((name for name in protocol.metrics if METRICS[name].kind == "pair"), protocol.metrics[0])]
-    sign = 1 if leading.higher_is_better else -1
-    return sorted(found, key=lambda item: sign * item.values.get(leading.name, 0.0))
+        self.files.ranked(name, protocol, found, files, Table(headings, lines))
 
 
 def _short(count: int | None) -> str:
@@ -239,24 +109,6 @@ def _short(count: int | None) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return str(count)
-
-
-def _html(headings: Sequence[str], lines: Sequence[Sequence[str]], foot: Sequence[str] | None) -> str:
-    from imgfix.tasks import report_page
-
-    return report_page.table(headings, lines, foot)
-
-
-def _write_csv(target: Path, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    from imgfix.media.files import atomic_path
-
-    with (
-        atomic_path(target) as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
-    ):
-        writer = csv_module.writer(stream, lineterminator="\n")
-        writer.writerow(headings)
-        writer.writerows(rows)
 
 
 def echo(text: str) -> None:
