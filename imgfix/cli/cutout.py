@@ -68,7 +68,7 @@ def command(
     reading: options.Reading,
     reporting: options.Reporting,
 ) -> int:
-    """Cut the main subject of pictures out, or what is chosen, with soft edges that keep no rim of what was behind.
+    """Cut out the main subject, or what is selected, with soft edges and without the colour of the background.
 
     Without --background the result is transparent around it, and a PNG where its name does not say otherwise.
     """

@@ -71,7 +71,7 @@ def command(
     *,
     listed: Listed = False,
 ) -> int:
-    """Make the mask of a part of pictures that is chosen by what it is: white is chosen.
+    """Make the mask of what is clicked, boxed, named or written in images; white is selected.
 
     A value with & in front keeps only what is in it too, one with - takes it away: all others are joined first, then
     these are applied, in this order. Without any other the whole picture is what is taken away from.

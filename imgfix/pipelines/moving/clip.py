@@ -102,7 +102,7 @@ class Clip:
             found.append(
                 "its frames are interlaced: their comb lines are taken for picture; `deinterlace` on takes them away"
                 if self.settings.deinterlace == "off"
-                else "its frames are interlaced and are made whole, as many as there are; `deinterlace` off leaves them"
+                else "its frames are interlaced and are deinterlaced, one for one; `deinterlace` off leaves them"
             )
         if self.header.hdr:
             found.append(f"it is HDR ({self.header.hdr}): its values go through a model made for ordinary pictures")
@@ -165,7 +165,7 @@ class Clip:
         frames = journal.frames
         notes = (*self.notes, *self.reader.notes)
         if self.reader.deinterlaced and not self.header.interlaced and self.settings.deinterlace == "auto":
-            notes += (f"{self.reader.deinterlaced} of its frames are interlaced and were made whole",)
+            notes += (f"{self.reader.deinterlaced} interlaced frames were deinterlaced",)
         done = Done(frames, resumed, task.size(*self.size), self.encoding, self.streams, notes)
         if self.reader.cut_off is not None:
             raise InputError(
