@@ -353,6 +353,7 @@ def restore(
     light: bool = False,
     derain: bool = False,
     dehaze: bool = False,
+    colorize: bool = False,
     scratches: bool = False,
     save_mask: File | None = None,
     strength: float = 1.0,
@@ -390,6 +391,7 @@ def restore(
         denoise: standard deviation of the noise, of 255, or `auto`, or `off`.
         jpeg: quality of the JPEG it is or was, 1 to 100, or `auto`, or `off`.
         deblur, light, derain, dehaze: undo motion blur, darkness, rain, haze.
+        colorize: make colours for a grey picture, after everything else; not for clips.
         scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
         save_mask: also write what was found of them, white = filled.
         strength: share of the result, 0 to 1; the rest is the input.

@@ -191,6 +191,7 @@ RESTORE = [
     row("--light", light=True, refused=True),
     row("--derain", derain=True, refused=True),
     row("--dehaze", dehaze=True, refused=True),
+    row("--colorize", colorize=True, refused=True),
     row("--scratches", scratches=True, source="scratched.png"),
     row("--scratches --save-mask <found.png>", scratches=True, save_mask="<found.png>", source="scratched.png"),
     row("--save-mask <found.png>", save_mask="<found.png>", refused=True),

@@ -22,6 +22,7 @@ OPTIONS = {
 VERBS = {
     "enlarge": "upscale", "resize": "upscale", "superres": "upscale", "interpolate": "upscale",
     "denoise": "restore --denoise auto", "deblur": "restore --deblur", "dehaze": "restore --dehaze",
+    "colorize": "restore --colorize", "colourise": "restore --colorize",
     "derain": "restore --derain", "clean": "restore", "enhance": "restore", "repair": "restore",
     "fill": "inpaint", "erase": "inpaint", "remove": "inpaint", "outpaint": "inpaint --expand", "draw": "generate",
     "models": "weights list", "download": "weights pull", "pull": "weights pull", "list": "weights list",

@@ -324,6 +324,7 @@ class RestoreRequest:
     light: bool = False
     derain: bool = False
     dehaze: bool = False
+    colorize: bool = False
     scratches: bool = False
     save_mask: str | Path | None = None
     strength: float = 1.0
@@ -344,7 +345,8 @@ class RestoreRequest:
 
         return RestoreOptions(
             denoise=_level(self.denoise), jpeg=_jpeg_quality(self.jpeg), light=self.light, deblur=self.deblur,
-            derain=self.derain, dehaze=self.dehaze, strength=self.strength, tile=tile,
+            derain=self.derain, dehaze=self.dehaze, color=self.colorize,
+            strength=self.strength, tile=tile,
         )  # fmt: skip
 
 

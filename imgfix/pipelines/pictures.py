@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -44,6 +45,30 @@ def read(source: Path | bytes | Picture, max_pixels: int | None) -> Picture:
     if isinstance(source, Picture):
         return source
     return image.read(source, max_pixels=max_pixels, name=source.label if isinstance(source, Stream) else None)
+
+
+def in_colour(picture: Picture) -> Picture:
+    """A grey picture with three equal channels in sRGB, to be written as a file in colour; any other as it is."""
+    import numpy as np
+
+    from imgfix.media import colour
+
+    if picture.channels != 1:
+        return picture
+    dtype = picture.pixels.dtype
+    rgb = colour.transform(picture.metadata, 1).to_srgb(picture.pixels)
+    pixels = colour.quantised(rgb, dtype)
+    about = picture.metadata
+    jpeg = replace(about.jpeg, tables=(), subsampling=None) if about.jpeg is not None else None
+    metadata = replace(
+        about, mode="RGB" if dtype == np.uint8 else "RGB;16", icc=None, icc_implied=False, jpeg=jpeg, subsampling=None,
+        chunks=tuple(chunk for chunk in about.chunks if chunk[0] not in _OF_GREY),
+    )  # fmt: skip
+    return replace(picture, pixels=pixels, metadata=metadata)
+
+
+_OF_GREY = (b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"bKGD", b"hIST", b"tRNS")
+"""PNG chunks that tell how grey values are meant."""
 
 
 def inspect(source: Path | bytes | Picture, max_pixels: int | None) -> Header:

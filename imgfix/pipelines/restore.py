@@ -101,7 +101,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         mask_path = SideFiles("save_mask", self.request.save_mask, "_mask.png", saving.overwrite).path(
             source, target, relative
         )
-        picture = pictures.read(source, self.reading.limit)
+        picture = self._read(source)
         transform = colour.transform(picture.metadata, picture.channels)
         pixels, result = picture.pixels, Result()
         if self.request.scratches:
@@ -166,7 +166,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         if self._missing() is not None:
             header = pictures.inspect(source, self.reading.limit)
             return Plan(input=FileFacts(header.width, header.height), output=FileFacts(header.width, header.height))
-        picture = pictures.read(source, self.reading.limit)
+        picture = self._read(source)
         found, steps, notes = self._steps(picture, picture.pixels)
         size = FileFacts(picture.width, picture.height)
         plan = Plan(
@@ -182,6 +182,11 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             task = Restore(picture.pixels, steps, self.wanted)
             plan = replace(plan, restored=facts_of(found, task.steps), tiles=task.tiles, seconds=task.seconds())
         return plan
+
+    def _read(self, source: Any) -> Picture:
+        """The picture of a source, in colour where it is to get some."""
+        picture = pictures.read(source, self.reading.limit)
+        return pictures.in_colour(picture) if self.wanted.color else picture
 
     def _steps(self, picture: Picture, pixels: np.ndarray) -> tuple[Damage | None, list[Step], list[str]]:
         from imgfix.media import colour
@@ -269,6 +274,11 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             raise UsageError(
                 f"{source} moves, and `scratches` looks for scratches of scanned pictures alone",
                 hint="leave `scratches` out for clips; 'imgfix inpaint' fills what a mask shows",
+            )
+        if self.wanted.color:
+            raise UsageError(
+                f"{source} moves, and `colorize` makes colours for single pictures alone",
+                hint="leave `colorize` out for clips: their colours would change from frame to frame",
             )
         return super()._open(kind, source, target)
 

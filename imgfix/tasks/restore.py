@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
     from imgfix.media.picture import JpegSettings
 
-JOBS = ("other", "jpeg", "noise", "light", "blur", "rain", "haze", "retouch")
+JOBS = ("other", "jpeg", "noise", "light", "blur", "rain", "haze", "retouch", "color")
 """Kinds of damage, in the order in which they are undone; the catalog says which model is for which.
 
 `other` is whatever a model undoes that does not say what it is for: it runs once, as it is."""
@@ -58,6 +58,8 @@ class RestoreOptions:
     derain: bool = False
     dehaze: bool = False
     retouch: bool = False
+    color: bool = False
+    """Make colours for a grey picture; one with a single channel has to be given three."""
     other: bool = False
     """Whatever the model that is named undoes, where it does not say."""
     strength: float = 1.0
@@ -83,7 +85,7 @@ class RestoreOptions:
         """The kinds of damage that are not estimated, and whether each is asked for."""
         return {
             "light": self.light, "blur": self.deblur, "rain": self.derain, "haze": self.dehaze, "retouch": self.retouch,
-            "other": self.other,
+            "color": self.color, "other": self.other,
         }  # fmt: skip
 
     @property
@@ -110,7 +112,7 @@ class RestoreOptions:
         return replace(
             self, denoise="auto" if "noise" in jobs else None, jpeg="auto" if "jpeg" in jobs else None,
             light="light" in jobs, deblur="blur" in jobs, derain="rain" in jobs, dehaze="haze" in jobs,
-            retouch="retouch" in jobs,
+            retouch="retouch" in jobs, color="color" in jobs,
         )  # fmt: skip
 
     def check(self, name: str, own: Collection[str]) -> None:

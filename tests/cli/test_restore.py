@@ -299,3 +299,25 @@ def test_a_mask_is_never_written_over_a_picture(imgfix: Run, clean: Path, tmp_pa
         )
         assert result.code == 1 and "over the picture" in result.err
     assert clean.read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "bits"), [("old.png", 8), ("old.png", 16), ("old.jpg", 8), ("old.tif", 8)])
+def test_a_grey_file_becomes_one_in_colour_to_be_colorized(
+    imgfix: Run, tmp_path: Path, installed: list[str], name: str, bits: int
+) -> None:
+    plane = with_noise(scene(), 0).mean(axis=2)
+    grey = (plane * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
+    Image.fromarray(grey).save(tmp_path / name)
+    result = imgfix("restore", tmp_path / name, "--colorize")
+    assert result.code == 0, result.err
+    assert set(installed) == {"color"}
+    made = read(tmp_path / name.replace("old.", "old_restored."))
+    assert made.shape == (*grey.shape, 3)
+
+
+def test_a_clip_is_not_colorized(imgfix: Run, tmp_path: Path, installed: list[str]) -> None:
+    frames = [Image.fromarray(np.full((32, 32), value, np.uint8)) for value in (40, 80, 120)]
+    frames[0].save(tmp_path / "old.gif", save_all=True, append_images=frames[1:])
+    result = imgfix("restore", tmp_path / "old.gif", "--colorize")
+    assert result.code != 0
+    assert "single pictures" in result.err

@@ -1,6 +1,6 @@
 """Choosing on COCO: masks from true boxes and from names, and how close the networks are to the packages' own.
 
-    python tests/bench/select.py --coco FOLDER [--json OUT] [--pictures N] [--parity] [--sheet FOLDER]
+    python tests/bench/choosing.py --coco FOLDER [--json OUT] [--pictures N] [--parity] [--sheet FOLDER]
 
 FOLDER holds `annotations/instances_val2017.json` and `images/`. Models are pulled where they are missing. With --parity
 the archives of the packages are fetched and their own code and graphs run beside ours.
