@@ -73,8 +73,10 @@ def test_what_is_fetched_is_as_large_as_the_network_says(entry: Entry) -> None:
     """A row whose hyper-parameters are another model's would show here, without its file."""
     for source in entry.sources:
         if source.format == "torch" and entry.parameters and source.files[0].bytes:
-            # Windows' index tables are stored by some; half of the precision by others.
-            assert 1.9 * entry.parameters < source.files[0].bytes < 6 * entry.parameters
+            # Windows' index tables are stored by some; half of the precision by others. RealBasicVSR's is a checkpoint
+            # of its training: the generator twice, the discriminator, and the VGG19 of its loss.
+            more = 24 if entry.net == "realbasicvsr" else 6
+            assert 1.9 * entry.parameters < source.files[0].bytes < more * entry.parameters
 
 
 @each_entry

@@ -29,6 +29,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "scunet": {"features": 16, "blocks": [1] * 7, "head": 8},
     "drunet": {"widths": [8, 16, 16, 24], "blocks": 1},
     "fbcnn": {"widths": [8, 16, 16, 24], "blocks": 1},
+    "nafnet": {"width": 4, "down": [1, 1], "middle": 1, "up": [1, 1]},
     "swinir": {"features": 12, "depths": [2, 2], "heads": [2, 2], "hidden": 24, "wide": 8},
     "lama": {"features": 8, "blocks": 1},
     "realbasicvsr": {"features": 8, "blocks": 1, "cleaning": 1},
