@@ -38,9 +38,7 @@ Deblur = Annotated[bool, typer.Option("--deblur", rich_help_panel=_DAMAGE, help=
 Light = Annotated[bool, typer.Option("--light", rich_help_panel=_DAMAGE, help="Brighten images taken in low light.")]
 Derain = Annotated[bool, typer.Option("--derain", rich_help_panel=_DAMAGE, help="Remove rain streaks.")]
 Dehaze = Annotated[bool, typer.Option("--dehaze", rich_help_panel=_DAMAGE, help="Remove haze and fog.")]
-Colorize = Annotated[
-    bool, typer.Option("--colorize", rich_help_panel=_DAMAGE, help="Colorize black-and-white photos.")
-]
+Colorize = Annotated[bool, typer.Option("--colorize", rich_help_panel=_DAMAGE, help="Colorize black-and-white photos.")]
 Scratches = Annotated[
     bool,
     typer.Option("--scratches", rich_help_panel=_DAMAGE, help="Find scratches and dust on scans and fill them."),
