@@ -38,6 +38,7 @@ _EXTRAS = {  # extra -> (module that shows it is there, what it is for)
     "heif": ("pillow_heif", "HEIC and HEIF pictures"),
     "text": ("rapidocr", "finding and reading text in pictures"),
     "jxl": ("pillow_jxl", "JPEG XL pictures"),
+    "raw": ("rawpy", "raw files of cameras"),
     "onnx": ("onnxruntime", "imgfix weights export"),
     "diffusion": ("diffusers", "imgfix generate with diffusers pipelines"),
     "tensorboard": ("tensorboard", "TensorBoard logs of trainings"),
@@ -167,7 +168,7 @@ def _formats(checks: list[Check]) -> dict[str, dict[str, bool]]:
             works = importlib.util.find_spec(_EXTRAS[form.extra][0]) is not None
         elif form.name in plugged:
             works = bool(features.check(plugged[form.name]))
-        found[form.name] = {"read": works, "write": works}
+        found[form.name] = {"read": works, "write": works and form.sink is not None}
         if not works and form.extra is None:
             remedy = "pip install --upgrade --force-reinstall pillow"
             checks.append(Check("formats", form.name, "missing", "this Pillow was built without it", remedy))

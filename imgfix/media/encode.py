@@ -116,6 +116,7 @@ class RowWriter:
 
     def _make_sink(self, stream: BinaryIO) -> Sink:
         fit = self._fit
+        assert self._form.sink is not None  # as `for_target` has made sure of
         return self._form.sink(
             WriteRequest(
                 stream, self.width, self.height, fit.channels, fit.alpha, fit.bits, self._blocks, self._quality

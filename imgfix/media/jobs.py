@@ -168,7 +168,8 @@ class _Placement:
         path = source.path if isinstance(source.path, Path) else source.path.path or Path("stdin")
         kind = kind_of(source.path)
         wanted = self._extensions.get(VIDEO if kind == VIDEO else IMAGE)
-        extension = wanted or (containers.extension(path.suffix) if kind == VIDEO else path.suffix) or ".png"
+        own = containers.extension(path.suffix) if kind == VIDEO else formats.extension_for_result(path.suffix)
+        extension = wanted or own or ".png"
         if self._way == "beside":
             suffix = self._suffix(kind) if callable(self._suffix) else self._suffix
             return path.with_name(f"{path.stem}{suffix}{extension}")
@@ -204,7 +205,7 @@ def _wanted_extensions(target_format: str | None, kinds: Iterable[str]) -> dict[
     suffix = {".matroska": ".mkv", ".mpegts": ".ts", ".asf": ".wmv", ".mpeg": ".mpg"}.get(suffix, suffix)
     if VIDEO in set(kinds) and suffix in containers.CONTAINERS:
         return {VIDEO: suffix}
-    return {IMAGE: formats.find(target_format).extensions[0]}
+    return {IMAGE: formats.for_target(None, target_format, target_format).extensions[0]}
 
 
 _TEMPLATE_HINT = "known names: " + " ".join("{" + name + "}" for name in VARIABLES) + "; {n:04d} pads a number"

@@ -9,16 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgfix.errors import OutputError, UsageError
-from imgfix.media.formats import avif, bmp, gif, heif, jpeg, jxl, png, tiff, webp
+from imgfix.media.formats import avif, bmp, gif, heif, jpeg, jxl, png, raw, tiff, webp
 from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest
 
 __all__ = ["FORMATS", "IMAGE_EXTENSIONS", "Decoded", "Format", "Sink", "WriteRequest", "by_content", "by_extension"]
-__all__ += ["check_size", "find", "for_target"]
+__all__ += ["check_size", "extension_for_result", "find", "for_target"]
 
 FORMATS: tuple[Format, ...] = (
     png.FORMAT,
     jpeg.FORMAT,
     webp.FORMAT,
+    raw.FORMAT,
     tiff.FORMAT,
     bmp.FORMAT,
     avif.FORMAT,
@@ -26,7 +27,7 @@ FORMATS: tuple[Format, ...] = (
     heif.FORMAT,
     jxl.FORMAT,
 )
-"""In the order in which a file is tried: AVIF before HEIF, whose brands an AVIF may name too."""
+"""In the order in which a file is tried: AVIF before HEIF, whose brands it may name, RAW before TIFF, as some begin."""
 
 _BY_NAME = {name: form for form in FORMATS for name in (form.name, *form.aliases)}
 _BY_EXTENSION = {extension: form for form in FORMATS for extension in form.extensions}
@@ -60,17 +61,25 @@ def for_target(target: Path | str | None, source_format: str, wanted: str | None
     Raises `UsageError` when the target has an extension that we cannot write.
     """
     if wanted is not None:
-        return find(wanted)
+        return _writable(find(wanted), f"'{wanted}'")
     suffix = Path(target).suffix if target is not None else ""
     if not suffix or target is None:
-        return find(source_format)
-    form = by_extension(target)
-    if form is None:
-        known = " ".join(extension.extensions[0] for extension in FORMATS)
-        raise UsageError(
-            f"{target}: '{suffix}' is not a picture format that can be written", hint=f"use one of {known}"
-        )
+        form = find(source_format)
+        return find(form.written_as) if form.written_as else form
+    return _writable(by_extension(target), f"{target}: '{suffix}'")
+
+
+def _writable(form: Format | None, asked: str) -> Format:
+    if form is None or form.sink is None:
+        known = " ".join(known.extensions[0] for known in FORMATS if known.sink is not None)
+        raise UsageError(f"{asked} is not a picture format that can be written", hint=f"use one of {known}")
     return form
+
+
+def extension_for_result(suffix: str) -> str:
+    """The extension of a result whose source has this one: the same, but for formats that are only read."""
+    form = _BY_EXTENSION.get(suffix.lower())
+    return find(form.written_as).extensions[0] if form is not None and form.written_as else suffix
 
 
 def check_size(format_name: str, width: int, height: int, target: Path | str | None = None) -> None:

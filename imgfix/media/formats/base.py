@@ -76,7 +76,7 @@ class Format:
     matches: Callable[[bytes], bool]  # by the first 64 bytes of a file
     header: Callable[[Any, Any], Header]  # (seekable stream, its bytes) -> size, depth, frames, without decoding
     read: Callable[[bytes], Decoded]
-    sink: Callable[[WriteRequest], Sink]
+    sink: Callable[[WriteRequest], Sink] | None  # None: it is only read
     bits: int  # most bits a channel that we write
     max_side: int  # pixels
     max_pixels: int | None = None
@@ -89,6 +89,7 @@ class Format:
     lossy: bool = False  # has a quality setting
     animated: bool = False  # can hold frames that are shown one after another
     seeks: bool = False  # the writer goes back to places written before
+    written_as: str = ""  # the format of the results, where it is only read
     extra: str | None = None  # the optional dependency that brings it
     aliases: tuple[str, ...] = ()  # further names for --format
     record_apart: bool = False  # the record has a place of its own, outside the XMP packet

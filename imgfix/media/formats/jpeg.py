@@ -108,7 +108,7 @@ class _WithAspect(io.RawIOBase):
 
 FORMAT = Format(
     "JPEG",
-    (".jpg", ".jpeg", ".jpe", ".jfif"),
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     starts_with(b"\xff\xd8\xff"),
     header,
     read,

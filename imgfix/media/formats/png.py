@@ -251,7 +251,7 @@ def stored_record(data: bytes) -> dict[str, object] | None:
 
 FORMAT = Format(
     "PNG",
-    (".png",),
+    (".png", ".apng"),
     starts_with(png.SIGNATURE),
     header,
     read,

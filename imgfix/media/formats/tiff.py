@@ -12,14 +12,17 @@ from PIL import Image, UnidentifiedImageError
 
 from imgfix.media import colour, tiff, xmp
 from imgfix.media import exif as exif_block
+from imgfix.media.formats import raw
 from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, starts_with
 from imgfix.media.formats.by_pillow import unpacked
 from imgfix.media.picture import Header, JpegSettings
-from imgfix.media.tiff_pixels import UnsupportedTiffError, can_split, number, read_pixels
+from imgfix.media.tiff_pixels import can_split, number, read_pixels
 
 
 def header(stream: Any, data: Any) -> Header:
-    """The first directory and the number of pages."""
+    """The first directory and the number of pages. Many raw files of cameras are TIFF files too."""
+    if raw.is_tiff_of_a_camera(data):
+        return raw.header(stream, data)
     _, tags = tiff.description(data)
     width, height = number(tags, 256, 0), number(tags, 257, 0)
     if not (width > 0 and height > 0):
@@ -35,13 +38,13 @@ def header(stream: Any, data: Any) -> Header:
 
 def read(data: bytes) -> Decoded:
     """Decode the first page."""
+    if raw.is_tiff_of_a_camera(data):
+        return raw.read(data)
     exif, tags = tiff.description(data)
     bits, kind = number(tags, 258, 1), number(tags, 339, 1)
     photometric, orientation = number(tags, 262, 1), number(tags, exif_block.ORIENTATION, 1)
     notes: tuple[str, ...] = ()
     found = Decoded("TIFF", np.empty(0))
-    if photometric in (32803, 34892):
-        raise UnsupportedTiffError("it is a raw camera file; develop it with a raw converter first")
     deep = bits > 8 or kind != 1 or number(tags, 284, 1) == 2 or photometric in (8, 9)
     deep = deep or (bits == 8 and can_split(tags))
     if not deep:
