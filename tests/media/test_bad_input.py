@@ -176,7 +176,7 @@ def test_a_raw_camera_file_is_named() -> None:
 
     stream = io.BytesIO()
     tifffile.imwrite(stream, make.scene(8, 8, 1, 16)[..., 0], photometric=32803, metadata=None)
-    with pytest.raises(InputError, match="raw camera"):
+    with pytest.raises(ImgfixError, match=r"raw (camera|files)"):
         read(stream.getvalue())
 
 

@@ -11,6 +11,7 @@ from imgfix.errors import MissingExtraError
 from imgfix.media import exif as exif_block
 from imgfix.media.formats.base import Decoded, Format
 from imgfix.media.picture import Header
+from imgfix.media.tiff_pixels import UnsupportedTiffError
 
 _SENSOR = (32803, 34892)  # photometric interpretation: colour filter array, linear raw (DNG 1.7)
 _PRIVATE = range(50_000, 65_000)  # tags that describe the sensor data
@@ -44,7 +45,7 @@ def is_tiff_of_a_camera(data: Any) -> bool:
 
 
 def _opened(data: Any) -> Any:
-    """Raises `MissingExtraError`, and `ValueError` for a file that LibRaw does not read."""
+    """Raises `MissingExtraError`, and `UnsupportedTiffError` for a file that LibRaw does not take."""
     try:
         import rawpy
     except ImportError:
@@ -52,7 +53,7 @@ def _opened(data: Any) -> Any:
     try:
         return rawpy.imread(io.BytesIO(bytes(data)))
     except rawpy.LibRawError as error:
-        raise ValueError(f"LibRaw: {_words(error)}") from error
+        raise UnsupportedTiffError(f"it is a raw camera file that LibRaw does not take ({_words(error)})") from error
 
 
 def _words(error: Exception) -> str:
