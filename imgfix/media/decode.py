@@ -90,7 +90,7 @@ def check_pixels(name: str, width: int, height: int, max_pixels: int | None) -> 
         )
 
 
-_FORMATS_HINT = "pictures can be PNG, JPEG, WebP, TIFF, BMP, AVIF, GIF, HEIC or JPEG XL"
+_FORMATS_HINT = "pictures can be PNG, JPEG, WebP, TIFF, BMP, AVIF, GIF, HEIC, JPEG XL, PPM or camera raw"
 
 
 @contextlib.contextmanager

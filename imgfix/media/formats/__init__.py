@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgfix.errors import OutputError, UsageError
-from imgfix.media.formats import avif, bmp, gif, heif, jpeg, jxl, png, raw, tiff, webp
+from imgfix.media.formats import avif, bmp, gif, heif, jpeg, jxl, png, pnm, raw, tiff, webp
 from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest
 
 __all__ = ["FORMATS", "IMAGE_EXTENSIONS", "Decoded", "Format", "Sink", "WriteRequest", "by_content", "by_extension"]
@@ -26,6 +26,7 @@ FORMATS: tuple[Format, ...] = (
     gif.FORMAT,
     heif.FORMAT,
     jxl.FORMAT,
+    pnm.FORMAT,
 )
 """In the order in which a file is tried: AVIF before HEIF, whose brands it may name, RAW before TIFF, as some begin."""
 
