@@ -92,7 +92,7 @@ def test_a_part_of_a_clip_with_other_settings(imgfix: Run, tmp_path: Path, tiny:
 def test_interlaced_clips_are_made_whole_and_it_is_said(imgfix: Run, tmp_path: Path, plain: Path) -> None:
     source = make(tmp_path / "a.mpg", interlaced(6))
     result = imgfix("upscale", source, "-o", tmp_path / "b.mp4", "--model", plain)
-    assert result.code == 0 and "interlaced and are deinterlaced" in result.err, result.err
+    assert result.code == 0 and "interlaced frames are deinterlaced" in result.err, result.err
     left = imgfix("upscale", source, "-o", tmp_path / "c.mp4", "--model", plain, "--deinterlace", "off")
     assert left.code == 0 and "--deinterlace on takes them away" in left.err, left.err
     lines = []

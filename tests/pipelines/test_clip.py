@@ -385,7 +385,7 @@ def test_an_interlaced_clip_goes_on_with_the_same_bytes(tmp_path: Path, short: N
     with pytest.raises(KeyboardInterrupt):
         run(source, target, Interrupting(Doubling(), 12, KeyboardInterrupt()))
     done = run(source, target, settings=Settings(resume=True))
-    assert done.resumed == 8 and done.frames == 20 and "were deinterlaced" in done.notes[-1]
+    assert done.resumed == 8 and done.frames == 20 and "interlaced frames are deinterlaced" in done.notes[-1]
     assert target.read_bytes() == whole.read_bytes() != combed
 
 

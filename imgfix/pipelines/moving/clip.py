@@ -102,7 +102,7 @@ class Clip:
             found.append(
                 "its frames are interlaced: their comb lines are taken for picture; `deinterlace` on takes them away"
                 if self.settings.deinterlace == "off"
-                else "its frames are interlaced and are deinterlaced, one for one; `deinterlace` off leaves them"
+                else "its interlaced frames are deinterlaced, one for one; `deinterlace` off leaves them"
             )
         if self.header.hdr:
             found.append(f"it is HDR ({self.header.hdr}): its values go through a model made for ordinary pictures")
