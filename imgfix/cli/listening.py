@@ -41,14 +41,15 @@ class ConsoleListener(Listener):
     def pulling(self, name: str, size: int) -> Iterator[Progress]:
         """See `Listener.pulling`."""
         start = time.monotonic()
-        self._console.say(f"pulling {name} ({size_in_words(size)})")
+        self._console.say(f"pulling {name} ({size_in_words(size) if size else 'size not known'})")
         with self._console.progress("bytes") as progress, progress.file(name) as tick:
             yield tick
         self._console.say(f"pulled {name} in {time_in_words(time.monotonic() - start)}")
 
     def missing(self, name: str, size: int) -> None:
         """See `Listener.missing`."""
-        self._console.say(f"would pull {name} ({size_in_words(size)}) first; memory and time are known after that")
+        known = size_in_words(size) if size else "size not known"
+        self._console.say(f"would pull {name} ({known}) first; memory and time are known after that")
 
     def expecting(self, source: str, seconds: float) -> None:
         """See `Listener.expecting`."""

@@ -54,7 +54,8 @@ def entry(name: str) -> Entry:
     source = _hub(address, known) if address.startswith(HUB) else _web(address, known)
     file = source.files[0]
     label = re.sub(r"[^a-z0-9.]+", "-", PurePosixPath(file.path).stem.lower()).strip("-.") or "model"
-    short = f"{label}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
+    # With the hash that is demanded in it, a file that was kept without one is never taken for it.
+    short = f"{label}-{hashlib.sha256(f'{address}#{wanted}'.encode()).hexdigest()[:8]}"
     suffix = ".onnx" if source.format == "onnx" else ".safetensors"
     found = _installed(short, suffix)
     if found is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from imgfix.zoo import catalog, fetch, store
 from tests.cli.conftest import Run
@@ -166,3 +167,20 @@ def test_a_licence_is_said_and_has_to_be_accepted(imgfix: Run) -> None:
     refused = imgfix("weights", "pull", "gfpgan-1.4")
     assert refused.code == 3
     assert "--accept-licence" in refused.err and "third parties" in refused.err
+
+
+def test_a_model_is_named_by_its_address_wherever_one_is_named(
+    imgfix: Run, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMGFIX_MIRROR", server.url)
+    server.files["/models.example/2x-tiny.pth"] = server.files["/model.pth"]
+    Image.new("RGB", (12, 8), "teal").save(tmp_path / "a.png")
+    address = "https://models.example/2x-tiny.pth"
+    planned = imgfix("upscale", tmp_path / "a.png", "--model", address, "--dry-run")
+    assert planned.code == 0 and "12x8 -> 24x16" in planned.out + planned.err and "size not known" in planned.err
+    assert imgfix("upscale", tmp_path / "a.png", "--model", address, "-o", tmp_path / "b.png").code == 0
+    assert Image.open(tmp_path / "b.png").size == (24, 16)
+    refused = imgfix("upscale", tmp_path / "a.png", "--model", f"{address}#sha256={'0' * 64}", "-o", tmp_path / "c.png")
+    assert refused.code == 3 and "promised SHA-256" in refused.err
+    other = imgfix("restore", tmp_path / "a.png", "--model", address, "-o", tmp_path / "d.png")
+    assert other.code == 3 and "for 'upscale', not for 'restore'" in other.err

@@ -56,6 +56,9 @@ def test_a_hash_that_is_given_is_demanded(server: Server, data: bytes) -> None:
     model = zoo.load(f"{address}#sha256={digest(data)}", task="upscale")
     assert (model.descriptor.net, model.descriptor.scale) == ("srvgg", 2)
     assert references.pins() == {}, "a name with its hash needs no pin"
+    zoo.load(address)
+    with pytest.raises(DownloadError, match="promised SHA-256"):
+        zoo.load(f"{address}#sha256={'1' * 64}")
 
 
 def test_without_a_hash_the_first_one_is_pinned(server: Server, data: bytes) -> None:
