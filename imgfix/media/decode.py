@@ -39,6 +39,7 @@ def read(
     with input_errors(name):
         header = form.header(io.BytesIO(data), data)
         check_pixels(name, header.width, header.height, max_pixels)
+        _check_effort(name, form, data, header, max_pixels)
         return _finish(form.read(data))
 
 
@@ -87,6 +88,19 @@ def check_pixels(name: str, width: int, height: int, max_pixels: int | None) -> 
         raise InputError(
             f"{name} has {width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} megapixels",
             hint=f"if you trust the file, raise the limit with `max_pixels` {width * height}",
+        )
+
+
+def _check_effort(name: str, form: Format, data: bytes, header: Header, max_pixels: int | None) -> None:
+    """Raise `InputError` for a file whose decoding is out of all proportion to its size."""
+    if form.effort is None:
+        return
+    effort = form.effort(data, header)
+    if max_pixels is not None and effort > max_pixels:
+        raise InputError(
+            f"{name} has {header.width} x {header.height} pixels, but takes the work of {effort / 1e6:.0f} megapixels, "
+            f"more than the limit of {max_pixels / 1e6:g}",
+            hint=f"if you trust the file, raise the limit with --max-pixels {round(effort)}",
         )
 
 

@@ -89,6 +89,9 @@ class Format:
     lossy: bool = False  # has a quality setting
     animated: bool = False  # can hold frames that are shown one after another
     seeks: bool = False  # the writer goes back to places written before
+    effort: Callable[[Any, Header], float] | None = None
+    """(bytes, header) -> the work of decoding in pixels, where it can be far more than the picture has; raises
+    `ValueError` for a file that is too small for the size it claims."""
     written_as: str = ""  # the format of the results, where it is only read
     extra: str | None = None  # the optional dependency that brings it
     aliases: tuple[str, ...] = ()  # further names for --format

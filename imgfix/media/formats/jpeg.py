@@ -17,6 +17,7 @@ from imgfix.media.picture import Header
 
 _QUALITY = 95
 _DENSITY_END = 18  # bytes from the start of a file to the end of unit and densities (JFIF 1.02)
+_SCANS = 20  # more than encoders make
 _SEGMENT = 65533  # bytes that one segment holds
 
 
@@ -106,6 +107,15 @@ class _WithAspect(io.RawIOBase):
         return len(data)
 
 
+def effort(data: bytes, header: Header) -> float:
+    """Each scan of a progressive file goes through the whole picture; a block takes a bit at least (T.81, F.1.2)."""
+    pixels = header.width * header.height
+    arithmetic = any(mark in data[:65536] for mark in (b"\xff\xc9", b"\xff\xca"))
+    if not arithmetic and 8 * len(data) < pixels // 64:
+        raise ValueError("the file is truncated: it is too small for its size in pixels")
+    return pixels * max(1.0, data.count(b"\xff\xda") / _SCANS)
+
+
 FORMAT = Format(
     "JPEG",
     (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -118,5 +128,6 @@ FORMAT = Format(
     alpha=False,
     cmyk=True,
     lossy=True,
+    effort=effort,
     aliases=("MPO",),
 )

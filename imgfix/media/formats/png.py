@@ -23,6 +23,7 @@ _TEXT = (b"tEXt", b"zTXt", b"iTXt")
 # Chunks whose meaning is ours to rebuild.
 _STRUCTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"fdAT", b"eXIf", b"iCCP", b"pHYs")
 _MEANINGLESS = (b"hIST", b"iDOT")  # of the palette; of how Apple's libraries packed the rows
+_ROW = 32  # pixels that are decoded in the time that a row takes by itself (measured: 27)
 _MOST = 1 << 20  # bytes of a chunk that nobody knows
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 
@@ -249,6 +250,22 @@ def stored_record(data: bytes) -> dict[str, object] | None:
     return None
 
 
+def effort(data: Any, header: Header) -> float:
+    """Every row has a cost of its own; and zlib packs 1032 bytes into one at most."""
+    shape: tuple[int, ...] = (1, 1, 8, 0)
+    packed = 0
+    for kind, body, _ in png.chunks(data):
+        if kind == b"IHDR":
+            shape = struct.unpack_from(">IIBB", body)
+        elif kind == b"IDAT":
+            packed += len(body)
+    width, height, bits, colour_type = shape
+    row_bytes = (width * bits * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour_type, 1) + 7) // 8
+    if height * (row_bytes + 1) > 1032 * packed + 65536:
+        raise ValueError("the file is truncated: it is too small for its size in pixels")
+    return max(width * height, height * _ROW)
+
+
 FORMAT = Format(
     "PNG",
     (".png", ".apng"),
@@ -260,6 +277,7 @@ FORMAT = Format(
     max_side=2**31 - 1,
     chunks=True,
     animated=True,
+    effort=effort,
     record_apart=True,
     stored_record=stored_record,
 )

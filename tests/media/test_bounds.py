@@ -1,0 +1,66 @@
+"""Small files that claim much are refused before the work; the limit on pixels bounds the work as well."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgfix.errors import InputError
+from imgfix.media import png
+from imgfix.media.image import read
+from tests.media import make
+
+
+def flat_png(width: int, height: int, rows: int | None = None) -> bytes:
+    """One bit a pixel, all black; rows: how many are stored."""
+    packer = zlib.compressobj(9)
+    row = bytes(1 + (width + 7) // 8)
+    stored = height if rows is None else rows
+    body = b"".join(packer.compress(row * min(10_000, stored - at)) for at in range(0, stored, 10_000)) + packer.flush()
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return png.SIGNATURE + png.chunk(b"IHDR", head) + png.chunk(b"IDAT", body) + png.chunk(b"IEND", b"")
+
+
+def refused_at_once(data: bytes, words: str) -> InputError:
+    start = time.process_time()
+    with pytest.raises(InputError, match=words) as caught:
+        read(data)
+    assert time.process_time() - start < 2  # the work itself would take minutes
+    return caught.value
+
+
+def test_a_png_of_many_rows() -> None:
+    error = refused_at_once(flat_png(1, 20_000_000), "takes the work of 640 megapixels")
+    assert error.hint is not None and "--max-pixels 640000000" in error.hint
+
+
+def test_a_png_that_is_too_small_for_what_it_claims() -> None:
+    refused_at_once(flat_png(20_000, 20_000, rows=10), "cut off: the file is truncated")
+
+
+def test_a_jpeg_of_many_scans() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.zeros((2000, 2000), np.uint8)).save(stream, "JPEG", progressive=True)
+    data = stream.getvalue()
+    last = data.rfind(b"\xff\xda")
+    refused_at_once(data[:-2] + data[last:-2] * 4000 + b"\xff\xd9", "takes the work of")
+
+
+def test_a_jpeg_that_is_too_small_for_what_it_claims() -> None:
+    data = bytearray(make.encoded(np.zeros((16, 16, 3), np.uint8), "JPEG", progressive=True))
+    at = data.find(b"\xff\xc2")
+    data[at + 5 : at + 9] = struct.pack(">HH", 20_000, 20_000)
+    refused_at_once(bytes(data), "cut off: the file is truncated")
+
+
+def test_honest_files_are_read() -> None:
+    assert read(flat_png(4000, 3000)).width == 4000
+    assert read(flat_png(1, 5000)).height == 5000
+    assert read(make.encoded(np.zeros((3000, 4000, 3), np.uint8), "JPEG", quality=1, optimize=True)).width == 4000
+    assert read(make.encoded(np.zeros((3000, 4000), np.uint8), "JPEG", progressive=True)).width == 4000
