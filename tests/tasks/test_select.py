@@ -18,8 +18,8 @@ from imgfix.tasks.select.choose import (
     parse_point,
     parse_text,
 )
-from imgfix.tasks.select.detect import Detection, decoded, keep_best
-from imgfix.tasks.select.names import NAMES, canonical, nearest
+from imgfix.tasks.select.detect import Detection, _best, decoded, keep_best
+from imgfix.tasks.select.names import COCO, NAMES, canonical, nearest
 from imgfix.tasks.select.segment import Segment, Segmenter
 from imgfix.tasks.select.subject import SubjectFinder
 from imgfix.tasks.select.text import Writing
@@ -306,6 +306,13 @@ def test_a_list_numbers_things_of_each_name() -> None:
 def test_of_boxes_that_overlap_the_surer_one_stays() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 11, 11], [50, 0, 60, 10]])
     assert keep_best(boxes, torch.tensor([0.5, 0.9, 0.3])) == [1, 2]
+
+
+def test_one_thing_under_two_names_keeps_the_surer_one() -> None:
+    scores = torch.zeros(3, 90)
+    scores[0, COCO.index("cat")], scores[1, COCO.index("dog")], scores[2, COCO.index("dog")] = 0.9, 0.5, 0.6
+    boxes = torch.tensor([[0.0, 0, 100, 100], [1, 1, 100, 100], [0, 0, 100, 50]])
+    assert [(one.name, one.box[3]) for one in _best(scores, boxes, 0.4)] == [("cat", 100), ("dog", 50)]
 
 
 def test_an_answer_of_nothing_is_the_anchor_itself() -> None:

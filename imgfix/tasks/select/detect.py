@@ -19,6 +19,8 @@ DEFAULT_SCORE = 0.4
 """How sure the detector has to be: at lower values every third thing it names is not there (COCO)."""
 OVERLAP = 0.5
 """Of two boxes of one name that overlap more than this (intersection over union) the surer one stays."""
+SAME = 0.85
+"""Boxes of different names that overlap more than this are one thing."""
 MOST = 100
 
 Box = tuple[float, float, float, float]
@@ -116,4 +118,11 @@ def _best(scores: Tensor, boxes: Tensor, least: float) -> list[Detection]:
             left, top, right, bottom = own[index].tolist()
             if right - left >= 1 and bottom - top >= 1:
                 found.append(Detection(name, float(rated[index]), (left, top, right, bottom)))
-    return sorted(found, key=lambda thing: -thing.score)[:MOST]
+    found.sort(key=lambda thing: -thing.score)
+    if not found:
+        return []
+    # One thing under two names keeps the surer one: a box that is all but the same.
+    kept = keep_best(
+        torch.tensor([thing.box for thing in found]), torch.tensor([thing.score for thing in found]), SAME
+    )  # fmt: skip
+    return [found[index] for index in kept[:MOST]]
