@@ -9,9 +9,9 @@ import numpy as np
 
 from imgfix.errors import InputError
 
-BAND = 0.02
+BAND = 0.012
 """Share of the longer side on each side of the subject's edge in which the matte is looked for."""
-BAND_LEAST, BAND_MOST = 8, 80
+BAND_LEAST, BAND_MOST = 6, 80
 SMOOTH = 1e-4
 """How little a colour may differ and still be told apart by the matte, as a variance of values in [0, 1]."""
 _MOST_PIXELS = 4_000_000
