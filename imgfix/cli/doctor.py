@@ -154,16 +154,15 @@ def _unused_gpu() -> str | None:
 
 def _formats(checks: list[Check]) -> dict[str, dict[str, bool]]:
     try:
-        from PIL import Image, features
+        from PIL import features
 
         from imgfix.media.formats import FORMATS
     except Exception:
         return {}
-    Image.init()
-    plugged = {"WEBP": "webp", "AVIF": "avif", "JPEG": "jpg"}
+    plugged = {"WEBP": "webp", "AVIF": "avif", "JPEG": "jpg", "JPEG2000": "jpg_2000"}
     found: dict[str, dict[str, bool]] = {}
     for form in FORMATS:
-        works = form.name in Image.SAVE
+        works = True
         if form.extra is not None:
             works = importlib.util.find_spec(_EXTRAS[form.extra][0]) is not None
         elif form.name in plugged:

@@ -104,7 +104,9 @@ def _check_effort(name: str, form: Format, data: bytes, header: Header, max_pixe
         )
 
 
-_FORMATS_HINT = "pictures can be PNG, JPEG, WebP, TIFF, BMP, AVIF, GIF, HEIC, JPEG XL, PPM or camera raw"
+_FORMATS_HINT = (
+    "pictures can be PNG, JPEG, WebP, TIFF, BMP, AVIF, GIF, HEIC, JPEG XL, JPEG 2000, PPM, TGA, ICO or camera raw"
+)
 
 
 @contextlib.contextmanager

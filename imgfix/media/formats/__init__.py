@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgfix.errors import OutputError, UsageError
-from imgfix.media.formats import avif, bmp, gif, heif, jpeg, jxl, png, pnm, raw, tiff, webp
+from imgfix.media.formats import avif, bmp, gif, heif, ico, jp2, jpeg, jxl, png, pnm, raw, tga, tiff, webp
 from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest
 
 __all__ = ["FORMATS", "IMAGE_EXTENSIONS", "Decoded", "Format", "Sink", "WriteRequest", "by_content", "by_extension"]
@@ -27,8 +27,12 @@ FORMATS: tuple[Format, ...] = (
     heif.FORMAT,
     jxl.FORMAT,
     pnm.FORMAT,
+    jp2.FORMAT,
+    ico.FORMAT,
+    tga.FORMAT,
 )
-"""In the order in which a file is tried: AVIF before HEIF, whose brands it may name, RAW before TIFF, as some begin."""
+"""In the order in which a file is tried: AVIF before HEIF, whose brands it may name, RAW before TIFF, as some begin; TGA, which has no
+signature, comes last."""
 
 _BY_NAME = {name: form for form in FORMATS for name in (form.name, *form.aliases)}
 _BY_EXTENSION = {extension: form for form in FORMATS for extension in form.extensions}
