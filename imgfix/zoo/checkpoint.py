@@ -95,9 +95,9 @@ def _members(path: Path) -> list[str]:
 
     torch stores tensors as they are; an archive that unpacks to many times its size was not written by it.
     """
-    if not zipfile.is_zipfile(path):
-        return []
     try:
+        if not zipfile.is_zipfile(path):
+            return []
         with zipfile.ZipFile(path) as archive:
             infos = archive.infolist()
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, struct.error) as error:

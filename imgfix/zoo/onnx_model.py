@@ -6,6 +6,8 @@ say of itself is found out by running it on small pictures: scale, size rule, an
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,7 +92,8 @@ class _Runner:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         try:
-            self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints of its failures, where only data may go
+                self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its own
             words = " ".join(str(error).split())[:200]
             raise ModelError(f"{self.path}: ONNX Runtime cannot read it ({words})", hint="export it again") from error

@@ -168,6 +168,15 @@ def test_a_zip_directory_that_was_cut_off_is_a_damaged_checkpoint(tmp_path: Path
     assert caught.value.exit_code == ExitCode.MODEL
 
 
+def test_an_archive_that_says_it_spans_disks_is_a_damaged_checkpoint(tmp_path: Path) -> None:
+    path = pth_file(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\x06\x07") + 16] = 9  # the number of disks
+    path.write_bytes(data)
+    with pytest.raises(ImgfixError, match=r"x\.pth: a damaged checkpoint"):
+        zoo.load(path)
+
+
 def test_an_archive_of_packed_zeros_is_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "bomb.pt"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
