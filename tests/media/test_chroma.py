@@ -11,7 +11,7 @@ import pytest
 
 from imgfix.media.video import chroma, encoding, header
 from imgfix.media.video.colour import Colour, FromRgb, ToRgb
-from tests.media.clips import Recipe, make
+from tests.media.clips import EVEN, Recipe, make
 
 SIDES = [(48, 64), (2, 2), (1, 2), (64, 2), (6, 10)]
 FORMATS = ["yuv420p", "yuv422p", "yuv440p", "yuv420p10le", "yuv422p10le", "yuva420p", "nv12", "p010le"]
@@ -102,7 +102,8 @@ def test_a_file_says_where_its_chroma_lies_and_so_does_the_result(
     tmp_path: Path, codec: str, pixels: str, siting: str
 ) -> None:
     options = {"chroma_sample_location": siting, **({"x265-params": "log-level=none"} if codec == "libx265" else {})}
-    recipe = Recipe(times=(0, 0.04), size=(64, 64), codec=codec, pixels=pixels, options=options)
+    # Of a clip of one or two frames libx265 gives times of decoding at random, which the muxer may refuse.
+    recipe = Recipe(times=EVEN[:6], size=(64, 64), codec=codec, pixels=pixels, options=options)
     head = header.inspect(make(tmp_path / "a.mp4", recipe))
     assert head.colour.siting == siting
     assert encoding.as_written(head, encoding.choose(head, "mp4", encoding.Wanted())).siting == siting
