@@ -223,6 +223,7 @@ def _finish(found: Decoded) -> Picture:
         lossless=found.lossless,
         subsampling=found.subsampling,
         compression=found.compression,
+        samples=found.samples,
         frames=found.frames,
         notes=tuple(found.notes),
     )

@@ -20,6 +20,15 @@ class JpegSettings:
 
 
 @dataclass(frozen=True)
+class SampleRange:
+    """Numbers that are no unsigned 8 or 16 bits; as pixels they are spread over 16 bits from `low` to `high`."""
+
+    dtype: str  # of numpy: 'f2', 'f4', 'f8', 'i2', 'i4', 'u4'
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Metadata:
     """What a file held besides its pixels, and how it was encoded: enough to write the same kind of file again."""
 
@@ -41,6 +50,7 @@ class Metadata:
     jpeg: JpegSettings | None = None
     lossless: bool | None = None  # WebP: VP8L
     subsampling: str | None = None  # AVIF: '4:4:4', '4:2:2', '4:2:0', '4:0:0'
+    samples: SampleRange | None = None  # TIFF of floats, signed or 32-bit numbers
     compression: str | None = None  # TIFF: 'none', 'lzw', 'deflate', 'packbits', 'jpeg', ...
     frames: int = 1
     notes: tuple[str, ...] = ()  # what the user should know about the reading, one sentence each

@@ -100,7 +100,7 @@ class TiffWriter:
 
     rows: (h, W, S) uint8 or uint16; S = colours (1, 3, 4 = CMYK) plus one if there is alpha (not premultiplied).
     compression: 'none', 'lzw', 'deflate', 'packbits', 'lzma', 'zstd', or 'jpeg' (8 bits without alpha; anything else
-    becomes deflate). tags: directories to take along. jpeg: quality and chroma subsampling ('4:2:0' or '4:4:4').
+    becomes deflate). dtype: of samples that are no unsigned 8 or 16 bits ('f4'). tags: directories to take along. jpeg: quality and chroma subsampling ('4:2:0' or '4:4:4').
     Compression runs in a few threads; the bytes do not depend on their number nor on how the rows arrive.
     """
 
@@ -115,15 +115,18 @@ class TiffWriter:
         compression: str = "deflate",
         tags: Folders | None = None,
         jpeg: tuple[int, str] = (90, "4:2:0"),
+        dtype: str | None = None,
     ) -> None:
         self._stream, self._width, self._height = stream, width, height
+        bits = 8 * np.dtype(dtype).itemsize if dtype else bits
         self._colours, self._alpha, self._bits = colours, alpha, bits
+        self._kind = {"u": 1, "i": 2, "f": 3}[dtype[0] if dtype else "u"]
         self._samples = colours + alpha
         possible = compression in _CODES and (compression != "jpeg" or (bits == 8 and not alpha))
         self._compression = compression if possible else "deflate"
         self._jpeg = jpeg if colours == 3 else (jpeg[0], "4:4:4")
         self._tags: Folders = tags or {}
-        self._type = np.dtype("<u2") if bits == 16 else np.dtype("u1")
+        self._type = np.dtype("<" + dtype) if dtype else np.dtype("<u2") if bits == 16 else np.dtype("u1")
         row_bytes = width * self._samples * bits // 8
         self._strip_rows = max(1, min(height, _STRIP_BYTES // row_bytes))
         if self._compression == "jpeg":  # whole blocks of subsampled chroma
@@ -173,7 +176,9 @@ class TiffWriter:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self) -> None:
-        self._pending.append(self._pool.submit(_pack, self._strip[: self._filled], self._compression, self._jpeg))
+        self._pending.append(
+            self._pool.submit(_pack, self._strip[: self._filled], self._compression, self._jpeg, self._kind == 1)
+        )
         self._strip = np.empty_like(self._strip)
         self._filled = 0
         if len(self._pending) > self._workers + 1:
@@ -204,7 +209,9 @@ class TiffWriter:
             _longs(279, self._counts, wide),
             _shorts(284, [1]),
         ]
-        if _has_predictor(self._compression):
+        if self._kind != 1:
+            own.append(_shorts(339, [self._kind] * self._samples))
+        elif _has_predictor(self._compression):
             own.append(_shorts(317, [2]))
         if self._compression == "jpeg" and self._colours == 3:
             half = 2 if self._jpeg[1] == "4:2:0" else 1
@@ -301,10 +308,10 @@ def _has_predictor(compression: str) -> bool:
     return compression in ("lzw", "deflate", "zstd", "lzma")
 
 
-def _pack(strip: np.ndarray, compression: str, jpeg: tuple[int, str]) -> bytes:
+def _pack(strip: np.ndarray, compression: str, jpeg: tuple[int, str], predict: bool) -> bytes:
     if compression == "jpeg":
         return _packed_as_jpeg(strip, *jpeg)
-    if _has_predictor(compression):
+    if predict and _has_predictor(compression):
         strip = strip.copy()
         strip[:, 1:] -= strip[:, :-1].copy()
     if compression == "none":

@@ -15,6 +15,7 @@ from PIL import Image
 
 from imgfix.media import exif as exif_block
 from imgfix.media.exif import Tag
+from imgfix.media.picture import SampleRange
 
 _COLOURS = {0: 1, 1: 1, 2: 3, 5: 4, 8: 3, 9: 3}  # photometric interpretation -> colour channels
 _FORMATS = {1: "unsigned", 2: "signed", 3: "floating-point", 4: "untyped", 5: "complex", 6: "complex"}
@@ -45,11 +46,16 @@ def can_split(tags: dict[int, Tag]) -> bool:
     return colours is not None and number(tags, 277, 1) > colours and number(tags, 259, 1) in (1, *_LIBTIFF)
 
 
-def read_pixels(data: bytes, tags: dict[int, Tag]) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Decode the first page of a TIFF with 8 or 16-bit samples.
+_WIDE = {(16, 3): "f2", (32, 3): "f4", (64, 3): "f8", (16, 2): "i2", (32, 2): "i4", (32, 1): "u4"}
+
+
+def read_pixels(
+    data: bytes, tags: dict[int, Tag]
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...], SampleRange | None]:
+    """Decode the first page of a TIFF.
 
     tags: of its first directory, values in little-endian order. Returns (pixels (H, W, C), alpha (H, W) or None,
-    notes) as stored: not turned upright, Lab left as Lab.
+    notes, the range of samples that are no unsigned 8 or 16 bits) as stored: not turned upright, Lab left as Lab.
     Raises `UnsupportedTiffError`, or `ValueError` for damaged files.
     """
     photometric = number(tags, 262, 1)
@@ -57,12 +63,49 @@ def read_pixels(data: bytes, tags: dict[int, Tag]) -> tuple[np.ndarray, np.ndarr
     if len(bits) > 1 or len(kinds) > 1:
         raise UnsupportedTiffError("its channels differ in depth")
     depth, kind = bits.pop(), kinds.pop()
-    if (depth, kind) not in ((8, 1), (16, 1)) and not (photometric == 8 and kind in (1, 2) and depth in (8, 16)):
+    wide = _WIDE.get((depth, kind)) if photometric in (0, 1, 2) else None
+    lab = photometric == 8 and kind in (1, 2) and depth in (8, 16)
+    if (depth, kind) not in ((8, 1), (16, 1)) and not lab and wide is None:
         raise UnsupportedTiffError(f"it has {depth}-bit {_FORMATS.get(kind, 'unusual')} samples")
     if photometric not in _COLOURS:
         raise UnsupportedTiffError(f"its pixels are of the kind {photometric}")
-    samples = _assembled(data, tags, depth)
+    samples = _assembled(data, tags, depth, wide)
     colours, extras = _COLOURS[photometric], numbers(tags, 338)
+    if wide is not None and samples.shape[2] >= colours:
+        samples, found, note = _spread(samples, wide, colours)
+        pixels, alpha, notes = _taken_apart(samples, photometric, colours, extras)
+        return pixels, alpha, (note, *notes), found
+    return *_taken_apart(samples, photometric, colours, extras), None
+
+
+def _spread(samples: np.ndarray, dtype: str, colours: int) -> tuple[np.ndarray, SampleRange, str]:
+    """Spread numbers of any kind over unsigned 16 bits; extra channels from 0 to 1 or to the greatest number."""
+    values = samples[..., :colours].astype(np.float64)
+    finite = np.isfinite(values)
+    low = float(values[finite].min(initial=0)) if finite.any() else 0.0
+    high = float(values[finite].max(initial=0)) if finite.any() else 1.0
+    if dtype[0] == "f" and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    elif high <= low:
+        high = low + 1
+    out = np.zeros(samples.shape, np.uint16)
+    values = np.where(finite, values, low)
+    out[..., :colours] = (values - low) * (65535 / (high - low)) + 0.5
+    top = 1.0 if dtype[0] == "f" else float(np.iinfo(dtype).max)
+    extra = np.nan_to_num(samples[..., colours:].astype(np.float64)) / top
+    out[..., colours:] = np.clip(extra, 0, 1) * 65535 + 0.5
+    kinds = {"f": "floating-point", "i": "signed", "u": "unsigned"}
+    what = f"{8 * np.dtype(dtype).itemsize}-bit {kinds[dtype[0]]} samples"
+    words = f"{what} from {low:g} to {high:g} are worked on with 16 bits"
+    if not finite.all():
+        words += f"; {int((~finite).sum())} that are no numbers became {low:g}"
+    return out, SampleRange(dtype, low, high), words
+
+
+def _taken_apart(
+    samples: np.ndarray, photometric: int, colours: int, extras: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Colours and alpha of (H, W, samples)."""
     if samples.shape[2] < colours:
         raise ValueError(f"it has {samples.shape[2]} samples a pixel, not {colours}")
     colour = samples[..., :colours]
@@ -94,7 +137,7 @@ def unmultiplied(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return out
 
 
-def _assembled(data: bytes, tags: dict[int, Tag], depth: int) -> np.ndarray:
+def _assembled(data: bytes, tags: dict[int, Tag], depth: int, dtype: str | None = None) -> np.ndarray:
     """Put strips or tiles together as (H, W, samples) in native byte order."""
     width, height = number(tags, 256, 0), number(tags, 257, 0)
     samples, compression = number(tags, 277, 1), number(tags, 259, 1)
@@ -102,8 +145,9 @@ def _assembled(data: bytes, tags: dict[int, Tag], depth: int) -> np.ndarray:
     predictor = number(tags, 317, 1)
     if compression not in (1, *_LIBTIFF):
         raise UnsupportedTiffError(f"its compression ({compression}) is not one for {depth}-bit pixels")
-    if predictor not in (1, 2):
-        raise UnsupportedTiffError(f"its predictor ({predictor}) is not one for whole numbers")
+    floats = dtype is not None and dtype[0] == "f"
+    if predictor not in (1, 3 if floats else 2):
+        raise UnsupportedTiffError(f"its predictor ({predictor}) is not one for such numbers")
     if 322 in tags:
         across, down = number(tags, 322, 0), number(tags, 323, 0)
         starts, lengths = numbers(tags, 324), numbers(tags, 325)
@@ -115,7 +159,7 @@ def _assembled(data: bytes, tags: dict[int, Tag], depth: int) -> np.ndarray:
     columns, rows, planes = -(-width // across), -(-height // down), samples if separate else 1
     if min(len(starts), len(lengths)) < columns * rows * planes:
         raise ValueError("the file is truncated: strips are missing")
-    stored = np.dtype({8: "u1", 16: "u2"}[depth]).newbyteorder("<" if data[:2] == b"II" else ">")
+    stored = np.dtype(dtype or {8: "u1", 16: "u2"}[depth]).newbyteorder("<" if data[:2] == b"II" else ">")
     together = 1 if separate else samples
     out = np.empty((height, width, samples), stored.newbyteorder("="))
     at = 0
@@ -125,6 +169,8 @@ def _assembled(data: bytes, tags: dict[int, Tag], depth: int) -> np.ndarray:
                 # A last strip is shorter; tiles are always whole.
                 tall = down if 322 in tags else min(down, height - top)
                 piece = _unpacked(data, starts[at], lengths[at], compression, tall, across * together * depth // 8)
+                if predictor == 3:
+                    piece = _unshuffled(piece, together, stored.itemsize, data[:2] == b"II")
                 block = piece.view(stored).reshape(tall, across, together).astype(out.dtype)
                 if predictor == 2:
                     np.cumsum(block, axis=1, dtype=block.dtype, out=block)
@@ -133,6 +179,14 @@ def _assembled(data: bytes, tags: dict[int, Tag], depth: int) -> np.ndarray:
                 out[top : top + high, left : left + wide, target] = block[:high, :wide]
                 at += 1
     return out
+
+
+def _unshuffled(piece: np.ndarray, samples: int, size: int, little: bool) -> np.ndarray:
+    """Undo the predictor of floats: differences of bytes, those of a row sorted by weight (TIFF Technical Note 3)."""
+    rows = len(piece)
+    sums = np.cumsum(piece.reshape(rows, -1, samples), axis=1, dtype=np.uint8).reshape(rows, size, -1)
+    values = sums.transpose(0, 2, 1)
+    return np.ascontiguousarray(values[..., ::-1] if little else values).reshape(rows, -1)
 
 
 def _unpacked(data: bytes, start: int, length: int, compression: int, rows: int, row_bytes: int) -> np.ndarray:

@@ -155,18 +155,12 @@ def test_pillows_own_limit_does_not_get_in_the_way() -> None:
         Image.MAX_IMAGE_PIXELS = before
 
 
-@pytest.mark.parametrize("array, words", [
-    (np.ones((8, 9), np.float32), "32-bit floating-point"),
-    (np.ones((8, 9, 3), np.float32), "32-bit floating-point"),
-    (np.ones((8, 9), np.int16), "16-bit signed"),
-    (np.ones((8, 9), np.uint32), "32-bit unsigned"),
-])  # fmt: skip
-def test_tiffs_of_other_numbers_are_refused_with_a_remedy(array: np.ndarray, words: str) -> None:
+def test_tiffs_of_other_numbers_are_refused_with_a_remedy() -> None:
     import tifffile
 
     stream = io.BytesIO()
-    tifffile.imwrite(stream, array, metadata=None)
-    with pytest.raises(InputError, match=words) as caught:
+    tifffile.imwrite(stream, np.ones((8, 9), np.complex64), metadata=None)
+    with pytest.raises(InputError, match="64-bit complex") as caught:
         read(stream.getvalue())
     assert "convert" in (caught.value.hint or "")
 

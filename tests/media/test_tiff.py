@@ -259,3 +259,40 @@ def test_the_bytes_do_not_depend_on_how_rows_arrive() -> None:
         results.append(stream.getvalue())
     assert results[0] == results[1] == results[2]
     np.testing.assert_array_equal(read(results[0]).pixels, pixels)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int16", "int32", "uint32"])
+@pytest.mark.parametrize("options", [{}, {"compression": "deflate"}, {"byteorder": ">"}, {"tile": (16, 16)}], ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_floats_and_other_numbers_stay_what_they_are(
+    tmp_path: Path, dtype: str, options: dict[str, object], channels: int
+) -> None:
+    unit = make.scene(20, 30, channels, 16) / 65535.0
+    low, high = (0.0, 1.0) if dtype.startswith("float") else (0.0 if dtype == "uint32" else -9000.0, 20000.0)
+    values = (low + unit * (high - low)).astype(dtype)
+    stored = values if channels == 3 else values[..., 0]
+    kind = "rgb" if channels == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric=kind, metadata=None, **options)
+    picture = read(tmp_path / "a.tif")
+    assert inspect(tmp_path / "a.tif").bits == 16
+    assert any("are worked on with 16 bits" in note for note in picture.metadata.notes)
+    write(tmp_path / "b.tif", picture)
+    again = tifffile.imread(tmp_path / "b.tif")
+    assert again.dtype == np.dtype(dtype)
+    step = (high - low) / 65535
+    assert np.abs(again.astype(float) - stored.astype(float)).max() <= max(step, 0.001 if dtype == "float16" else 1)
+    if dtype == "float32":
+        assert np.abs(again - stored).max() < 1e-5
+        assert np.abs(picture.pixels[..., 0] / 65535 - unit[..., 0]).max() < 1e-4
+    write(tmp_path / "c.png", picture)
+    assert read(tmp_path / "c.png").pixels.dtype == np.uint16
+
+
+def test_floats_beyond_one_and_no_numbers(tmp_path: Path) -> None:
+    values = np.linspace(0, 4, 60, dtype=np.float32).reshape(6, 10)
+    values[0, 0], values[0, 1] = np.nan, np.inf
+    tifffile.imwrite(tmp_path / "a.tif", values, metadata=None)
+    picture = read(tmp_path / "a.tif")
+    assert any("from 0 to 4" in note and "2 that are no numbers" in note for note in picture.metadata.notes)
+    write(tmp_path / "b.tif", picture)
+    assert np.abs(tifffile.imread(tmp_path / "b.tif")[1:] - values[1:]).max() < 1e-4

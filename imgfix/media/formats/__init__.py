@@ -31,8 +31,8 @@ FORMATS: tuple[Format, ...] = (
     ico.FORMAT,
     tga.FORMAT,
 )
-"""In the order in which a file is tried: AVIF before HEIF, whose brands it may name, RAW before TIFF, as some begin; TGA, which has no
-signature, comes last."""
+"""In the order in which a file is tried: AVIF before HEIF, whose brands it may name, RAW before TIFF, as some begin;
+TGA, which has no signature, comes last."""
 
 _BY_NAME = {name: form for form in FORMATS for name in (form.name, *form.aliases)}
 _BY_EXTENSION = {extension: form for form in FORMATS for extension in form.extensions}

@@ -10,7 +10,7 @@ import numpy as np
 
 from imgfix.media import xmp
 from imgfix.media.metadata_blocks import MetadataBlocks
-from imgfix.media.picture import Header, JpegSettings
+from imgfix.media.picture import Header, JpegSettings, SampleRange
 
 
 @dataclass
@@ -36,6 +36,7 @@ class Decoded:
     lossless: bool | None = None
     subsampling: str | None = None
     compression: str | None = None
+    samples: SampleRange | None = None
     frames: int = 1
     notes: list[str] = field(default_factory=list)
 

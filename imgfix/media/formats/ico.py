@@ -1,4 +1,4 @@
-"""ICO, icons of Windows: the largest picture in the file is read; results are PNG, an icon being a set of small ones."""
+"""ICO, icons of Windows: the largest picture is read; results are PNG, for an icon is a set of small ones."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from imgfix.media import exif as exif_block
 from imgfix.media.formats import raw
 from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, starts_with
 from imgfix.media.formats.by_pillow import unpacked
-from imgfix.media.picture import Header, JpegSettings
+from imgfix.media.picture import Header, JpegSettings, SampleRange
 from imgfix.media.tiff_pixels import can_split, number, read_pixels
 
 
@@ -33,7 +33,7 @@ def header(stream: Any, data: Any) -> Header:
     samples, bits = number(tags, 277, 1), number(tags, 258, 1)
     channels = {0: 1, 1: 1, 4: 1, 5: 4}.get(photometric, 3)
     stored = 1 if photometric == 3 else channels
-    return Header(width, height, channels, samples > stored, 16 if bits == 16 else 8, "TIFF", tiff.pages(data))
+    return Header(width, height, channels, samples > stored, 16 if bits >= 16 else 8, "TIFF", tiff.pages(data))
 
 
 def read(data: bytes) -> Decoded:
@@ -57,8 +57,10 @@ def read(data: bytes) -> Decoded:
         except UnidentifiedImageError:
             deep = True
     if deep:
-        found.pixels, found.alpha, notes = read_pixels(data, tags)
-        found.mode = {1: "L", 3: "RGB", 4: "CMYK"}[found.pixels.shape[2]] + (";16" if bits == 16 else "")
+        found.pixels, found.alpha, notes, found.samples = read_pixels(data, tags)
+        found.mode = {1: "L", 3: "RGB", 4: "CMYK"}[found.pixels.shape[2]] + (
+            ";16" if found.pixels.dtype.itemsize == 2 else ""
+        )
         if photometric in (8, 9):
             found.mode, found.pixels = "LAB", colour.lab_to_srgb(found.pixels, signed=photometric == 8)
             notes += ("the Lab picture was converted to sRGB",)
@@ -85,7 +87,10 @@ def sink(request: WriteRequest) -> Sink:
     meta = request.blocks.metadata
     source = meta.jpeg
     quality = request.quality or (source.quality if source else 90)
-    return tiff.TiffWriter(
+    kept = meta.samples if meta.format == "TIFF" and request.bits == 16 else None
+    if kept is not None and request.blocks.metadata.compression == "jpeg":
+        kept = None
+    writer = tiff.TiffWriter(
         request.stream,
         request.width,
         request.height,
@@ -95,7 +100,33 @@ def sink(request: WriteRequest) -> Sink:
         meta.compression or "deflate",
         _directories(request),
         (quality, (source and source.subsampling) or "4:2:0"),
+        dtype=kept.dtype if kept else None,
     )
+    return _AsSamples(writer, kept, request.channels) if kept else writer
+
+
+class _AsSamples(Sink):
+    """Gives the rows back their numbers: floats stay floats."""
+
+    def __init__(self, writer: Sink, samples: SampleRange, colours: int) -> None:
+        self._writer, self._samples, self._colours = writer, samples, colours
+
+    def write(self, rows: np.ndarray) -> None:
+        """Take the next rows, unsigned 16 bits."""
+        kept = self._samples
+        top = 1.0 if kept.dtype[0] == "f" else float(np.iinfo(kept.dtype).max)
+        values = rows / 65535
+        values[..., : self._colours] = kept.low + values[..., : self._colours] * (kept.high - kept.low)
+        values[..., self._colours :] *= top
+        self._writer.write((values if kept.dtype[0] == "f" else np.rint(values)).astype("<" + kept.dtype))
+
+    def finish(self) -> None:
+        """The writer's."""
+        self._writer.finish()
+
+    def abort(self) -> None:
+        """The writer's."""
+        self._writer.abort()
 
 
 def _directories(request: WriteRequest) -> exif_block.Folders:
