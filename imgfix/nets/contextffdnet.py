@@ -10,9 +10,9 @@ from imgfix.nets.ffdnet import FFDNet
 
 LEVEL_START = -3.46
 """Logarithm of the level at the start: 8 of 255, ordinary camera noise."""
-EVIDENCE = 48 + 3 + 9
+EVIDENCE = 48 + 3 + 2 * 18
 """Planes that the U-Net sees of each cell of 4 x 4 pixels."""
-_AROUND = 5
+_TO_YCC = ((0.299, 0.587, 0.114), (-0.168735892, -0.331264108, 0.5), (0.5, -0.418687589, -0.081312411))
 
 
 class ContextFFDNet(nn.Module):
@@ -20,7 +20,7 @@ class ContextFFDNet(nn.Module):
 
     A U-Net on quarter- and eighth-size cells sees 100 pixels around: chroma blotches and the grid of a JPEG, which
     FFDNet's own receptive field hardly holds. So that weak noise is not lost beside the picture, it is given what
-    differs from the mean of each cell, enlarged, and the logarithms of how strong the finest details are. It gives the
+    differs from the mean of each cell, enlarged, and the logarithms of how strong fine details are. It gives the
     denoiser a level map, and features after the first and after the middle layer; `damage` reads three maps off it. The
     denoiser has FFDNet's layers and may start from published weights.
 
@@ -91,22 +91,32 @@ class ContextFFDNet(nn.Module):
 def evidence(x: Tensor) -> Tensor:
     """What a picture shows of its damage, (N, EVIDENCE, H / 4, W / 4), each about 1 in size; x: (N, 3, H, W) in [0, 1].
 
-    Of each cell of 4 x 4 pixels: how its pixels differ from their mean, the mean, and the logarithm of how large the
-    finest diagonal, horizontal and vertical details are, on average over 5 x 5 cells.
+    Of each cell of 4 x 4 pixels: how its pixels differ from their mean; the mean; and the logarithm of how large the
+    diagonal, horizontal and vertical details of two sizes are in luma and chroma, where natural pictures have few: on
+    average over 3 x 3 cells, and the least of that over 7 x 7, which texture seldom fills.
     """
     x = x if x.dtype == torch.float64 else x.float()  # weak noise is below what bf16 tells apart
     mean = F.avg_pool2d(x, 4)
     apart = F.pixel_unshuffle(x - F.interpolate(mean, scale_factor=4.0), 4)
-    a, b, c, d = F.pixel_unshuffle(x, 2).unflatten(1, (3, 4)).unbind(2)
-    details = torch.cat([a - b - c + d, a + b - c - d, a - b + c - d], dim=1).abs() / 2
-    strength = F.avg_pool2d(F.avg_pool2d(details, 2), _AROUND, 1, _AROUND // 2, count_include_pad=False)
-    return torch.cat([8 * apart, 2 * mean - 1, (strength + 0.5 / 255).log() + 4], dim=1)
+    planes = torch.einsum("oc,nchw->nohw", x.new_tensor(_TO_YCC), x)
+    fine, halved = _details(planes)
+    coarse, _ = _details(halved)
+    strength = torch.cat([F.avg_pool2d(fine, 2), coarse], dim=1)
+    strength = (F.avg_pool2d(strength, 3, 1, 1, count_include_pad=False) + 0.3 / 255).log() + 5
+    least = -F.max_pool2d(-strength, 7, 1, 3)
+    return torch.cat([8 * apart, 2 * mean - 1, strength, least], dim=1)
+
+
+def _details(planes: Tensor) -> tuple[Tensor, Tensor]:
+    """Sizes of the Haar details of blocks of 2 x 2 pixels, (N, 9, h / 2, w / 2), and the planes' means over them."""
+    a, b, c, d = F.pixel_unshuffle(planes, 2).unflatten(1, (3, 4)).unbind(2)
+    return torch.cat([a - b - c + d, a + b - c - d, a - b + c - d], dim=1).abs() / 2, (a + b + c + d) / 4
 
 
 def receptive_field(convolutions: int = 12, blocks: tuple[int, int] = (2, 3)) -> int:
     """Input pixels on each side that can change an output pixel."""
     context = 4 * (1 + 2 * 2 * blocks[0]) + 8 * 2 * blocks[1]
-    return context + 2 * convolutions + 15  # the cells of the evidence, and a cell of eight less the pixel itself
+    return context + 2 * convolutions + 23  # the cells of the evidence, and a cell of eight less the pixel itself
 
 
 class _Block(nn.Module):
