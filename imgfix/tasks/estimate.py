@@ -41,22 +41,15 @@ class Damage:
     """What was found in a picture."""
 
     noise: float
-    """Standard deviation of the noise, of 255, as a denoiser made for white noise is best told."""
+    """Standard deviation of the noise, of 255."""
     jpeg: int | None
     """Quality, 1 to 100 on libjpeg's scale; `None`: no trace of it."""
     seen_in: Literal["file", "pixels", ""] = ""
     """Where the quality is known from."""
-    luma: float | None = None
-    """Standard deviation of the noise in luma, of 255, where it was told apart."""
-    chroma: float | None = None
-    """The same in each chroma plane."""
 
     def in_words(self) -> str:
         """`noise 12, JPEG quality 40`."""
-        if self.luma is not None and self.chroma is not None:
-            words = [f"noise {self.luma:.1f} of 255 in luma, {self.chroma:.1f} in chroma"]
-        else:
-            words = [f"noise {self.noise:.1f} of 255"]
+        words = [f"noise {self.noise:.1f} of 255"]
         if self.jpeg is not None:
             words.append(f"JPEG quality {self.jpeg}" + (" (in the pixels)" if self.seen_in == "pixels" else ""))
         return ", ".join(words)

@@ -18,7 +18,7 @@ from imgfix.errors import ModelError, UsageError
 from imgfix.runtime import tiling
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.rows import Below
-from imgfix.tasks import damage_maps, estimate, wide
+from imgfix.tasks import estimate, wide
 from imgfix.tasks.alpha import bleed
 from imgfix.tasks.estimate import Damage
 
@@ -37,9 +37,6 @@ QUALITY_SEEN = 85
 """JPEGs of a higher quality are left alone under `auto`: their damage cannot be seen."""
 QUALITY_WRITTEN = 95
 """Of a JPEG whose artefacts were undone; encoded as before it would have them again."""
-LEVEL_OF_LUMA = 2.4
-"""Times the luma deviation of developed noise: the level at which FFDNet does best on it."""
-_WHITE_OF_LUMA = 1.2  # the deviation of white noise in R, G and B is 1.5 times that in luma
 _CROP = 640  # side of the crops that a large picture is judged by; a multiple of 8, or the blocks of a JPEG are lost
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -166,7 +163,7 @@ def find(pixels: np.ndarray, colour: ColourTransform | None = None, file: JpegSe
         file: how the file is encoded, where it is a JPEG.
     """
     height, width = pixels.shape[:2]
-    found, windows = [], []
+    found = []
     for y in _places(height):
         for x in _places(width):
             crop = pixels[y : y + _CROP, x : x + _CROP]
@@ -174,22 +171,11 @@ def find(pixels: np.ndarray, colour: ColourTransform | None = None, file: JpegSe
             # The blocks of a JPEG are in the values as they are stored.
             stored = _to_float(crop) if crop.shape[2] in (1, 3) else None
             found.append(estimate.damage(rgb, file, stored))
-            windows.append(rgb)
     noise = float(np.median([one.noise for one in found]))
     inside = sorted(one.jpeg for one in found if one.jpeg is not None and one.seen_in == "pixels")
-    damage = Damage(noise, file.quality if file else None, "file" if file else "")
     if 2 * len(inside) >= len(found) and inside:
-        damage = Damage(noise, inside[len(inside) // 2], "pixels")
-    read = damage_maps.read(windows)
-    return damage if read is None else replace(damage, noise=_told(noise, read), luma=read.luma, chroma=read.chroma)
-
-
-def _told(white: float, read: damage_maps.DamageReading) -> float:
-    """The level that a denoiser made for white noise is best told, of 255.
-
-    Where the classical estimate, which sees white noise alone, finds as much as the network does, it is the finer one.
-    """
-    return white if white >= _WHITE_OF_LUMA * read.luma else LEVEL_OF_LUMA * read.luma
+        return Damage(noise, inside[len(inside) // 2], "pixels")
+    return Damage(noise, file.quality if file else None, "file" if file else "")
 
 
 def _places(length: int) -> list[int]:
@@ -233,10 +219,10 @@ def quality_to_write(made: Sequence[Step], file: JpegSettings | None) -> int | N
 
 def _joins(last: Step, job: str, options: RestoreOptions) -> bool:
     both = {*last.jobs, job} <= {"jpeg", "noise"} and job in last.engine.descriptor.jobs
-    return both and (takes_level(last.engine) or _given(options, job) is None)
+    return both and (takes_level(last.engine) or _told(options, job) is None)
 
 
-def _given(options: RestoreOptions, job: str) -> float | None:
+def _told(options: RestoreOptions, job: str) -> float | None:
     """The level the user gave for a job."""
     given = {"jpeg": options.jpeg, "noise": options.denoise}.get(job)
     return float(given) if isinstance(given, int | float) else None
@@ -247,7 +233,7 @@ def _automatic(options: RestoreOptions, job: str) -> bool:
 
 
 def _engine(options: RestoreOptions, job: str, engine_for: EngineFor) -> Engine:
-    if job == "noise" and _given(options, job) is not None:
+    if job == "noise" and _told(options, job) is not None:
         return noise_engine(engine_for)
     return engine_for(job)
 
@@ -263,7 +249,7 @@ def noise_engine(engine_for: EngineFor) -> Engine:
 def _level(options: RestoreOptions, job: str, found: Damage | None, engine: Engine) -> float | None:
     if not takes_level(engine):
         return None
-    told = _given(options, job)
+    told = _told(options, job)
     if job == "noise":
         return told if told is not None else found.noise if found else 0.0
     seen = float(found.jpeg) if found is not None and found.jpeg is not None else None
