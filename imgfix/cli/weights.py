@@ -391,6 +391,8 @@ def _facts(entry: Entry, full: bool = False) -> dict[str, Any]:
         "config": entry.config,
         "parameters": entry.parameters or None,
         "degradation": entry.degradation,
+        "expects": list(entry.expects),
+        "undoes": list(entry.handles),
         "trained_on": entry.trained_on,
         "measured": entry.measured,
         "origin": entry.origin,
@@ -460,6 +462,8 @@ def _lines(key: str, value: Any) -> list[str]:
         return [f"{value} ({size_in_words(value)})"]
     if key == "sources":
         return [f"{source['kind']}: {source['address']}" for source in value]
+    if isinstance(value, list):
+        return [", ".join(str(item) for item in value)]
     if isinstance(value, dict):
         return [f"{name}: {item}" for name, item in value.items()]
     if isinstance(value, bool):
