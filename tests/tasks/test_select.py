@@ -17,6 +17,7 @@ from imgfix.tasks.select.choose import (
     parse_object,
     parse_point,
     parse_text,
+    without_specks,
 )
 from imgfix.tasks.select.detect import Detection, _best, decoded, keep_best
 from imgfix.tasks.select.names import COCO, NAMES, canonical, nearest
@@ -306,6 +307,18 @@ def test_a_list_numbers_things_of_each_name() -> None:
 def test_of_boxes_that_overlap_the_surer_one_stays() -> None:
     boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 11, 11], [50, 0, 60, 10]])
     assert keep_best(boxes, torch.tensor([0.5, 0.9, 0.3])) == [1, 2]
+
+
+def test_specks_and_pinholes_are_no_part_of_a_thing() -> None:
+    inside = np.zeros((60, 60), bool)
+    inside[10:50, 10:50] = True
+    clean = inside.copy()
+    clean[52:58, 10:20] = True  # a part that lies apart, but is no speck
+    rough = clean.copy()
+    rough[2, 2] = True
+    rough[30, 30] = False
+    assert np.array_equal(without_specks(rough), clean)
+    assert not without_specks(np.zeros((4, 4), bool)).any()
 
 
 def test_one_thing_under_two_names_keeps_the_surer_one() -> None:

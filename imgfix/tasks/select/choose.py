@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import cv2
 import numpy as np
 
 from imgfix.errors import InputError, UsageError
@@ -24,6 +25,8 @@ Kind = Literal["point", "box", "subject", "background", "object", "text"]
 EDGE = 0.008
 """Share of the longer side by which things are widened so that no halo of them stays: their shadow, their soft edge."""
 EDGE_LEAST = 3.0
+SPECK = 0.003
+"""Share of a thing below which a part of it that lies apart, or a hole in it, is taken for a fault of the network."""
 FAINT = 0.2
 """A thing that was named is taken from this score on, where nothing of its name is surer."""
 LETTERS = 0.25
@@ -308,6 +311,7 @@ class _Finder:
         self, kind: str, name: str, number: int, inside: np.ndarray, score: float | None, sign: Sign
     ) -> np.ndarray:
         """Remember a thing, and give its mask, as wide as was asked for where it adds to the whole."""
+        inside = without_specks(inside)
         self._add(kind, name, number, inside, score)
         reach = self.dilate if self.dilate is not None else max(EDGE_LEAST, EDGE * max(self._size))
         return masks.grow(inside.astype(np.float32), reach if sign == "+" else 0.0)
@@ -338,6 +342,18 @@ class _Finder:
         assert edges is not None
         top, bottom, left, right = edges
         return left, top, right, bottom
+
+
+def without_specks(inside: np.ndarray) -> np.ndarray:
+    """A mask (H, W) bool without the specks that a network leaves around and inside a thing."""
+    found = inside
+    for filled in (True, False):  # islands, then holes
+        _, labels, facts, _ = cv2.connectedComponentsWithStats((found == filled).astype(np.uint8), connectivity=8)
+        areas = facts[1:, cv2.CC_STAT_AREA]
+        if areas.size > 1:
+            small = np.flatnonzero(areas < SPECK * inside.sum()) + 1
+            found = np.where(np.isin(labels, small), not filled, found)
+    return found
 
 
 def _middle(one: Detection) -> float:
