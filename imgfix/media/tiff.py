@@ -100,7 +100,8 @@ class TiffWriter:
 
     rows: (h, W, S) uint8 or uint16; S = colours (1, 3, 4 = CMYK) plus one if there is alpha (not premultiplied).
     compression: 'none', 'lzw', 'deflate', 'packbits', 'lzma', 'zstd', or 'jpeg' (8 bits without alpha; anything else
-    becomes deflate). dtype: of samples that are no unsigned 8 or 16 bits ('f4'). tags: directories to take along. jpeg: quality and chroma subsampling ('4:2:0' or '4:4:4').
+    becomes deflate). dtype: of samples that are no unsigned 8 or 16 bits ('f4'). tags: directories to take along.
+    jpeg: quality and chroma subsampling ('4:2:0' or '4:4:4').
     Compression runs in a few threads; the bytes do not depend on their number nor on how the rows arrive.
     """
 
