@@ -35,6 +35,8 @@ NOISE_SEEN = 3.0
 """Of 255: noise below it is left alone under `auto`. Fine texture is easily taken for so little noise."""
 QUALITY_SEEN = 85
 """JPEGs of a higher quality are left alone under `auto`: their damage cannot be seen."""
+JPEG_SHARES = ((5, 0.8), (10, 0.7), (20, 0.5), (30, 0.35), (40, 0.15), (45, 0.0))
+"""Under `auto`: (quality, share) of what a network that is not told the quality makes of a JPEG."""
 QUALITY_WRITTEN = 95
 """Of a JPEG whose artefacts were undone; encoded as before it would have them again."""
 _CROP = 640  # side of the crops that a large picture is judged by; a multiple of 8, or the blocks of a JPEG are lost
@@ -144,6 +146,8 @@ class Step:
     engine: Engine
     level: float | None = None
     """What a network is told that has to be: the noise, of 255, or the quality of the JPEG, of 100, 0 if not known."""
+    share: float = 1.0
+    """Share of what the network makes; the rest is what it was given."""
 
     def in_words(self) -> str:
         """`JPEG and noise by ffdnet-color (level 16)`."""
@@ -151,7 +155,8 @@ class Step:
         known = self.level if word == "level" else self.level or None
         level = f" ({word} {known:.0f})" if known is not None else ""
         jobs = " and ".join("JPEG" if job == "jpeg" else job for job in self.jobs)
-        return f"{jobs} by {self.engine.descriptor.name}{level}"
+        blended = f", {100 * self.share:.0f} % blended in" if self.share < 1 else ""
+        return f"{jobs} by {self.engine.descriptor.name}{level}{blended}"
 
 
 def find(pixels: np.ndarray, colour: ColourTransform | None = None, file: JpegSettings | None = None) -> Damage:
@@ -196,7 +201,7 @@ def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) 
         last = made[-1] if made else None
         if last is not None and _joins(last, job, options):  # one run of a network that undoes both
             levels = [level for level in (last.level, _level(options, job, found, last.engine)) if level is not None]
-            made[-1] = replace(last, jobs=(*last.jobs, job), level=max(levels, default=None))
+            made[-1] = replace(last, jobs=(*last.jobs, job), level=max(levels, default=None), share=1.0)
             continue
         try:
             engine = _engine(options, job, engine_for)
@@ -205,10 +210,29 @@ def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) 
                 raise
             missing.append(error)
             continue
-        made.append(Step((job,), engine, _level(options, job, found, engine)))
+        made.append(Step((job,), engine, _level(options, job, found, engine), _share(options, job, found, engine)))
     if missing and not made:
         raise missing[0]
-    return made, [f"{error.message}; left as it is ({error.hint})" for error in missing]
+    return [step for step in made if step.share > 0], [
+        f"{error.message}; left as it is ({error.hint})" for error in missing
+    ]
+
+
+def _share(options: RestoreOptions, job: str, found: Damage | None, engine: Engine) -> float:
+    """How much of a run is blended in, 0 for none of it."""
+    if job != "jpeg" or not _automatic(options, job) or found is None or found.jpeg is None or tells_quality(engine):
+        return 1.0
+    return share_of_quality(found.jpeg)
+
+
+def share_of_quality(quality: float) -> float:
+    """How much of a denoiser's result on a JPEG of this quality to blend in, so that LPIPS does not get worse.
+
+    Denoisers trained on the mean error take fine texture away with the artefacts. Less of their result has both a
+    higher PSNR and a lower LPIPS than the file up to a quality of about 40 (tests/bench/restore_blend.py).
+    """
+    qualities, shares = zip(*JPEG_SHARES, strict=True)
+    return float(np.interp(quality, qualities, shares))
 
 
 def quality_to_write(made: Sequence[Step], file: JpegSettings | None) -> int | None:
@@ -424,6 +448,9 @@ def _tiled(
         if grey:
             before = read(y, y + len(band), 0, width)
             band = before + (band - before @ _LUMA[:, None])
+        if step.share < 1:
+            before = read(y, y + len(band), 0, width)
+            band = before + np.float32(step.share) * (band - before)
         y += len(band)
         yield band
 

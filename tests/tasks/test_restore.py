@@ -104,6 +104,25 @@ def test_a_jpeg_of_high_quality_is_left_alone() -> None:
     assert steps(RestoreOptions(jpeg="auto"), Damage(0, 92, "file"), offers())[0] == []
 
 
+def test_of_a_jpeg_as_much_is_blended_in_as_keeps_its_texture() -> None:
+    one = blind()
+    auto = RestoreOptions(jpeg="auto")
+    shares = [steps(auto, Damage(0, quality, "file"), offers(jpeg=one))[0] for quality in (5, 20, 40, 45, 75)]
+    assert [[step.share for step in made] for made in shares] == [[0.8], [0.5], [0.15], [], []]
+    assert steps(RestoreOptions(jpeg=75), None, offers(jpeg=one))[0][0].share == 1, "what was asked for is done"
+    told = told_quality()
+    assert steps(auto, Damage(0, 60, "file"), offers(jpeg=told))[0][0].share == 1, "it knows how much there is to do"
+    both = steps(RestoreOptions(jpeg="auto", denoise="auto"), Damage(20, 60, "file"), offers(jpeg=one, noise=one))[0]
+    assert both == [Step(("jpeg", "noise"), one)]
+
+
+def test_a_share_lies_between_what_came_in_and_what_was_made() -> None:
+    pixels = np.full((40, 40, 3), 100, np.uint8)
+    whole = restore(pixels, [Step(("jpeg",), engine(Shift(0.2), "jpeg"))])
+    half = restore(pixels, [Step(("jpeg",), engine(Shift(0.2), "jpeg"), share=0.5)])
+    assert whole[20, 20, 0] == 151 and abs(int(half[20, 20, 0]) - 125.5) <= 0.5
+
+
 def test_one_run_of_a_blind_network_undoes_noise_and_jpeg() -> None:
     one = blind()
     made, _ = steps(RestoreOptions(denoise="auto", jpeg="auto"), Damage(20, 30, "file"), offers(noise=one, jpeg=one))
