@@ -220,7 +220,7 @@ def test_16_bits_and_transparency_stay(imgfix: Run, tmp_path: Path, lighter: Pat
         (["--model", "nonesuch"], 3, "no model named"),
         (["--model", "realesrgan-x4plus"], 3, "not for 'restore'"),
         (["--model", "hvi-cidnet-lol", "--deblur"], 2, "not asked for"),
-        (["--deblur"], 3, "weights pull maxim-deblurring-gopro"),
+        (["--deblur"], 3, "weights pull nafnet-64-gopro"),
         (["--light"], 3, "weights pull hvi-cidnet-lol"),
         (["--model", "hvi-cidnet-lol", "--offline"], 3, "--offline"),
         (["--tile", "x"], 2, "--tile"),
