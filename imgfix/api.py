@@ -12,7 +12,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -110,6 +110,7 @@ def upscale(
     tile: int | str | None = "auto",
     offline: bool = False,
     max_pixels: int | None = None,
+    shard: str | None = None,
     progress: Progress = unseen,
     listener: Listener | None = None,
 ) -> Any:
@@ -135,6 +136,8 @@ def upscale(
             many pictures without preparing the model each time.
         device, precision, tile, offline: as on the command line.
         max_pixels: refuse larger pictures; 0 takes any.
+        shard: "3/8" does only the third of eight parts of the list, and gives None for the others; as on the command
+            line.
         progress: told (done, total) tiles; frames for a clip.
         listener: told what happens: models that are pulled, work that will take long, what a format could not hold.
 
@@ -198,6 +201,7 @@ def inpaint(
     precision: str = "auto",
     offline: bool = False,
     max_pixels: int | None = None,
+    shard: str | None = None,
     progress: Progress = unseen,
     listener: Listener | None = None,
 ) -> Any:
@@ -262,6 +266,7 @@ def select(
     device: str = "auto",
     offline: bool = False,
     max_pixels: int | None = None,
+    shard: str | None = None,
     progress: Progress = unseen,
     listener: Listener | None = None,
 ) -> Any:
@@ -318,6 +323,7 @@ def cutout(
     device: str = "auto",
     offline: bool = False,
     max_pixels: int | None = None,
+    shard: str | None = None,
     progress: Progress = unseen,
     listener: Listener | None = None,
 ) -> Any:
@@ -381,6 +387,7 @@ def restore(
     tile: int | str | None = "auto",
     offline: bool = False,
     max_pixels: int | None = None,
+    shard: str | None = None,
     progress: Progress = unseen,
     listener: Listener | None = None,
 ) -> Any:
@@ -632,12 +639,13 @@ def _run(kind: type[Pipeline[Any]], request: type[Any], values: dict[str, Any]) 
         _record(request, values), _record(Saving, values), _record(ClipOptions, values), _record(Machine, values),
         _record(Reading, values), values["listener"],
     )  # fmt: skip
-    places = _targets(pipeline, sources, several)
-    work = [(one, target) for one, (target, skip) in zip(sources, places, strict=True) if not skip]
+    places = _places(pipeline, sources, several)
+    work = [(one, place.target) for one, place in zip(sources, places, strict=True) if not (place.skip or place.other)]
     if work:
         pipeline.prepare([_kind(pipeline, one.source, target) for one, target in work])
     made = [
-        _run_one(pipeline, one, target, progress, skip) for one, (target, skip) in zip(sources, places, strict=True)
+        None if place.other else _run_one(pipeline, one, place.target, progress, place.skip)
+        for one, place in zip(sources, places, strict=True)
     ]
     return made if several else made[0]
 
@@ -664,16 +672,37 @@ def _run_one(pipeline: Pipeline[Any], given: arrays.Given, target: Path | None, 
     return None if result.picture is None else given.back(result.picture)
 
 
-def _targets(pipeline: Pipeline[Any], sources: Sequence[arrays.Given], several: bool) -> list[tuple[Path | None, bool]]:
-    """Where each result goes, and whether it is there already and stays. Raises OutputError, UsageError."""
+@dataclass(frozen=True)
+class _Place:
+    """Where the result of a source goes."""
+
+    target: Path | None = None
+    skip: bool = False
+    """It is there already and stays."""
+    other: bool = False
+    """Another shard makes it."""
+
+
+def _places(pipeline: Pipeline[Any], sources: Sequence[arrays.Given], several: bool) -> list[_Place]:
+    """Where each result goes. Raises OutputError, UsageError."""
     pipeline.alone = len(sources) == 1
+    part, given = pipeline.reading.part, [each.source for each in sources]
+    others = [not part.holds(one, Path(_key(one, number))) for number, one in enumerate(given, start=1)]
     if pipeline.saving.output is None:
-        return [(None, False)] * len(sources)
-    jobs = pipeline.jobs_of([each.source for each in sources], several)
-    for job in jobs:
-        if job.error is not None:
+        return [_Place(other=other) for other in others]
+    jobs = pipeline.jobs_of(given, several)
+    for job, other in zip(jobs, others, strict=True):
+        if job.error is not None and not other:
             raise job.error
-    return [(job.target if isinstance(job.target, Path) else None, job.skip is not None) for job in jobs]
+    return [
+        _Place(job.target if isinstance(job.target, Path) else None, job.skip is not None, other)
+        for job, other in zip(jobs, others, strict=True)
+    ]
+
+
+def _key(source: Any, number: int) -> str:
+    """What tells the shard of a source: its name, as on the command line; the number of what has none."""
+    return source.name if isinstance(source, Path) else str(number)
 
 
 def _name(file: File | None) -> str | None:

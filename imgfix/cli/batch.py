@@ -62,9 +62,14 @@ class _CtrlC:
 
 
 def run(
-    items: Sequence[Item[T]], work: Callable[[T, Tick], Outcome], console: Console, report: Report, unit: str = "tiles"
+    items: Sequence[Item[T]],
+    work: Callable[[T, Tick], Outcome],
+    console: Console,
+    report: Report,
+    unit: str = "tiles",
+    elsewhere: int = 0,
 ) -> ExitCode:
-    """Do the work for each item and tell what became of it.
+    """Do the work for each item and tell what became of it; elsewhere: items of other shards, which are only counted.
 
     Returns 0 when all went well, 130 after Ctrl-C (what is finished stays), the exit code of the failures when nothing
     else happened and they agree, else 1.
@@ -113,8 +118,8 @@ def run(
     if ctrl_c.came:
         console.error(f"interrupted after {items[-1].source} was finished: {len(finished)} done, 0 not")
         return ExitCode.INTERRUPTED
-    if len(items) > 1:
-        counted = _counted(items, len(finished), len(failures))
+    if len(items) > 1 or elsewhere:
+        counted = _counted(items, len(finished), len(failures), elsewhere)
         counted += f", about {time_in_words(expected)} for all" if expected else ""
         if failures:
             console.error(f"{len(failures)} of {len(items)} items failed: {counted}")
@@ -127,15 +132,17 @@ def run(
     return ExitCode.SOME_FAILED
 
 
-def _counted(items: Sequence[Item[T]], done: int, failed: int) -> str:
-    """`3 done, 1 failed, 2 left out (the output exists already)`."""
+def _counted(items: Sequence[Item[T]], done: int, failed: int, elsewhere: int) -> str:
+    """`3 done, 1 failed, 2 left out (the output exists already), 9 in other shards`."""
     reasons = [item.skipped for item in items if item.skipped is not None and item.problem is None]
     words = [f"{done} done"] if done else []
     words += [f"{failed} failed"] if failed else []
     if reasons:
         words.append(f"{len(reasons)} left out ({', '.join(dict.fromkeys(reasons))})")
     planned = len(items) - done - failed - len(reasons)
-    return ", ".join([*words, *([f"{planned} planned"] if planned else [])])
+    words += [f"{planned} planned"] if planned else []
+    words += [f"{elsewhere} in other shards"] if elsewhere else []
+    return ", ".join(words if items else ["0 done", *words])
 
 
 def never(job: object, tick: Tick) -> Outcome:

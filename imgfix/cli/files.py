@@ -49,7 +49,7 @@ def work(
             raise UsageError("a picture would be written to the terminal", hint="name a file with -o, or pipe it on")
     report = Report(console, reporting.json)
     if all(item.problem or item.skipped for item in items):  # no need to load anything
-        return batch.run(items, batch.never, console, report)
+        return batch.run(items, batch.never, console, report, elsewhere=pipeline.elsewhere)
     kinds = {
         item.source: pipeline.kind(*_places(item.job)) for item in items if not (item.problem or item.skipped)
     }  # fmt: skip
@@ -65,7 +65,8 @@ def work(
         sink = target if isinstance(target, Path) else sys.stdout.buffer
         return outcome(pipeline.run(source or _emptied(job), sink, relative=job.relative, progress=tick))
 
-    return batch.run(items, plan if reporting.dry_run else run, console, report, unit=pipeline.unit)
+    doing = plan if reporting.dry_run else run
+    return batch.run(items, doing, console, report, unit=pipeline.unit, elsewhere=pipeline.elsewhere)
 
 
 def check_streams(output: str | None, reporting: options.Reporting) -> None:

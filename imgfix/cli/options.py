@@ -43,6 +43,15 @@ MaxPixels = Annotated[
         show_default=False,
     ),
 ]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Only the I-th of N parts of the inputs; together the parts take each input exactly once.",
+        show_default=False,
+    ),
+]
 
 Output = Annotated[
     str | None,
@@ -244,6 +253,7 @@ class Reading(asked.Reading):
 
     recursive: Recursive = False
     max_pixels: MaxPixels = None
+    shard: Shard = None
 
 
 @dataclass(frozen=True)

@@ -99,9 +99,11 @@ def _list(pipeline: SelectPipeline, inputs: list[str], preview: str | None, repo
     from imgfix.tasks.select.preview import labelled
 
     found = jobs.find_sources(inputs, recursive=pipeline.reading.recursive)
-    items = [Item(str(source.path), None, source, source.error) for source in found.sources]
+    part = pipeline.reading.part
+    mine = [source for source in found.sources if part.holds(source.path, source.relative)]
+    items = [Item(str(source.path), None, source, source.error) for source in mine]
     side = SideFiles("preview", preview, "_found.jpg", pipeline.saving.overwrite)
-    side.check(len(items))
+    side.check(len(found.sources))
     pipeline.tools.detector()
 
     def look(source: Any, tick: Any) -> Outcome:
@@ -116,4 +118,5 @@ def _list(pipeline: SelectPipeline, inputs: list[str], preview: str | None, repo
                 typer.echo(f"{thing.name}:{thing.number}\t{thing.score:.2f}\t{place}")
         return Outcome(in_words(things) or "nothing with a name", {"things": [thing_values(one) for one in things]})
 
-    return batch.run(items, look, reporting.console, Report(reporting.console, reporting.json), unit="pictures")
+    report, elsewhere = Report(reporting.console, reporting.json), len(found.sources) - len(mine)
+    return batch.run(items, look, reporting.console, report, unit="pictures", elsewhere=elsewhere)

@@ -17,6 +17,7 @@ from imgfix.errors import UsageError
 
 if TYPE_CHECKING:
     from imgfix.pipelines.moving.clip import Settings
+    from imgfix.pipelines.shards import Shard
     from imgfix.tasks.restore import RestoreOptions
     from imgfix.tasks.upscale import UpscaleOptions
 
@@ -32,6 +33,18 @@ class Reading:
     recursive: bool = False
     max_pixels: int | None = None
     """Larger pictures are refused; 0 takes any, None the usual limit."""
+    shard: str | None = None
+    """`3/8`: only the third of eight parts of the inputs; see `imgfix.pipelines.shards.Shard`."""
+
+    def __post_init__(self) -> None:
+        self.part  # noqa: B018  what makes no sense is refused before any work
+
+    @property
+    def part(self) -> Shard:
+        """The part of the inputs that is worked on. Raises UsageError."""
+        from imgfix.pipelines.shards import Shard
+
+        return Shard.parse(self.shard)
 
     @property
     def limit(self) -> int | None:

@@ -51,6 +51,8 @@ class Pipeline(ABC, Generic[Request]):
         self.models = Models(self.machine, self.listener)
         self.alone = True
         """There is one input, so that a folder of masks holds one for each of its frames."""
+        self.elsewhere = 0
+        """Jobs that were found and belong to other shards."""
         self.check()
         self.clips.check()
 
@@ -137,10 +139,15 @@ class Pipeline(ABC, Generic[Request]):
         return self._run_moving(self._open(kind, source, target), kind, relative, progress)
 
     def jobs(self, inputs: Sequence[str | Path]) -> list[Job]:
-        """What the inputs name, each with its target; clashes are found here, before any work. Raises UsageError."""
+        """What the inputs name, each with its target; clashes are found here, before any work. Raises UsageError.
+
+        Of a shard, its own jobs; clashes with those of others are found all the same.
+        """
         found = self._placed(inputs, self.saving)
         self.alone = len(found) == 1
-        return found
+        mine = [job for job in found if self.reading.part.holds(job.source, job.relative)]
+        self.elsewhere = len(found) - len(mine)
+        return mine
 
     def _placed(self, inputs: Sequence[str | Path], saving: Saving) -> list[Job]:
         if self.clips.frames:

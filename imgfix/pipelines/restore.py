@@ -74,7 +74,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
     def jobs(self, inputs: Any) -> list[Job]:
         """See `Pipeline.jobs`."""
         found = super().jobs(inputs)
-        SideFiles("save_mask", self.request.save_mask, "_mask.png", self.saving.overwrite).check(len(found))
+        side = SideFiles("save_mask", self.request.save_mask, "_mask.png", self.saving.overwrite)
+        side.check(len(found) + self.elsewhere)
         return found
 
     def _missing(self) -> int | None:
