@@ -19,8 +19,12 @@ def channels_at(resolution: int, base: int, maximum: int) -> int:
 
 
 def _activate(x: Tensor) -> Tensor:
+    """Leaky ReLU with a gain; without gradients in place, for nothing else reads the fresh output of a layer."""
+    if x.requires_grad:
+        return F.leaky_relu(x, SLOPE).mul_(GAIN).clamp_(-CLAMP, CLAMP)
+    x = F.leaky_relu_(x, SLOPE).mul_(GAIN)
     # The clamp keeps half precision from overflowing; it does nothing to the values of a trained network.
-    return F.leaky_relu(x, SLOPE).mul_(GAIN).clamp_(-CLAMP, CLAMP)
+    return x.clamp_(-CLAMP, CLAMP) if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def _upsample(x: Tensor) -> Tensor:
