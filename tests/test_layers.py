@@ -22,7 +22,7 @@ MAY = {
     "train": {"tasks", "runtime", "zoo", "nets", "media", "metrics"},
     "pipelines": {"tasks", "train", "runtime", "zoo", "nets", "media", "metrics"},
     "api": {"pipelines", "media"},
-    "cli": {"api", "pipelines", "tasks", "train", "runtime", "zoo", "media", "metrics"},
+    "cli": {"api", "server", "pipelines", "tasks", "train", "runtime", "zoo", "media", "metrics"},
     "server": {"api", "pipelines", "media", "zoo"},
     "cluster": {"api", "pipelines", "media"},
 }

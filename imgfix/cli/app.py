@@ -12,7 +12,8 @@ import typer
 from imgfix import __version__
 
 VERBS = (
-    "upscale", "inpaint", "restore", "generate", "select", "cutout", "train", "evaluate", "weights", "doctor", "config",
+    "upscale", "inpaint", "restore", "generate", "select", "cutout", "watch", "train", "evaluate", "weights", "doctor",
+    "config",
 )  # fmt: skip
 """In the order of the help page. Each is a file of this folder with a `command` (function or typer app)."""
 

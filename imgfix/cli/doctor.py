@@ -41,6 +41,7 @@ _EXTRAS = {  # extra -> (module that shows it is there, what it is for)
     "raw": ("rawpy", "raw files of cameras"),
     "onnx": ("onnxruntime", "imgfix weights export"),
     "diffusion": ("diffusers", "imgfix generate with diffusers pipelines"),
+    "watch": ("watchfiles", "imgfix watch without polling"),
     "tensorboard": ("tensorboard", "TensorBoard logs of trainings"),
 }
 

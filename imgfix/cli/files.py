@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,45 @@ if TYPE_CHECKING:
 STREAM = "-"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A verb with its options, read from a command line and not carried out yet."""
+
+    kind: type[Pipeline[Any]]
+    request: Any
+    saving: options.Saving
+    clips: options.ClipOptions
+    machine: options.Machine
+    reading: options.Reading
+    reporting: options.Reporting
+
+    def pipeline(self, skip_existing: bool) -> Pipeline[Any]:
+        """The pipeline for it. Raises UsageError, ModelError."""
+        saving = replace(self.saving, skip_existing=skip_existing)
+        listener = ConsoleListener(self.reporting.console)
+        return self.kind(self.request, saving, self.clips, self.machine, self.reading, listener)
+
+
+_INSTEAD: ContextVar[Callable[[Asked], int] | None] = ContextVar("instead", default=None)
+
+
+@contextmanager
+def handed_to(other: Callable[[Asked], int]) -> Iterator[None]:
+    """Meanwhile a verb that is invoked reads its options and hands them over instead of working on its inputs."""
+    token = _INSTEAD.set(other)
+    try:
+        yield
+    finally:
+        _INSTEAD.reset(token)
+
+
+def done(pipeline: Pipeline[Any], job: Job, tick: Tick) -> Outcome:
+    """Do the work of a job. Raises ImgfixError."""
+    source, target = _places(job)
+    sink = target if isinstance(target, Path) else sys.stdout.buffer
+    return outcome(pipeline.run(source or _emptied(job), sink, relative=job.relative, progress=tick))
+
+
 def work(
     kind: type[Pipeline[Any]],
     inputs: Sequence[str],
@@ -35,6 +76,9 @@ def work(
     reporting: options.Reporting,
 ) -> int:
     """Do what a verb does with all that its inputs name; returns the exit code. Raises UsageError, ModelError."""
+    instead = _INSTEAD.get()
+    if instead is not None:
+        return instead(Asked(kind, request, saving, clips, machine, reading, reporting))
     check_streams(saving.output, reporting)
     if STREAM in inputs and sys.stdin.isatty():
         raise UsageError("'-' reads a picture from stdin, but nothing is piped in", hint="imgfix ... - < photo.jpg")
@@ -61,9 +105,7 @@ def work(
         return outcome(pipeline.plan(source or _emptied(job), target, job.relative))
 
     def run(job: Job, tick: Tick) -> Outcome:
-        source, target = _places(job)
-        sink = target if isinstance(target, Path) else sys.stdout.buffer
-        return outcome(pipeline.run(source or _emptied(job), sink, relative=job.relative, progress=tick))
+        return done(pipeline, job, tick)
 
     doing = plan if reporting.dry_run else run
     return batch.run(items, doing, console, report, unit=pipeline.unit, elsewhere=pipeline.elsewhere)

@@ -61,7 +61,7 @@ class Job:
 
 
 def plan(
-    inputs: Iterable[str | Path],
+    inputs: Iterable[str | Path] | Found,
     output: str | Path | None = None,
     *,
     recursive: bool = False,
@@ -74,6 +74,7 @@ def plan(
 ) -> list[Job]:
     """Turn the inputs and the output of a command line into jobs, in the order given, folders in natural order.
 
+    inputs: words, or what was found already.
     suffix: put behind the stem when the result would stand beside its source. kinds: 'image' and 'video'; other files
     in folders and globs are passed over. target_format: 'png' etc. gives every picture that extension, 'mp4' etc. every
     clip. variables: values for {scale} and {model} in a template. Both may be functions of the kind.
@@ -84,7 +85,7 @@ def plan(
     Raises `UsageError` before any work: nothing to do, two inputs with one output, an output that is its own input
     without `overwrite`, several inputs for one file, a template with unknown names.
     """
-    found = find_sources(inputs, recursive=recursive, kinds=kinds)
+    found = inputs if isinstance(inputs, Found) else find_sources(inputs, recursive=recursive, kinds=kinds)
     if not found.sources:
         raise UsageError("there is nothing to do: no input file was found", hint=nothing_hint(recursive, kinds))
     place = _Placement(output, found, suffix, _wanted_extensions(target_format, kinds), variables or {})

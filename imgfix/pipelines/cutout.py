@@ -20,6 +20,7 @@ from imgfix.pipelines.result import FileFacts, Plan, Progress, Result, joined
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
     from imgfix.media.picture import Picture
+    from imgfix.media.sources import Found
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.tasks.cutout import Background
     from imgfix.tasks.select.choose import Choice, Thing
@@ -52,7 +53,7 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
         """See `Pipeline.variables`."""
         return {"model": models.label(self.named) if self.named is not None else "auto"}
 
-    def _placed(self, inputs: Sequence[str | Path], saving: Saving) -> list[Job]:
+    def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
         word = str(saving.output) if saving.output is not None else ""
         open_ended = not word or not Path(word).suffix or "{ext}" in word or word.endswith("/")
         if self.background.transparent and saving.format is None and open_ended and word != "-":

@@ -22,6 +22,7 @@ from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Ru
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
     from imgfix.media.picture import Picture
+    from imgfix.media.sources import Found
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.video_inpaint import VideoInpaint
@@ -86,7 +87,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             self._engine = self.models.open(self.choice, "inpaint")
         return self._engine
 
-    def _placed(self, inputs: Sequence[str | Path], saving: Saving) -> list[Job]:
+    def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
         found = super()._placed(inputs, saving)
         SideFiles("save_mask", self.request.save_mask, "_mask.png", saving.overwrite).check(len(found))
         return found

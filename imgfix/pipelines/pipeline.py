@@ -18,6 +18,7 @@ from imgfix.pipelines.result import Plan, Progress, Result, Runner, unseen
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
+    from imgfix.media.sources import Found
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
     from imgfix.zoo.descriptor import Descriptor
@@ -149,8 +150,21 @@ class Pipeline(ABC, Generic[Request]):
         self.elsewhere = len(found) - len(mine)
         return mine
 
-    def _placed(self, inputs: Sequence[str | Path], saving: Saving) -> list[Job]:
+    def arrived(self, folder: Path, files: Sequence[Path]) -> list[Job]:
+        """The jobs for some files of a folder, each as `jobs` of the whole folder would give it.
+
+        Clashes are found among these files only. Raises UsageError.
+        """
+        from imgfix.media.sources import Found, Source
+
+        self.alone = False
+        sources = [Source(file, file.relative_to(folder), discovered=True) for file in files]
+        return self._placed(Found(sources, several=True), self.saving)
+
+    def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
         if self.clips.frames:
+            if not isinstance(inputs, Sequence):
+                raise UsageError("`frames` is for folders that are complete", hint="leave it out")
             return folders(inputs, saving, self.suffix(work.VIDEO))
         from imgfix.media import jobs
 

@@ -19,6 +19,7 @@ from imgfix.pipelines.result import FileFacts, Plan, Progress, Result
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
+    from imgfix.media.sources import Found
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.tasks.select.choose import Thing
 
@@ -44,7 +45,7 @@ class SelectPipeline(Pipeline[SelectRequest]):
         """See `Pipeline.variables`."""
         return {"model": models.label(self.named) if self.named is not None else "auto"}
 
-    def _placed(self, inputs: Sequence[str | Path], saving: Saving) -> list[Job]:
+    def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
         word = str(saving.output) if saving.output is not None else ""
         whole = saving.format is None and (not word or not Path(word).suffix or "{ext}" in word or word.endswith("/"))
         # A mask in a lossy format has rings around its edge.

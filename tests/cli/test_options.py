@@ -22,6 +22,7 @@ WORDS: dict[str, tuple[list[str], Any]] = {
     "tile": (["--tile", "128"], "128"),
     "recursive": (["-r"], True),
     "max_pixels": (["--max-pixels", "9"], 9),
+    "shard": (["--shard", "2/3"], "2/3"),
     "format": (["--format", "png"], "png"),
     "quality": (["--quality", "7"], 7),
     "overwrite": (["--overwrite"], True),
