@@ -54,12 +54,24 @@ class UnknownKeywordError(UsageError, TypeError):
     """A keyword that a function does not have, or an argument too few or too many."""
 
 
+FORMER_KEYWORDS = {"restore": {"light": "low_light"}}
+"""Function -> former name of a keyword -> its name today; still accepted."""
+
+
 def _explained(function: Function) -> Function:
-    """Say which keyword was meant where an unknown one is given."""
+    """Say which keyword was meant where an unknown one is given; take former names of keywords."""
     signature = inspect.signature(function)
+    former = FORMER_KEYWORDS.get(function.__name__, {})
 
     @functools.wraps(function)
     def called(*positional: Any, **keywords: Any) -> Any:
+        for old in former.keys() & keywords.keys():
+            if former[old] in keywords:
+                raise UnknownKeywordError(
+                    f"{function.__name__}: '{old}' is the former name of '{former[old]}'",
+                    hint=f"give '{former[old]}' only",
+                )
+            keywords[former[old]] = keywords.pop(old)
         unknown = [name for name in keywords if name not in signature.parameters]
         if unknown:
             near = difflib.get_close_matches(unknown[0], signature.parameters, n=2, cutoff=0.5)
@@ -356,7 +368,7 @@ def restore(
     denoise: float | str | None = None,
     jpeg: int | str | None = None,
     deblur: bool = False,
-    light: bool = False,
+    low_light: bool = False,
     derain: bool = False,
     dehaze: bool = False,
     colorize: bool = False,
@@ -397,7 +409,7 @@ def restore(
         picture: as for `upscale`.
         denoise: standard deviation of the noise, of 255, or `auto`, or `off`.
         jpeg: quality of the JPEG it is or was, 1 to 100, or `auto`, or `off`.
-        deblur, light, derain, dehaze: undo motion blur, darkness, rain, haze.
+        deblur, low_light, derain, dehaze: undo motion blur, darkness, rain, haze. (`light` is the former name.)
         colorize: make colours for a grey picture, after everything else; not for clips.
         scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
         save_mask: also write what was found of them, white = filled.

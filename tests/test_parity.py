@@ -193,7 +193,7 @@ RESTORE = [
     row("--jpeg bad", jpeg="bad", refused=True),
     row("--denoise off --jpeg off", denoise="off", jpeg="off", refused=True),
     row("--deblur", deblur=True, refused=True),
-    row("--light", light=True, refused=True),
+    row("--low-light", low_light=True, refused=True),
     row("--derain", derain=True, refused=True),
     row("--dehaze", dehaze=True, refused=True),
     row("--colorize", colorize=True, refused=True),

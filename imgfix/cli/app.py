@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
+from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any
 
 import typer
 
 from imgfix import __version__
+from imgfix.cli.synonyms import FORMER
 
 VERBS = (
     "upscale", "inpaint", "restore", "generate", "select", "cutout", "watch", "train", "evaluate", "weights", "doctor",
@@ -64,12 +67,33 @@ def command() -> Any:
     """The click command behind the application."""
     root = typer.main.get_command(build())
     _hide_flag_types(root)
+    _accept_former_names(root)
     return root
 
 
 def verbs() -> dict[str, Any]:
     """Every verb's click command by name."""
     return dict(command().commands)
+
+
+def _accept_former_names(command: Any) -> None:
+    """Let options be given by their former names too; help shows an option's `opts`, so these must not be there."""
+    for parameter in command.params:
+        former = [old for old, today in FORMER.items() if today in parameter.opts]
+        if former:
+            parameter.former = former
+            parameter.add_to_parser = functools.partial(_add_to_parser, parameter, parameter.add_to_parser)
+    for child in getattr(command, "commands", {}).values():
+        _accept_former_names(child)
+
+
+def _add_to_parser(parameter: Any, add: Callable[[Any, Any], None], parser: Any, context: Any) -> None:
+    shown = parameter.opts
+    parameter.opts = [*shown, *parameter.former]
+    try:
+        add(parser, context)
+    finally:
+        parameter.opts = shown
 
 
 def _hide_flag_types(command: Any) -> None:

@@ -119,8 +119,8 @@ def _settable(command: Any) -> list[Any]:
 
 
 def _words(parameter: Any) -> set[str]:
-    """The names under which a parameter can be set: those of its long options."""
-    options = [*parameter.opts, *parameter.secondary_opts]
+    """The names under which a parameter can be set: those of its long options, former ones included."""
+    options = [*parameter.opts, *parameter.secondary_opts, *getattr(parameter, "former", ())]
     return {name.lstrip("-").replace("-", "_") for name in options if name.startswith("--")}
 
 

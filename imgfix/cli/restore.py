@@ -12,7 +12,7 @@ from imgfix.pipelines.options import RestoreRequest
 
 EPILOG = options.examples(
     "imgfix restore photo.jpg",
-    "imgfix restore night.jpg --light --denoise auto",
+    "imgfix restore night.jpg --low-light --denoise auto",
     "imgfix restore scans/ -r -o clean/ --scratches --denoise off",
     "imgfix restore shaky.png --deblur --strength 0.8",
     "imgfix restore clip.mp4 --denoise 15 --start 0:10 --end 0:20",
@@ -35,7 +35,9 @@ Jpeg = Annotated[
     ),
 ]  # fmt: skip
 Deblur = Annotated[bool, typer.Option("--deblur", rich_help_panel=_DAMAGE, help="Remove motion blur.")]
-Light = Annotated[bool, typer.Option("--light", rich_help_panel=_DAMAGE, help="Brighten images taken in low light.")]
+LowLight = Annotated[
+    bool, typer.Option("--low-light", rich_help_panel=_DAMAGE, help="Brighten images taken in low light.")
+]
 Derain = Annotated[bool, typer.Option("--derain", rich_help_panel=_DAMAGE, help="Remove rain streaks.")]
 Dehaze = Annotated[bool, typer.Option("--dehaze", rich_help_panel=_DAMAGE, help="Remove haze and fog.")]
 Colorize = Annotated[bool, typer.Option("--colorize", rich_help_panel=_DAMAGE, help="Colorize black-and-white photos.")]
@@ -66,7 +68,7 @@ class Request(RestoreRequest):
     denoise: Denoise = None
     jpeg: Jpeg = None
     deblur: Deblur = False
-    light: Light = False
+    low_light: LowLight = False
     derain: Derain = False
     dehaze: Dehaze = False
     colorize: Colorize = False

@@ -334,7 +334,7 @@ class RestoreRequest:
     jpeg: str | int | None = None
     """Quality of the JPEG, 1 to 100; `auto`, `off`."""
     deblur: bool = False
-    light: bool = False
+    low_light: bool = False
     derain: bool = False
     dehaze: bool = False
     colorize: bool = False
@@ -357,8 +357,8 @@ class RestoreRequest:
         from imgfix.tasks.restore import RestoreOptions
 
         return RestoreOptions(
-            denoise=_level(self.denoise), jpeg=_jpeg_quality(self.jpeg), light=self.light, deblur=self.deblur,
-            derain=self.derain, dehaze=self.dehaze, color=self.colorize,
+            denoise=_level(self.denoise), jpeg=_jpeg_quality(self.jpeg), light=self.low_light,
+            deblur=self.deblur, derain=self.derain, dehaze=self.dehaze, color=self.colorize,
             strength=self.strength, tile=tile,
         )  # fmt: skip
 

@@ -221,6 +221,7 @@ def test_16_bits_and_transparency_stay(imgfix: Run, tmp_path: Path, lighter: Pat
         (["--model", "realesrgan-x4plus"], 3, "not for 'restore'"),
         (["--model", "hvi-cidnet-lol", "--deblur"], 2, "not asked for"),
         (["--deblur"], 3, "weights pull nafnet-64-gopro"),
+        (["--low-light"], 3, "weights pull hvi-cidnet-lol"),
         (["--light"], 3, "weights pull hvi-cidnet-lol"),
         (["--model", "hvi-cidnet-lol", "--offline"], 3, "--offline"),
         (["--tile", "x"], 2, "--tile"),
@@ -266,8 +267,24 @@ def test_a_broken_file_does_not_stop_the_others(imgfix: Run, clean: Path) -> Non
 
 def test_the_help_page_names_every_kind_of_damage(imgfix: Run) -> None:
     page = imgfix("restore", "--help").out
-    for word in ("--denoise", "--jpeg", "--deblur", "--light", "--derain", "--dehaze", "--scratches", "--strength"):
+    for word in ("--denoise", "--jpeg", "--deblur", "--low-light", "--derain", "--dehaze", "--scratches", "--strength"):
         assert word in page
+    assert "--light" not in page
+
+
+def test_former_names_are_the_same_option(imgfix: Run, clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import imgfix as package
+    from imgfix.errors import ImgfixError, UsageError
+
+    words = [imgfix("restore", clean, word).err for word in ("--low-light", "--light")]
+    assert words[0] == words[1] != ""
+    for keyword in ("low_light", "light"):
+        with pytest.raises(ImgfixError, match="no model for 'light'"):
+            package.restore(clean, **{keyword: True})
+    with pytest.raises(UsageError, match="former name"):
+        package.restore(clean, light=True, low_light=True)
+    monkeypatch.setenv("IMGFIX_RESTORE_LIGHT", "1")
+    assert imgfix("restore", clean).err == words[0]
 
 
 def test_python_does_the_same(noisy: Path, clean: Path, lighter: Path) -> None:
