@@ -78,6 +78,9 @@ def list_models(
             _print_json(_facts(entry))
         return ExitCode.OK
     _print_table(chosen)
+    sizes = [store.path_of(entry).stat().st_size for entry in chosen if store.installed(entry)]
+    if sizes:
+        Console().say(f"{len(sizes)} installed, {size_in_words(sum(sizes))}")
     return ExitCode.OK
 
 
@@ -220,6 +223,39 @@ def verify(
         return Outcome(f"good ({digest[:12]}...)", _where(entry) | {"sha256": digest})
 
     return _each(wanted, work, console, json)
+
+
+@command.command("rm")
+def remove(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Installed models.", autocompletion=_names)],
+    imported: Annotated[
+        bool, typer.Option("--imported", help="Also imported models, which cannot be downloaded again.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Delete downloaded models; a later pull, or --model, downloads them again."""
+    from imgfix.errors import ModelError
+    from imgfix.zoo import catalog, folders, store
+
+    def work(name: str, tick: Tick) -> Outcome:
+        entry = catalog.find(name)
+        place = store.path_of(entry)
+        if not place.is_file():
+            raise ModelError(f"{name} is not installed", hint="imgfix weights list --installed")
+        if place.parent != folders.models_folder():
+            raise ModelError(f"{name} is a part of imgfix and cannot be removed", hint="leave it out")
+        if not entry.sources and not imported:
+            raise ModelError(
+                f"{name} is imported and could not be downloaded again", hint="add --imported to delete it"
+            )
+        size = place.stat().st_size
+        place.unlink()
+        store.record_path(place).unlink(missing_ok=True)
+        return Outcome(f"removed, {size_in_words(size)}", {"path": str(place), "bytes": size})
+
+    return _each(names, work, Console(quiet=quiet, verbose=verbose), json)
 
 
 @command.command()

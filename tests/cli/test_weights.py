@@ -40,6 +40,26 @@ def test_the_list_says_what_there_is_and_what_is_here(imgfix: Run, server: Serve
     assert [item["name"] for item in imgfix("weights", "list", "--task", "restore", "--json").items] == ["lost-x2"]
 
 
+def test_what_is_removed_is_gone_and_counted_no_more(imgfix: Run, server: Server, tmp_path: Path) -> None:
+    assert imgfix("weights", "rm", "tiny-x2").code == 3  # it is not there yet
+    (pulled,) = imgfix("weights", "pull", "tiny-x2", "--json").items
+    assert "1 installed, " in imgfix("weights", "list").err
+    (removed,) = imgfix("weights", "rm", "tiny-x2", "--json").items
+    assert (removed["status"], removed["bytes"]) == ("done", pulled["bytes"])
+    place = Path(pulled["path"])
+    assert not place.exists() and not store.record_path(place).exists()
+    assert imgfix("weights", "list").err == ""
+
+
+def test_an_imported_model_is_not_removed_by_mistake(imgfix: Run, server: Server, tmp_path: Path) -> None:
+    assert imgfix("weights", "import", tmp_path / "source.pth", "--name", "mine").code == 0
+    refused = imgfix("weights", "rm", "mine")
+    assert refused.code == 3 and "--imported" in refused.err
+    assert imgfix("weights", "list", "--installed", "--json").items != []
+    assert imgfix("weights", "rm", "mine", "--imported").code == 0
+    assert imgfix("weights", "list", "--installed", "--json").items == []
+
+
 def test_an_unknown_task_is_a_usage_error(imgfix: Run, server: Server) -> None:
     result = imgfix("weights", "list", "--task", "cook")
     assert result.code == 2
