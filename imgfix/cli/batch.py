@@ -70,10 +70,13 @@ def run(
     elsewhere: int = 0,
 ) -> ExitCode:
     """Do the work for each item and tell what became of it; elsewhere: items of other shards, which are only counted.
+    Items with a problem that is known come first.
 
     Returns 0 when all went well, 130 after Ctrl-C (what is finished stays), the exit code of the failures when nothing
     else happened and they agree, else 1.
     """
+    # What cannot be done is said at once, and not after hours of work on what stands before it.
+    items = sorted(items, key=lambda item: item.problem is None)
     failures: list[ExitCode] = []
     expected = 0.0
     finished: set[int] = set()

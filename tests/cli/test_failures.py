@@ -239,3 +239,10 @@ def test_a_reader_that_leaves_is_no_reason_to_complain(start: Start, tmp_path: P
 def test_the_module_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "imgfix", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("imgfix ")
+
+
+def test_a_missing_input_is_said_before_any_work(imgfix: Run, photo: Path) -> None:
+    words = ("inpaint", photo, "missing.png", "--box", "1,1,4,4", "--model", "telea", "--json")
+    result = imgfix(*words, "-o", f"{photo.parent / 'out'}/")
+    assert result.code == 1
+    assert [item["status"] for item in result.items] == ["failed", "done"]
