@@ -66,7 +66,7 @@ def build() -> typer.Typer:
 def command() -> Any:
     """The click command behind the application."""
     root = typer.main.get_command(build())
-    _hide_flag_types(root)
+    _hide_types(root)
     _accept_former_names(root)
     return root
 
@@ -96,11 +96,17 @@ def _add_to_parser(parameter: Any, add: Callable[[Any, Any], None], parser: Any,
         parameter.opts = shown
 
 
-def _hide_flag_types(command: Any) -> None:
-    """Keep `<bool>` out of the help pages: a flag takes no value."""
+def _no_type(ctx: Any) -> None:
+    return None
+
+
+def _hide_types(command: Any) -> None:
+    """Keep types of Python out of the help pages: a flag takes no value, and an argument's name says what it takes."""
     help_option = command.get_help_option(typer.Context(command, help_option_names=_HELP))
     for parameter in [*command.params, *([help_option] if help_option else [])]:
         if getattr(parameter, "is_flag", False) and parameter.metavar is None:
             parameter.metavar = ""
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = _no_type  # what a newer typer shows beside the name
     for child in getattr(command, "commands", {}).values():
-        _hide_flag_types(child)
+        _hide_types(child)

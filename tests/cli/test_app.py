@@ -71,6 +71,13 @@ def test_every_verb_has_a_help_page_with_an_example(imgfix: Run) -> None:
         assert f"imgfix {verb}" in result.out.split("\n", 3)[-1], verb
 
 
+@pytest.mark.parametrize("verb", ["upscale", "generate", "evaluate", "train"])
+def test_help_pages_show_no_types_of_python(imgfix: Run, verb: str) -> None:
+    page = imgfix(verb, "--help").out
+    assert not [word for word in ("<list", "<str>", "<int>", "<float>", "<bool>", "<path>") if word in page]
+
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
