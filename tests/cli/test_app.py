@@ -77,7 +77,6 @@ def test_help_pages_show_no_types_of_python(imgfix: Run, verb: str) -> None:
     assert not [word for word in ("<list", "<str>", "<int>", "<float>", "<bool>", "<path>") if word in page]
 
 
-
 @pytest.mark.parametrize(
     "arguments",
     [
