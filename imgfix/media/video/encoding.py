@@ -17,6 +17,7 @@ from imgfix.media.video import repeatable
 from imgfix.media.video.colour import Colour
 from imgfix.media.video.containers import CONTAINERS, with_article
 from imgfix.media.video.header import Header, Pixels, pixels_of
+from imgfix.media.video.scheduling import ordinary_scheduling
 
 _X264 = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
@@ -145,7 +146,8 @@ class Encoding:
         if colour.siting is not None and "chroma_sample_location" not in encoder.options:
             encoder.options |= {"chroma_sample_location": colour.siting}
         try:
-            container.start_encoding()
+            with ordinary_scheduling():
+                container.start_encoding()
         except (av.FFmpegError, ValueError) as error:
             raise UsageError(
                 f"{self.encoder.name} does not take these settings ({error}): {self.words(width, height)}",
