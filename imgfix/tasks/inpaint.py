@@ -15,7 +15,7 @@ import numpy as np
 from imgfix.media import mask as masks
 from imgfix.media.colour import ColourTransform
 from imgfix.media.mask import Bounds
-from imgfix.tasks import classical, holes
+from imgfix.tasks import classical, grain, holes
 from imgfix.tasks.alpha import bleed
 from imgfix.tasks.composite import composite
 
@@ -35,6 +35,8 @@ class InpaintOptions:
     """Pixels over which the fill fades out beyond the mask; farther away nothing changes."""
     tta: bool | None = None
     """Join several runs of a network into one fill; `None`: for small pictures and for large holes."""
+    grain: bool = True
+    """Give the fill the noise of its surroundings, where they have any."""
 
 
 def inpaint(
@@ -75,7 +77,7 @@ def inpaint(
     for done, group in enumerate(groups):
         if progress:
             progress(done, len(groups))
-        _fill_group(result, weight, unknown, alpha, group, filling)
+        _fill_group(result, weight, unknown, alpha, group, filling, options)
     if progress:
         progress(len(groups), len(groups))
     return result
@@ -88,6 +90,7 @@ def _fill_group(
     alpha: np.ndarray | None,
     group: holes.Group,
     filling: _Filling,
+    options: InpaintOptions,
 ) -> None:
     window = filling.window(group, weight.shape)
     view = _slices(window)
@@ -101,10 +104,24 @@ def _fill_group(
     if alpha is not None:
         shown = np.where(hole, 0, alpha[view])
         seen = bleed(seen, shown)
-    fill = filling.fill(seen, hole)
-    inner = _inner(group.box, window)
-    composite(result[box], fill[inner], np.where(mine, weight[box], 0))
+    fill = filling.fill(seen, hole)[_inner(group.box, window)]
+    if options.grain:
+        fill = _grainy(fill, result, unknown, alpha, group.box)
+    composite(result[box], fill, np.where(mine, weight[box], 0))
     unknown[box] &= ~mine
+
+
+def _grainy(
+    fill: np.ndarray, pixels: np.ndarray, unknown: np.ndarray, alpha: np.ndarray | None, box: Bounds
+) -> np.ndarray:
+    """The fill of a box with the grain of what is around the box."""
+    rows, columns = masks.around(box, grain.ROOM, unknown.shape)
+    around = rows.start, rows.stop, columns.start, columns.stop
+    view, inner = _slices(around), _inner(box, around)
+    placed = pixels[view].copy()
+    placed[inner] = fill
+    hidden = None if alpha is None else alpha[view] == 0
+    return grain.matched(placed, pixels[view], unknown[view], hidden=hidden)[inner]
 
 
 class _Filling:

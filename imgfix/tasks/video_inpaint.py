@@ -24,6 +24,7 @@ from imgfix.media import mask as masks
 from imgfix.nets.motion import fetch
 from imgfix.runtime.cuts import CutFinder
 from imgfix.runtime.engine import Engine
+from imgfix.tasks import grain
 from imgfix.tasks.background import Chain, Step, Steps, grey, hidden, measure, spread
 from imgfix.tasks.composite import composite
 from imgfix.tasks.inpaint import InpaintOptions, inpaint
@@ -61,6 +62,8 @@ class VideoInpaintOptions:
     """Frames between two places where the work can be taken up."""
     tta: bool | None = None
     """As of `imgfix.tasks.inpaint.InpaintOptions`, for what the filler makes."""
+    grain: bool = True
+    """Give the fill the noise of its surroundings, anew in each frame."""
 
 
 @dataclass
@@ -219,16 +222,29 @@ class VideoInpaint:
         if made_here:
             mask = np.zeros(current.weight.shape, np.float32)
             mask[part] = missing
-            known = inpaint(known, mask, self.filler, InpaintOptions(tta=self.options.tta), still=False)
+            known = inpaint(known, mask, self.filler, InpaintOptions(tta=self.options.tta, grain=False), still=False)
             self.made += made_here
         mixed = current.pixels[..., :3].copy()
-        composite(mixed, known, current.weight)
+        # What later frames take from this one is without grain: noise that is carried along would stand still.
+        composite(mixed, self._grainy(known, current) if self.options.grain else known, current.weight)
         result[..., :3] = mixed
         filled = known.astype(np.float32) / top
         if anchor is None or made_here or anchor.age >= self.options.reach:
             strain = 0.0 if made_here == left else strain
             return result, _Anchor(filled, 0, Chain(*current.luma.shape), filled, strain)
         return result, _Anchor(anchor.filled, anchor.age, anchor.chain, filled, anchor.strain)
+
+    def _grainy(self, known: np.ndarray, current: _Frame) -> np.ndarray:
+        """A filled frame (H, W, 3), its fill with the grain of what is around it."""
+        rows, columns = np.flatnonzero(current.unknown.any(axis=1)), np.flatnonzero(current.unknown.any(axis=0))
+        view = (
+            slice(max(0, int(rows[0]) - grain.ROOM), int(rows[-1]) + 1 + grain.ROOM),
+            slice(max(0, int(columns[0]) - grain.ROOM), int(columns[-1]) + 1 + grain.ROOM),
+        )
+        result = known.copy()
+        here = current.pixels[view][..., :3]
+        result[view] = grain.matched(known[view], here, current.unknown[view], number=current.number)
+        return result
 
     def _steady(
         self, current: _Frame, part: Part, picture: np.ndarray, here: np.ndarray, last: np.ndarray, step: Step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import cv2
@@ -199,3 +200,16 @@ def test_no_more_frames_wait_than_was_promised() -> None:
 def test_a_mask_of_another_size_is_a_clear_error() -> None:
     with pytest.raises(InputError, match="frame 0 is 128x96, its mask 10x10"):
         run(VideoInpaint(np.ones((10, 10), np.float32), "telea"), pan(2))
+
+
+def test_each_frame_of_a_grainy_clip_gets_grain_of_its_own() -> None:
+    random = np.random.default_rng(4)
+    clip = [np.clip(random.normal(120, 8, (160, 192, 3)), 0, 255).astype(np.uint8) for _ in range(4)]
+    mask = np.zeros((160, 192), np.float32)
+    mask[56:104, 72:120] = 1
+    results = run(VideoInpaint(mask, "telea", VideoInpaintOptions(reach=1)), clip)
+    assert all(np.array_equal(m.frame[mask == 0], f[mask == 0]) for m, f in zip(results, clip, strict=True))
+    holes = [made.frame[60:100, 76:116].astype(np.float32) for made in results]
+    assert [float(hole.std()) for hole in holes] == pytest.approx([8] * 4, rel=0.25)
+    for before, after in itertools.pairwise(holes):
+        assert abs(np.corrcoef(before.ravel(), after.ravel())[0, 1]) < 0.2
