@@ -27,8 +27,8 @@ FLATTEST = (0.15, 0.05, 0.015)  # quantiles of the blocks' deviations that may s
 ALIKE = 1.3  # times that deviation, up to which a block shows nothing but grain
 FEW = 12  # blocks that must be so
 # What noise is like and texture is not, measured over 20 photos with and without noise added, and 24 film scans.
-FARTHEST = (0.16, 0.1)  # correlation at 2 and 3 pixels
-UNEVEN = 1.36  # the most uneven quarter of a block over the most even, the median of the blocks
+FARTHEST = (0.21, 0.1)  # correlation at 2 and 3 pixels
+UNEVEN = 1.4  # the most uneven quarter of a block over the most even, the median of the blocks
 PEAKED = 3.35  # kurtosis: 3 is a normal distribution's
 LEVELS = 4  # brightness ranges measured apart
 SWING = 1.6  # times, up or down, that the grain of one range may differ from that of all
@@ -64,6 +64,7 @@ def measure(pixels: np.ndarray, hole: np.ndarray) -> Grain | None:
     blocks = _blocks(samples, at)  # (n, BLOCK, BLOCK, C)
     brightness = blocks.mean(axis=(1, 2, 3))
     ends = (blocks.min(axis=(1, 2, 3)) < CLIPPED) | (blocks.max(axis=(1, 2, 3)) > 1 - CLIPPED)
+    cut_off, cut_at = brightness[ends], at[ends]
     blocks, brightness, at = blocks[~ends], brightness[~ends], at[~ends]
     if len(blocks) < FEW:
         return None
@@ -75,6 +76,8 @@ def measure(pixels: np.ndarray, hole: np.ndarray) -> Grain | None:
         return None
     kernels = _kernels(rest[flat])
     levels, spread = _by_brightness(_spreads(samples, at), brightness, luma, deviation, flat)
+    if len(cut_off):
+        levels, spread = _with_ends(levels, spread, cut_off, _spreads(samples, cut_at))
     trial = _field(kernels, (128, 128), np.random.default_rng(0))
     return Grain(kernels, levels, spread, float(high_pass(trial.mean(axis=2)).std()))
 
@@ -223,6 +226,22 @@ def _by_brightness(
     if not levels:
         return np.array([0.5], np.float32), np.array([overall], np.float32)
     return np.array(levels, np.float32), np.array(spread, np.float32)
+
+
+def _with_ends(
+    levels: np.ndarray, spread: np.ndarray, brightness: np.ndarray, variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The levels and one more at black and at white, where noise is cut off and there is less of it."""
+    for end in (brightness < 0.5, brightness >= 0.5):
+        if end.sum() < FEW:
+            continue
+        mine = end & (variance <= np.quantile(variance[end], FLATTEST[0]))
+        level, here = float(brightness[mine].mean()), float(np.sqrt(variance[mine].mean()))
+        if (level < levels[0] or level > levels[-1]) and here < spread.min():
+            levels, spread = np.append(levels, np.float32(level)), np.append(spread, np.float32(here))
+            order = np.argsort(levels)
+            levels, spread = levels[order], spread[order]
+    return levels, spread
 
 
 def _local_spread(mean: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -80,6 +80,15 @@ def test_grain_follows_the_brightness() -> None:
     assert spread(found[:, 20:70]) > 1.35 * spread(found[:, 186:236])
 
 
+def test_black_that_is_cut_off_stays_black() -> None:
+    picture = noisy(shaded(), 8.0)
+    picture[:, :128] = 0
+    hole = np.zeros(picture.shape[:2], bool)
+    hole[70:120, 40:90] = True
+    filled = grain.matched(picture, picture, hole)
+    assert int(filled[hole].max()) <= 1
+
+
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_outside_the_mask_nothing_changes_at_any_depth(channels: int, bits: int) -> None:
