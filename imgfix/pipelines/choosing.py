@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from imgfix.media.picture import Picture
     from imgfix.tasks.select.choose import Choice
     from imgfix.tasks.select.detect import Detector
+    from imgfix.tasks.select.instances import InstanceDetector
     from imgfix.tasks.select.segment import Segmenter
     from imgfix.tasks.select.subject import SubjectFinder
     from imgfix.tasks.select.text import TextReader
@@ -41,7 +42,7 @@ class ModelTools:
         """Masks from points and boxes. Raises ModelError."""
         return self._segmenter
 
-    def detector(self) -> Detector:
+    def detector(self) -> Detector | InstanceDetector:
         """Boxes of things with names. Raises ModelError."""
         return self._detector
 
@@ -64,10 +65,13 @@ class ModelTools:
         return Segmenter(*self._net("select"))
 
     @cached_property
-    def _detector(self) -> Detector:
+    def _detector(self) -> Detector | InstanceDetector:
+        from imgfix.nets.maskrcnn import MaskRCNN
         from imgfix.tasks.select.detect import Detector
+        from imgfix.tasks.select.instances import InstanceDetector
 
-        return Detector(*self._net("detect"))
+        net, device = self._net("detect")
+        return InstanceDetector(net, device) if isinstance(net, MaskRCNN) else Detector(net, device)
 
     @cached_property
     def _subject(self) -> SubjectFinder:
@@ -102,10 +106,15 @@ class ModelTools:
             self.subject()
         if "object" in kinds:
             self.detector()
-        if kinds & {"object", "point", "box"}:
+        if kinds & {"point", "box"} or ("object" in kinds and not self._draws_masks()):
             self.segmenter()
         if "text" in kinds:
             self.reader()
+
+    def _draws_masks(self) -> bool:
+        from imgfix.tasks.select.instances import InstanceDetector
+
+        return isinstance(self.detector(), InstanceDetector)
 
 
 def choices_of(asked: Choosing) -> tuple[Choice, ...]:

@@ -30,6 +30,18 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("lpips", {"trunk": "alex"}),
     ("lpips", {"trunk": "vgg"}),
     ("maxim", {"stages": 2, "features": 4, "groups": 1, "bottlenecks": 2}),
+    (
+        "maskrcnn",
+        {
+            "classes": 5,
+            "width": 4,
+            "blocks": [1, 2, 1, 1],
+            "pyramid": 8,
+            "hidden": 12,
+            "mask": 6,
+            "layers": 2,
+        },
+    ),
     ("migan", {"resolution": 16, "base": 64, "maximum": 4}),
     ("migan", {"resolution": 16, "base": 64, "maximum": 4, "noise_until": 8}),
     ("nafnet", {"channels": 3, "width": 4, "down": [1, 2], "middle": 2, "up": [1, 1]}),

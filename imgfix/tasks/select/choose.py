@@ -14,6 +14,7 @@ from imgfix.media import mask as masks
 from imgfix.media.mask import Box, Length
 from imgfix.tasks.select import text as writing
 from imgfix.tasks.select.detect import DEFAULT_SCORE, Detection, Detector
+from imgfix.tasks.select.instances import InstanceDetector, inside
 from imgfix.tasks.select.names import canonical, nearest
 from imgfix.tasks.select.segment import Point, Segmenter
 from imgfix.tasks.select.subject import SubjectFinder
@@ -89,7 +90,7 @@ class Tools(Protocol):
         """Masks from points and boxes."""
         ...
 
-    def detector(self) -> Detector:
+    def detector(self) -> Detector | InstanceDetector:
         """Boxes of things with names."""
         ...
 
@@ -256,13 +257,20 @@ class _Finder:
                 f"there is no {choice.name}:{choice.number}, only {len(own)} found", hint="counted from left to right"
             )
         wanted = range(len(own)) if choice.number is None else [choice.number - 1]
-        segmenter = self.tools.segmenter()
-        parts = segmenter.segment_boxes(segmenter.embed(self.rgb), [own[index].box for index in wanted])
+        parts = self._drawn([own[index] for index in wanted])
         found = [
-            self._kept("object", choice.name, index + 1, part.inside, own[index].score, choice.sign)
+            self._kept("object", choice.name, index + 1, part, own[index].score, choice.sign)
             for index, part in zip(wanted, parts, strict=True)
         ]
         return masks.combine(*found)
+
+    def _drawn(self, things: Sequence[Detection]) -> list[np.ndarray]:
+        """Which pixels (H, W) are each thing's: the detector's own masks, else what is found in the boxes."""
+        if all(one.mask is not None for one in things):
+            return [inside(one, *self.rgb.shape[:2]) for one in things]
+        segmenter = self.tools.segmenter()
+        parts = segmenter.segment_boxes(segmenter.embed(self.rgb), [one.box for one in things])
+        return [part.inside for part in parts]
 
     def _others(self, name: str) -> str:
         """What there is instead."""

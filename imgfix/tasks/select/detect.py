@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -35,6 +35,8 @@ class Detection:
     score: float
     """How sure the detector is, 0 to 1."""
     box: Box
+    mask: np.ndarray | None = field(default=None, compare=False, repr=False)
+    """(S, S) float32 in [0, 1] over the box, small however large the picture is; None: the detector draws none."""
 
     @property
     def area(self) -> float:

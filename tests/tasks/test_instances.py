@@ -1,0 +1,64 @@
+"""A detector that draws masks: names from numbers, masks in the picture's pixels, no second network for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from imgfix.errors import ModelError
+from imgfix.nets.maskrcnn import Instances
+from imgfix.tasks.select.choose import choose, parse_object
+from imgfix.tasks.select.detect import Detection
+from imgfix.tasks.select.instances import InstanceDetector, inside
+from tests.tasks.test_select import Tools, picture
+
+HALF = torch.cat([torch.ones(28, 14), torch.zeros(28, 14)], dim=1)
+BOX = (20.0, 10.0, 60.0, 50.0)
+
+
+class Found(nn.Module):
+    """A network that finds a dog, a number that COCO never used, and a faint person."""
+
+    classes = 91
+
+    def forward(self, x: Tensor) -> Instances:
+        assert x.shape == (1, 3, 60, 100) and x.max() <= 1
+        masks = torch.stack([HALF, HALF, HALF])
+        return Instances(torch.tensor([BOX] * 3), torch.tensor([0.9, 0.8, 0.1]), torch.tensor([18, 12, 1]), masks)
+
+
+def test_numbers_of_classes_become_names() -> None:
+    found = InstanceDetector(Found()).find(picture(), 0.4)  # type: ignore[arg-type]
+    assert [(one.name, one.box) for one in found] == [("dog", BOX)]
+    assert [one.name for one in InstanceDetector(Found()).find(picture(), 0.05)] == ["dog", "person"]  # type: ignore[arg-type]
+
+
+def test_a_network_with_other_classes_is_refused() -> None:
+    net = Found()
+    net.classes = 5
+    with pytest.raises(ModelError, match="5 classes"):
+        InstanceDetector(net)  # type: ignore[arg-type]
+
+
+def test_a_mask_covers_its_part_of_the_box() -> None:
+    drawn = inside(Detection("dog", 0.9, BOX, HALF.numpy()), 60, 100)
+    assert drawn.dtype == bool and drawn[12:48, 22:38].all()
+    assert not drawn[:, 42:].any() and not drawn[:8].any()
+
+
+def test_a_detection_without_a_mask_is_refused() -> None:
+    with pytest.raises(ValueError, match="dog has no mask"):
+        inside(Detection("dog", 0.9, BOX), 60, 100)
+
+
+def test_masks_of_the_detector_need_no_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = Tools(Detection("dog", 0.9, BOX, HALF.numpy()))
+
+    def refused() -> None:
+        raise AssertionError("a second network was asked for")
+
+    monkeypatch.setattr(tools, "segmenter", refused)
+    chosen = choose(picture(), [parse_object("dog")], tools)
+    assert np.array_equal(chosen.mask > 0.5, inside(Detection("dog", 0.9, BOX, HALF.numpy()), 60, 100))
