@@ -235,7 +235,7 @@ _CHROMA = (
     (47, 66, 99, 99, 99, 99, 99, 99), *(((99,) * 8,) * 4),
 )  # fmt: skip
 _TO_YCC = ((0.299, 0.587, 0.114), (-0.168735892, -0.331264108, 0.5), (0.5, -0.418687589, -0.081312411))
-_TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.772, 0.0))
+TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.772, 0.0))
 
 
 def jpeg(x: Tensor, quality: Tensor, subsampled: Tensor) -> Tensor:
@@ -263,7 +263,7 @@ def jpeg(x: Tensor, quality: Tensor, subsampled: Tensor) -> Tensor:
     halved = F.interpolate(halved, scale_factor=2, mode="bilinear", align_corners=False).round()
     chroma = torch.where(subsampled[:, None, None, None], halved, _quantise(chroma, tables[1]))
     joined = torch.cat((luma, chroma - 128), dim=1)[..., :height, :width]
-    rgb = torch.einsum("oc,nchw->nohw", x.new_tensor(_TO_RGB, dtype=torch.float32), joined)
+    rgb = torch.einsum("oc,nchw->nohw", x.new_tensor(TO_RGB, dtype=torch.float32), joined)
     return rgb.round().clamp(0, 255) / 255
 
 

@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgfix.train.degrade import TO_RGB
+
 RADIUS = 6
 _FINE_SHARE = 0.55
-_RGB_OF_YCC = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.772, 0.0))
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def developed_noise(
     coarse = coarse + correlated(white[:, 3:5], 3.85 * grain * spread) * (1 - _FINE_SHARE) ** 0.5
     deviation = torch.stack([luma, luma * shares[0], luma * shares[1]], dim=1)
     planes = torch.cat([fine, coarse], dim=1) * deviation[:, :, None, None]
-    noise = torch.einsum("oc,nchw->nohw", x.new_tensor(_RGB_OF_YCC), planes)
+    noise = torch.einsum("oc,nchw->nohw", x.new_tensor(TO_RGB), planes)
     noise = noise * brightness_gain(x, dark, bright)
     return noise, torch.stack([luma, luma * (shares.square().mean(0)).sqrt()], dim=1)
 
