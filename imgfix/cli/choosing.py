@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
+
+from imgfix.pipelines import options as asked
 
 PANEL = "What to choose"
 _AGAIN = " May be given several times."
@@ -47,7 +50,18 @@ Dilate = Annotated[
         help="Widen what is found by so many pixels; auto: so that no halo of it stays.",
     ),
 ]  # fmt: skip
-SIGNS = (
-    "A value with & in front keeps only what is in it too, one with - takes it away: all others are joined first, then "
-    "these are applied, in this order."
-)
+
+
+@dataclass(frozen=True)
+class Choosing(asked.Choosing):
+    """What is chosen in a picture by what it is."""
+
+    point: Point = None
+    not_point: NotPoint = None
+    box_object: BoxObject = None
+    object: Object = None
+    text: Text = None
+    subject: Subject = False
+    background: Background = False
+    score: Score = 0.4
+    dilate: Dilate = "0"

@@ -27,29 +27,14 @@ Behind = Annotated[
         "transparency.",
     ),
 ]  # fmt: skip
-SaveMask = Annotated[
-    str | None,
-    typer.Option(
-        "--save-mask", metavar="PATH", rich_help_panel=_PANEL, show_default=False,
-        help="Also write the matte, white = kept: a file, or a folder for several inputs.",
-    ),
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Request(CutoutRequest):
+class Request(choosing.Choosing, CutoutRequest):
     """The options that only this verb has."""
 
-    point: choosing.Point = None
-    not_point: choosing.NotPoint = None
-    box_object: choosing.BoxObject = None
-    object: choosing.Object = None
-    text: choosing.Text = None
-    subject: choosing.Subject = False
-    score: choosing.Score = 0.4
-    dilate: choosing.Dilate = "0"
     behind: Behind = None
-    save_mask: SaveMask = None
+    save_mask: options.save_mask(_PANEL, "the matte, white = kept") = None  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)

@@ -91,27 +91,12 @@ FitMask = Annotated[
         "--fit-mask", rich_help_panel=_REGION, help="Resize a mask of another size with the same aspect ratio."
     ),
 ]  # fmt: skip
-SaveMask = Annotated[
-    str | None,
-    typer.Option(
-        "--save-mask", metavar="PATH", rich_help_panel=_REGION, show_default=False,
-        help="Also write the region, white = filled: a file, or a folder for several inputs.",
-    ),
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Request(InpaintRequest):
+class Request(choosing.Choosing, InpaintRequest):
     """The options that only this verb has."""
 
-    point: choosing.Point = None
-    not_point: choosing.NotPoint = None
-    box_object: choosing.BoxObject = None
-    object: choosing.Object = None
-    text: choosing.Text = None
-    subject: choosing.Subject = False
-    background: choosing.Background = False
-    score: choosing.Score = 0.4
     dilate: choosing.Dilate = "auto"
     mask: Mask = None
     boxes: BoxOption = None
@@ -124,7 +109,7 @@ class Request(InpaintRequest):
     invert: Invert = False
     fit_mask: FitMask = False
     tta: Tta = None
-    save_mask: SaveMask = None
+    save_mask: options.save_mask(_REGION, "the region, white = filled") = None  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)

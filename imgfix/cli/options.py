@@ -247,6 +247,17 @@ def model(task: str | tuple[str, ...], more: str = "", *methods: str) -> Any:
     ]  # fmt: skip
 
 
+def save_mask(panel: str, what: str) -> Any:
+    """The option `--save-mask` of a verb; what: the mask in words."""
+    return Annotated[
+        str | None,
+        typer.Option(
+            "--save-mask", metavar="PATH", rich_help_panel=panel, show_default=False,
+            help=f"Also write {what}: a file, or a folder for several inputs.",
+        ),
+    ]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Reading(asked.Reading):
     """How inputs are found and read."""

@@ -45,13 +45,6 @@ Scratches = Annotated[
     bool,
     typer.Option("--scratches", rich_help_panel=_DAMAGE, help="Find scratches and dust on scans and fill them."),
 ]
-SaveMask = Annotated[
-    str | None,
-    typer.Option(
-        "--save-mask", metavar="PATH", rich_help_panel=_DAMAGE, show_default=False,
-        help="Write the mask that --scratches found: a file, or a folder for several inputs.",
-    ),
-]  # fmt: skip
 Strength = Annotated[
     float,
     typer.Option(
@@ -73,7 +66,7 @@ class Request(RestoreRequest):
     dehaze: Dehaze = False
     colorize: Colorize = False
     scratches: Scratches = False
-    save_mask: SaveMask = None
+    save_mask: options.save_mask(_DAMAGE, "what --scratches found, white = filled") = None  # type: ignore[valid-type]
     strength: Strength = 1.0
 
 

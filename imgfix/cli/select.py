@@ -37,18 +37,9 @@ Preview = Annotated[
 
 
 @dataclass(frozen=True)
-class Request(SelectRequest):
+class Request(choosing.Choosing, SelectRequest):
     """The options that only this verb has."""
 
-    point: choosing.Point = None
-    not_point: choosing.NotPoint = None
-    box_object: choosing.BoxObject = None
-    object: choosing.Object = None
-    text: choosing.Text = None
-    subject: choosing.Subject = False
-    background: choosing.Background = False
-    score: choosing.Score = 0.4
-    dilate: choosing.Dilate = "0"
     invert: Invert = False
     preview: Preview = None
 
