@@ -204,10 +204,10 @@ def test_the_tables_of_extras_name_those_of_the_package() -> None:
 
 
 def test_doctor_looks_for_every_extra() -> None:
-    from imgfix.cli.doctor import _EXTRAS
+    from imgfix.pipelines.doctor.program import EXTRAS
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert set(_EXTRAS) == set(project["optional-dependencies"]) - {"test", "dev"}
+    assert set(EXTRAS) == set(project["optional-dependencies"]) - {"test", "dev"}
 
 
 def test_the_container_copies_what_is_there_and_does_not_run_as_root() -> None:

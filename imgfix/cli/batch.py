@@ -11,10 +11,11 @@ from types import FrameType
 from typing import Generic, TypeVar
 
 from imgfix.cli import as_told
-from imgfix.cli.console import Console, Tick, time_in_words
+from imgfix.cli.console import Console, Tick
 from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ExitCode, ImgfixError
 from imgfix.media.files import stamp
+from imgfix.pipelines.units import time_in_words
 
 T = TypeVar("T")
 

@@ -75,8 +75,8 @@ class Output:
         self, name: str, protocol: Protocol, damage: str, found: Sequence[Standing], files: Sequence[Path]
     ) -> None:
         """Write the outcome of a benchmark."""
-        from imgfix.cli.console import size_in_words
         from imgfix.metrics.protocol import METRICS
+        from imgfix.pipelines.units import size_in_words
 
         headings = [
             "model", *(METRICS[metric].heading for metric in protocol.metrics), "parameters", "mult-adds", "s/picture",

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from imgfix.cli.console import Console, size_in_words, time_in_words
+from imgfix.cli.console import Console
 from imgfix.pipelines.models import Choice, Listener
 from imgfix.pipelines.result import Progress
+from imgfix.pipelines.units import size_in_words, time_in_words
 
 if TYPE_CHECKING:
     from imgfix.runtime.device import Placement

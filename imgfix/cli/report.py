@@ -7,10 +7,11 @@ import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from imgfix.cli.console import Console, size_in_words, time_in_words
+from imgfix.cli.console import Console
 from imgfix.errors import ImgfixError, worded
 from imgfix.pipelines.options import option
 from imgfix.pipelines.result import Facts, FileFacts, Plan, RestoreFacts, Result
+from imgfix.pipelines.units import size_in_words, time_in_words
 
 Status = Literal["done", "planned", "skipped", "failed", "interrupted"]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from imgfix.cli import options
-from imgfix.cli.console import Console, size_in_words, time_in_words
+from imgfix.cli.console import Console
 from imgfix.errors import ExitCode, UsageError
+from imgfix.pipelines.units import size_in_words, time_in_words
 
 if TYPE_CHECKING:
     from imgfix.train.recipe import Recipe

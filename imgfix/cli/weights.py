@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgfix.cli.batch import Item, run
-from imgfix.cli.console import Console, Tick, size_in_words
+from imgfix.cli.console import Console, Tick
 from imgfix.cli.options import Json, Offline, Quiet, Verbose
 from imgfix.cli.report import Outcome, Report, print_json
 from imgfix.errors import ExitCode, OutputError, UsageError
 from imgfix.media.names import printable
+from imgfix.pipelines.units import size_in_words
 
 if TYPE_CHECKING:
     from imgfix.zoo.entry import Entry
