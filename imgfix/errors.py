@@ -51,6 +51,11 @@ class ImgfixError(Exception):
         """The remedy; fields by their names."""
         return None if self._hint is None else worded(self._hint)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that message and hint name, in order, each once."""
+        return tuple(dict.fromkeys(_FIELD.findall(f"{self._message} {self._hint or ''}")))
+
     def add_hint(self, words: str) -> None:
         """Say one thing more about the remedy."""
         self._hint = f"{self._hint}; {words}" if self._hint else words

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,13 +18,16 @@ from imgfix.pipelines.options import Choosing
 
 if TYPE_CHECKING:
     from imgfix.media.picture import Picture
+    from imgfix.runtime.device import Placement
     from imgfix.tasks.select.choose import Choice
     from imgfix.tasks.select.detect import Detector
     from imgfix.tasks.select.instances import InstanceDetector
     from imgfix.tasks.select.segment import Segmenter
     from imgfix.tasks.select.subject import SubjectFinder
     from imgfix.tasks.select.text import TextReader
+    from imgfix.zoo.descriptor import Descriptor, Model
 
+Tool = TypeVar("Tool")
 TASKS = ("select", "detect", "cutout")
 """Of the models that find things: masks from points and boxes, boxes with names, the main subject."""
 
@@ -62,7 +66,7 @@ class ModelTools:
     def _segmenter(self) -> Segmenter:
         from imgfix.tasks.select.segment import Segmenter
 
-        return Segmenter(*self._net("select"))
+        return self._tool("select", lambda net, device: Segmenter(net, device))
 
     @cached_property
     def _detector(self) -> Detector | InstanceDetector:
@@ -70,28 +74,34 @@ class ModelTools:
         from imgfix.tasks.select.detect import Detector
         from imgfix.tasks.select.instances import InstanceDetector
 
-        net, device = self._net("detect")
-        return InstanceDetector(net, device) if isinstance(net, MaskRCNN) else Detector(net, device)
+        def made(net: Any, device: Any) -> Detector | InstanceDetector:
+            return InstanceDetector(net, device) if isinstance(net, MaskRCNN) else Detector(net, device)
+
+        return self._tool("detect", made)
 
     @cached_property
     def _subject(self) -> SubjectFinder:
         from imgfix.tasks.select.subject import SubjectFinder
 
-        return SubjectFinder(*self._net("cutout"))
+        return self._tool("cutout", lambda net, device: SubjectFinder(net, device))
 
-    def _net(self, task: str) -> tuple[Any, Any]:
-        """The network for a task, and the device it runs on."""
+    def _tool(self, task: str, make: Callable[[Any, Any], Tool]) -> Tool:
+        """What `make` makes of the network for a task and the device it runs on."""
         from imgfix.runtime import device
 
         choice = self._named if self._named is not None and self._task_of_named == task else None
         if choice is None:
             choice = self._models.choose(task, model="auto")
-        model = self._models.load(choice, task)
-        placement = device.select(self._models.machine.device, "fp32", model.descriptor)
-        if placement.on_cpu:
-            device.respect_quota()
-        self._models.listener.announced(model.descriptor, placement, choice)
-        return model.net, placement.device
+
+        def placed(model: Model) -> tuple[Tool, Descriptor, Placement]:
+            placement = device.select(self._models.machine.device, "fp32", model.descriptor)
+            if placement.on_cpu:
+                device.respect_quota()
+            return make(model.net, placement.device), model.descriptor, placement
+
+        tool, descriptor, placement = self._models.ready("tool", choice, task, placed)
+        self._models.listener.announced(descriptor, placement, choice)
+        return tool
 
     @cached_property
     def _task_of_named(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -15,6 +15,7 @@ from imgfix import __version__
 from imgfix.errors import InputError, ModelError, OutputError, UsageError
 from imgfix.media.names import shell_word
 from imgfix.pipelines import models
+from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Choice, Listener, Models
 from imgfix.pipelines.options import GenerateRequest, Machine, Saving
 from imgfix.pipelines.result import DrawnFacts, FileFacts, Plan, Progress, Result, Runner, unseen
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from imgfix.tasks.diffusion import Diffusion
     from imgfix.tasks.generate import Generator, Wish
     from imgfix.tasks.translate import Translator
-    from imgfix.zoo.descriptor import Descriptor
+    from imgfix.zoo.descriptor import Descriptor, Model
 
 _SHEET = 2000  # pixels of a sheet's longer side, above which its pictures are not enlarged
 _MOST_SEEDS = 100_000
@@ -78,7 +79,9 @@ class GeneratePipeline:
         saving: Saving | None = None,
         machine: Machine | None = None,
         listener: Listener | None = None,
+        loaded: Loaded | None = None,
     ) -> None:
+        """loaded: models that other pipelines left ready."""
         self.request, self.saving, self.machine = request, saving or Saving(), machine or Machine()
         self.listener = listener or Listener()
         self.prompts = _prompts(request)
@@ -87,7 +90,9 @@ class GeneratePipeline:
             self._repeat(request.like)
         self.seeds = self.seeds or [0]
         self.wishes = self._wishes()
-        self.models = Models(self.machine, self.listener)
+        self.models = Models(self.machine, self.listener, loaded)
+        self.names: Mapping[str, str] = {}
+        """What files are called in records, where that is not their path."""
         self.diffuses = isinstance(self.machine.model, str | Path) and _is_diffusion(str(self.machine.model))
         self.choice = self._choose()
         self.film = self._film_target() if request.interpolate is not None else None
@@ -265,17 +270,20 @@ class GeneratePipeline:
             return _DiffusionDrawer(self)
         if isinstance(self.choice.given, Generator):
             return self._checked(_GeneratorDrawer(self.choice.given, self.truncation))
-        model = self.models.load(self.choice, "generate")
-        if model.descriptor.net == "pix2pix":
-            from imgfix.tasks.translate import Translator
+        made = self.models.ready("drawer", self.choice, "generate", self._placed)
+        if isinstance(made, Generator):
+            self.listener.announced(made.descriptor, made.placement, self.choice)
+            return self._checked(_GeneratorDrawer(made, self.truncation))
+        self._check_translation()
+        self.listener.announced(made.descriptor, made.placement, self.choice)
+        return _TranslatorDrawer(made)
 
-            self._check_translation()
-            translator = Translator(model, self.machine.device)
-            self.listener.announced(translator.descriptor, translator.placement, self.choice)
-            return _TranslatorDrawer(translator)
-        generator = Generator(model, self.machine.device)
-        self.listener.announced(generator.descriptor, generator.placement, self.choice)
-        return self._checked(_GeneratorDrawer(generator, self.truncation))
+    def _placed(self, model: Model) -> Generator | Translator:
+        from imgfix.tasks.generate import Generator
+        from imgfix.tasks.translate import Translator
+
+        kind = Translator if model.descriptor.net == "pix2pix" else Generator
+        return kind(model, self.machine.device)
 
     def _checked(self, drawer: _GeneratorDrawer) -> _GeneratorDrawer:
         """Wrong wishes end it before any work: an input that cannot be read makes no sense of what is asked."""
@@ -396,8 +404,8 @@ class GeneratePipeline:
         made: dict[str, Any] = {
             "prompt": wish.prompt,
             "class": wish.label,
-            "sound": str(wish.sound) if wish.sound else None,
-            "image": str(wish.image) if wish.image else None,
+            "sound": self._called(wish.sound),
+            "image": self._called(wish.image),
             "strength": wish.strength if wish.image else None,
             "seed": order.seed,
             "truncation": asked.truncation,
@@ -418,6 +426,9 @@ class GeneratePipeline:
         if descriptor is not None:
             record["sha256"] = descriptor.sha256
         return record
+
+    def _called(self, file: Path | None) -> str | None:
+        return None if file is None else self.names.get(str(file), str(file))
 
     # -- sheets --------------------------------------------------------------------------------------------------------
 

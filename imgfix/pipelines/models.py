@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from imgfix.errors import ModelError
+from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.options import CLASSICAL, Machine
 from imgfix.pipelines.result import Progress, unseen
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from imgfix.tasks.restore import RestoreOptions
     from imgfix.zoo.auto import Slower
     from imgfix.zoo.descriptor import Descriptor, Model
+
+Ready = TypeVar("Ready")
 
 
 class Listener:
@@ -67,8 +70,11 @@ class Choice:
 class Models:
     """The models of one run: each is settled without loading it, loaded when it is first needed, and announced once."""
 
-    def __init__(self, machine: Machine | None = None, listener: Listener | None = None) -> None:
-        self.machine, self.listener = machine or Machine(), listener or Listener()
+    def __init__(
+        self, machine: Machine | None = None, listener: Listener | None = None, loaded: Loaded | None = None
+    ) -> None:
+        """loaded: what other runs left ready, and where this one leaves its own; None: for this run alone."""
+        self.machine, self.listener, self._loaded = machine or Machine(), listener or Listener(), loaded
         self._engines: dict[str, Engine] = {}
 
     def choose(
@@ -133,6 +139,24 @@ class Models:
         with self.listener.pulling(choice.name, missing) as progress:
             return zoo.load(choice.name, task=task, offline=False, progress=progress)
 
+    def ready(
+        self, kind: str, choice: Choice, task: str | tuple[str, ...], make: Callable[[Model], Ready], *settings: str
+    ) -> Ready:
+        """What `make` makes of a model; the same as in an earlier run where `loaded` kept it.
+
+        kind: of what is made. settings: all that it depends on besides the model and the device. Raises as `load`.
+        """
+        if self._loaded is None or choice.given is not None:
+            return make(self.load(choice, task))
+
+        def made() -> tuple[Ready, int]:
+            model = self.load(choice, task)
+            held = sum(tensor.nbytes for tensor in (*model.net.parameters(), *model.net.buffers()))
+            return make(model), 2 * held  # as it was read, and as it was placed on the device
+
+        key = kind, task, choice.name, _mark(choice), self.machine.device, *settings
+        return self._loaded.get(key, made)
+
     def open(self, choice: Choice, task: str | tuple[str, ...], announce: bool = True) -> Engine:
         """A model, ready to run; the same one when it is asked for again.
 
@@ -144,10 +168,9 @@ class Models:
             if isinstance(choice.given, Engine):
                 engine = choice.given
             else:
-                machine = self.machine
-                engine = Engine(
-                    self.load(choice, task), machine.device, machine.precision, note=self.listener.warned
-                )  # fmt: skip
+                device, precision = self.machine.device, self.machine.precision
+                engine = self.ready("engine", choice, task, lambda model: Engine(model, device, precision), precision)
+                engine.note = self.listener.warned
             self._engines[choice.name] = engine
             if announce:
                 self.listener.announced(engine.descriptor, engine.placement, choice)
@@ -254,6 +277,26 @@ def task_of(name: str) -> str:
     from imgfix.zoo import catalog
 
     return str(zoo.load(name).descriptor.task) if is_file(name) else catalog.find(name).task
+
+
+def devices(asked: str) -> list[str]:
+    """The devices that work can be spread over: with `auto` every GPU of this machine. Raises UsageError."""
+    import torch
+
+    from imgfix.runtime import device
+
+    kind = device.available()[0] if asked == "auto" else asked
+    count = {"cuda": torch.cuda.device_count, "xpu": torch.xpu.device_count}.get(kind, lambda: 1)()
+    return [f"{kind}:{number}" for number in range(count)] if asked == "auto" and count > 1 else [asked]
+
+
+def _mark(choice: Choice) -> object:
+    """What tells a model's file from another one of the same name."""
+    from imgfix.media.files import stamp
+    from imgfix.zoo import catalog, store
+
+    path = Path(choice.name).expanduser() if is_file(choice.name) else store.path_of(catalog.find(choice.name))
+    return stamp(path)
 
 
 def _descriptor(given: Any) -> Descriptor:

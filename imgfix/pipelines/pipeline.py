@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from imgfix.errors import InputError, ModelError, OutputError, UsageError
 from imgfix.pipelines import pages, pictures, record
+from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Choice, Listener, Models
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
@@ -46,12 +47,16 @@ class Pipeline(ABC, Generic[Request]):
         machine: Machine | None = None,
         reading: Reading | None = None,
         listener: Listener | None = None,
+        loaded: Loaded | None = None,
     ) -> None:
+        """loaded: models that other pipelines left ready."""
         self.request, self.saving, self.clips = request, saving or Saving(), clips or ClipOptions()
         self.machine, self.reading, self.listener = machine or Machine(), reading or Reading(), listener or Listener()
-        self.models = Models(self.machine, self.listener)
+        self.models = Models(self.machine, self.listener, loaded)
         self.alone = True
         """There is one input, so that a folder of masks holds one for each of its frames."""
+        self.names: Mapping[str, str] = {}
+        """What files are called in records, where that is not their path."""
         self.elsewhere = 0
         """Jobs that were found and belong to other shards."""
         self.check()
@@ -214,8 +219,9 @@ class Pipeline(ABC, Generic[Request]):
         if not self.saving.record:
             return None
         return record.of(
-            self.verb, pictures.name_of(source), model, descriptor, self.request, self.saving, self.clips, self.machine
-        )
+            self.verb, pictures.name_of(source), model, descriptor, self.request, self.saving, self.clips, self.machine,
+            names=self.names,
+        )  # fmt: skip
 
 
 def runner_of(engine: Engine) -> Runner:

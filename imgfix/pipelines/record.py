@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from imgfix import __version__
@@ -13,31 +14,43 @@ if TYPE_CHECKING:
     from imgfix.zoo.descriptor import Descriptor
 
 # What does not change the result is left out of the recorded command; the model is named anyway.
-_UNRECORDED = {"output", "model", "overwrite", "skip_existing", "record", "offline"}
+_UNRECORDED = {"output", "model", "overwrite", "skip_existing", "record", "offline", "resume"}
 _OFF = {"audio", "record"}
 """Options that are on, and are spelled when they are not."""
 
 
-def of(verb: str, source: str, model: str, descriptor: Descriptor | None, *records: Any) -> dict[str, Any]:
+def of(
+    verb: str,
+    source: str,
+    model: str,
+    descriptor: Descriptor | None,
+    *records: Any,
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """The record of one result.
 
     source: the input's name, `-` for what had none. model: as it would be named on a command line. descriptor: None for
-    a classical method. records: what was asked for, as of `imgfix.pipelines.options`.
+    a classical method. records: what was asked for, as of `imgfix.pipelines.options`. names: see `command_line`.
     """
-    made: dict[str, Any] = {"command": command_line(verb, source, model, *records), "model": model}
+    made: dict[str, Any] = {"command": command_line(verb, source, model, *records, names=names), "model": model}
     if descriptor is not None:
         made |= {"model": descriptor.name, "sha256": descriptor.sha256}
     return made | {"version": __version__}
 
 
-def command_line(verb: str, source: str, model: str, *records: Any) -> str:
-    """The command that makes one result again: its source, its model by name, and the options that say something."""
-    words = ["imgfix", verb, source, "--model", model]
+def command_line(
+    verb: str, source: str, model: str | None, *records: Any, names: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The command that makes one result again: its source, its model by name, and the options that say something.
+
+    model: None: not named. names: what files are called in it, where that is not their path.
+    """
+    words = ["imgfix", verb, source, *(["--model", model] if model is not None else [])]
     for record in records:
         for name, value in given(record):
             if name not in _UNRECORDED:
                 words += _words(name, value)
-    return " ".join(map(shell_word, words))
+    return " ".join(shell_word(names.get(word, word)) for word in words)
 
 
 def _words(name: str, value: Any) -> list[str]:

@@ -109,7 +109,7 @@ class Engine:
         if dtype.itemsize == 1 or not self._chosen or self.placement.precision == "fp32":
             return self
         if self._exact is None:
-            self._exact = Engine(self.model, str(self.placement.device), "fp32", self.note)
+            self._exact = Engine(self.model, str(self.placement.device), "fp32", lambda text: self.note(text))
         return self._exact
 
     # -- running -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,17 @@
+"""What errors say, and of which fields."""
+
+from __future__ import annotations
+
+from imgfix.errors import UsageError
+
+
+def test_an_error_names_its_fields_for_programs() -> None:
+    error = UsageError("`start` 5 is behind `end` 3", hint="choose a later `end`")
+    assert error.fields == ("start", "end")
+    assert UsageError("nothing to do").fields == ()
+
+
+def test_fields_can_be_called_something_else() -> None:
+    error = UsageError("`long_side` must be above zero")
+    assert error.message == "long_side must be above zero"
+    assert error.renamed(lambda field: f"--{field.replace('_', '-')}").message == "--long-side must be above zero"
