@@ -13,7 +13,7 @@ from imgfix.cli.batch import Item, run
 from imgfix.cli.console import Console, Tick
 from imgfix.cli.options import Json, Offline, Quiet, Verbose
 from imgfix.cli.report import Outcome, Report, print_json
-from imgfix.errors import ExitCode, OutputError, UsageError
+from imgfix.errors import ExitCode, UsageError
 from imgfix.media.names import printable
 from imgfix.pipelines.units import size_in_words
 
@@ -67,20 +67,15 @@ def list_models(
     json: Json = False,
 ) -> int:
     """List all models: task, scale, size, licence, and whether they are installed."""
-    from imgfix.zoo import catalog, store
+    from imgfix.pipelines.weights import facts, manage
 
-    entries = [*catalog.entries(), *catalog.imported()]
-    tasks = sorted({entry.task for entry in entries})
-    if task is not None and task not in tasks:
-        raise UsageError(f"there is no task '{task}'", hint=f"tasks: {', '.join(tasks)}")
-    chosen = [entry for entry in entries if task in (None, entry.task) and (not here or store.installed(entry))]
+    chosen = manage.listed(task, here)
     if json:
         for entry in chosen:
-            _print_json(_facts(entry))
+            print_json(facts.brief(entry))
         return ExitCode.OK
     _print_table(chosen)
-    sizes = [store.path_of(entry).stat().st_size for entry in chosen if store.installed(entry)]
-    if sizes:
+    if sizes := manage.sizes(chosen):
         Console().say(f"{len(sizes)} installed, {size_in_words(sum(sizes))}")
     return ExitCode.OK
 
@@ -88,18 +83,19 @@ def list_models(
 @command.command()
 def info(name: Name, json: Json = False) -> int:
     """Show everything about a model: hyper-parameters, licence, training data, measured numbers, sources."""
+    from imgfix.pipelines.weights import facts
     from imgfix.zoo import catalog
 
-    facts = _facts(catalog.find(name), full=True)
+    values = facts.full(catalog.find(name))
     if json:
-        _print_json(facts)
+        print_json(values)
         return ExitCode.OK
     from rich.table import Table
 
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for key, value in facts.items():
+    for key, value in values.items():
         if value in (None, "", [], {}):
             continue
         for number, line in enumerate(_lines(key, value)):
@@ -139,7 +135,7 @@ def search(
     found = [hit for hit in model_search.search(words or [], scale) if not runs or hit.reader == "imgfix"]
     if json:
         for hit in found:
-            _print_json(hit.facts())
+            print_json(hit.facts())
     elif found:
         _print_hits(found)
     else:
@@ -169,36 +165,26 @@ def pull(
     A model is named as weights list and weights search show it, or by where it is: hf:ORG/REPO, hf:ORG/REPO/FILE,
     https://.../FILE.pth, each with #sha256=... after it where its hash is known.
     """
-    from imgfix.zoo import catalog, store
-    from imgfix.zoo.pull import archives_kept
-    from imgfix.zoo.pull import pull as fetch
+    from imgfix.pipelines.weights import facts, manage
+    from imgfix.zoo import catalog
 
-    if not names and task is None:
-        raise UsageError("which model?", hint="imgfix weights list shows them all")
-    wanted = list(names or [])
-    if task is not None:
-        of_task = [entry.name for entry in catalog.entries() if entry.task == task and entry.sources]
-        if not of_task:
-            raise UsageError(f"there is no model to pull for '{task}'", hint="imgfix weights list")
-        wanted += [name for name in of_task if name not in wanted]
+    wanted = manage.to_pull(names, task)
     console = Console(quiet=quiet, verbose=verbose)
 
     def work(name: str, tick: Tick) -> Outcome:
         entry = catalog.find(name)
-        if store.installed(entry) and not overwrite and _is_good(entry):
-            return Outcome("is here already", _where(entry), status="skipped")
+        if not overwrite and manage.is_here(entry):
+            return Outcome("is here already", facts.of_installed(entry), status="skipped")
         if not (offline or quiet or json):
-            known = _download_bytes(entry)
+            known = facts.download_bytes(entry)
             console.say(f"pulling {name} ({size_in_words(known) if known else 'size not known'}, {entry.licence})")
-        fetch(entry, offline=offline, accept_licence=accept_licence, progress=tick, note=console.say)
-        entry = catalog.find(name)
-        facts = _where(entry)
-        origin, size = facts["fetched_from"], size_in_words(facts["bytes"])
-        return Outcome(f"pulled from {origin}, {size}, {entry.licence}", facts)
+        entry = manage.pull(entry, offline=offline, accept_licence=accept_licence, progress=tick, note=console.say)
+        values = facts.of_installed(entry)
+        return Outcome(
+            f"pulled from {values['fetched_from']}, {size_in_words(values['bytes'])}, {entry.licence}", values
+        )
 
-    if offline or len(wanted) == 1:
-        return _each(wanted, work, console, json)
-    with archives_kept():
+    with manage.pulling(wanted, offline):
         return _each(wanted, work, console, json)
 
 
@@ -210,10 +196,10 @@ def verify(
     verbose: Verbose = False,
 ) -> int:
     """Compare installed files with the hashes in the catalog; without names, all of them."""
+    from imgfix.pipelines.weights import facts, manage
     from imgfix.zoo import catalog, store
 
-    entries = [*catalog.entries(), *catalog.imported()]
-    wanted = list(names or []) or [entry.name for entry in entries if store.installed(entry)]
+    wanted = manage.to_verify(names)
     console = Console(quiet=quiet, verbose=verbose)
     if not wanted:
         console.say("no weights are on this machine yet; see: imgfix weights list")
@@ -221,42 +207,49 @@ def verify(
     def work(name: str, tick: Tick) -> Outcome:
         entry = catalog.find(name)
         digest = store.verify(entry)
-        return Outcome(f"good ({digest[:12]}...)", _where(entry) | {"sha256": digest})
+        return Outcome(f"good ({digest[:12]}...)", facts.of_installed(entry) | {"sha256": digest})
 
     return _each(wanted, work, console, json)
 
 
 @command.command("rm")
 def remove(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Installed models.", autocompletion=_names)],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME...", help="Installed models.", autocompletion=_names, show_default=False),
+    ] = None,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="Every downloaded model that has not been used for --days.")
+    ] = False,
+    days: Annotated[int, typer.Option("--days", min=0, metavar="N", help="What --unused means.")] = 90,
     imported: Annotated[
         bool, typer.Option("--imported", help="Also imported models, which cannot be downloaded again.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
     """Delete downloaded models; a later pull, or --model, downloads them again."""
-    from imgfix.errors import ModelError
-    from imgfix.zoo import catalog, folders, store
+    from imgfix.pipelines.weights import manage
+
+    if bool(names) == unused:
+        raise UsageError("which models?", hint="give names, or --unused")
+    wanted, console = names or manage.unused(days, imported=imported), Console(quiet=quiet, verbose=verbose)
+    freed: list[int] = []
 
     def work(name: str, tick: Tick) -> Outcome:
-        entry = catalog.find(name)
-        place = store.path_of(entry)
-        if not place.is_file():
-            raise ModelError(f"{name} is not installed", hint="imgfix weights list --installed")
-        if place.parent != folders.models_folder():
-            raise ModelError(f"{name} is a part of imgfix and cannot be removed", hint="leave it out")
-        if not entry.sources and not imported:
-            raise ModelError(
-                f"{name} is imported and could not be downloaded again", hint="add --imported to delete it"
-            )
-        size = place.stat().st_size
-        place.unlink()
-        store.record_path(place).unlink(missing_ok=True)
-        return Outcome(f"removed, {size_in_words(size)}", {"path": str(place), "bytes": size})
+        gone = manage.remove(name, imported=imported, dry=dry_run)
+        freed.append(gone.bytes)
+        line = f"{'would be removed' if dry_run else 'removed'}, {size_in_words(gone.bytes)}"
+        return Outcome(line, {"path": str(gone.path), "bytes": gone.bytes}, "planned" if dry_run else "done")
 
-    return _each(names, work, Console(quiet=quiet, verbose=verbose), json)
+    if not wanted:
+        console.say(f"every downloaded model was used in the last {days} days")
+    code = _each(wanted, work, console, json)
+    if len(freed) > 1 and not json:
+        console.say(f"{size_in_words(sum(freed))} {'would be free' if dry_run else 'freed'}")
+    return code
 
 
 @command.command()
@@ -267,12 +260,11 @@ def path(
     json: Json = False,
 ) -> int:
     """Print the path of a model; without a name, that of the folder of all models."""
-    from imgfix.zoo import catalog, folders, store
+    from imgfix.pipelines.weights import manage
 
-    entry = catalog.find(name) if name else None
-    place = store.path_of(entry) if entry else folders.models_folder()
+    place = manage.place(name)
     if json:
-        _print_json({"name": name, "path": str(place), "installed": place.exists()})
+        print_json({"name": name, "path": str(place), "installed": place.exists()})
     else:
         sys.stdout.write(f"{place}\n")
     return ExitCode.OK
@@ -301,15 +293,13 @@ def import_model(
     quiet: Quiet = False,
 ) -> int:
     """Add a checkpoint of your own under a name; architecture and size are read from its tensors."""
-    import re
-
+    from imgfix.pipelines.weights import facts
+    from imgfix.pipelines.weights.bring import import_file
     from imgfix.zoo import store
-    from imgfix.zoo.importer import import_file
 
-    chosen = name or re.sub(r"[^a-z0-9._-]+", "-", file.stem.lower()).strip("-._")
-    entry = import_file(file, chosen, task=task, licence=licence, overwrite=overwrite)
+    entry = import_file(file, name, task=task, licence=licence, overwrite=overwrite)
     if json:
-        _print_json(_facts(entry, full=True))
+        print_json(facts.full(entry))
     else:
         config = ", ".join(f"{key} {value}" for key, value in entry.config.items())
         Console(quiet=quiet).say(f"{file}: {entry.net} ({config}), for '{entry.task}'; now --model {entry.name}")
@@ -339,29 +329,18 @@ def export(
     quiet: Quiet = False,
 ) -> int:
     """Export a model, run the exported file, and print how much its output differs."""
-    from imgfix import zoo
-    from imgfix.zoo.export import export as write
+    from imgfix.pipelines.weights import bring
 
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} exists", hint="choose another -o, or --overwrite")
+    bring.check_export(output, overwrite)
     console = Console(quiet=quiet)
     with console.progress("bytes") as progress, progress.file(name) as tick:
-        model = zoo.load(name, offline=offline, progress=tick)
-    done = write(model, output, half=half)
-    psnr = None if done.psnr == float("inf") else round(done.psnr, 1)
+        done = bring.export(name, output, half=half, offline=offline, progress=tick)
     if json:
-        _print_json(
-            {
-                "name": model.descriptor.name,
-                "path": str(output),
-                "bytes": done.bytes,
-                "compared_with": done.compared_with,
-                "largest_difference": done.largest_difference,
-                "psnr": psnr,
-            }
-        )
+        print_json(done.values)
     else:
-        parity = "equal" if psnr is None else f"PSNR {psnr} dB, largest difference {done.largest_difference:.2g}"
+        parity = "equal"
+        if done.psnr is not None:
+            parity = f"PSNR {done.psnr} dB, largest difference {done.largest_difference:.2g}"
         console.say(f"{output}: {size_in_words(done.bytes)}; {done.compared_with} against the network: {parity}")
     return ExitCode.OK
 
@@ -374,85 +353,6 @@ def _each(names: list[str], work: Callable[[str, Tick], Outcome], console: Conso
     return run(items, work, console, Report(console, json), unit="bytes")
 
 
-def _is_good(entry: Entry) -> bool:
-    from imgfix.errors import ModelError
-    from imgfix.zoo import store
-
-    try:
-        store.verify(entry)
-    except ModelError:
-        return False
-    return True
-
-
-def _download_bytes(entry: Entry) -> int:
-    return entry.sources[0].download_bytes if entry.sources else entry.bytes
-
-
-def _where(entry: Entry) -> dict[str, Any]:
-    """The facts of an installed model that a script wants after a pull."""
-    from imgfix.zoo import store
-
-    place = store.path_of(entry)
-    record = store.read_record(place)
-    return {
-        "task": entry.task,
-        "path": str(place),
-        "bytes": place.stat().st_size,
-        "sha256": record.sha256 if record else entry.sha256,
-        "licence": entry.licence,
-        "fetched_from": record.source if record else "imgfix itself",
-    }
-
-
-def _facts(entry: Entry, full: bool = False) -> dict[str, Any]:
-    from imgfix.zoo import store
-
-    place = store.path_of(entry)
-    here = place.is_file()
-    facts: dict[str, Any] = {
-        "name": entry.name,
-        "task": entry.task,
-        "scale": entry.scale,
-        "bytes": place.stat().st_size if here else entry.bytes or None,
-        "licence": entry.licence,
-        "installed": here,
-        "shipped": entry.shipped,
-        "summary": entry.summary,
-    }
-    if not full:
-        return facts
-    record = store.read_record(place) if here else None
-    return facts | {
-        "net": entry.net,
-        "config": entry.config,
-        "parameters": entry.parameters or None,
-        "degradation": entry.degradation,
-        "expects": list(entry.expects),
-        "undoes": list(entry.handles),
-        "trained_on": entry.trained_on,
-        "measured": entry.measured,
-        "origin": entry.origin,
-        "paper": entry.paper,
-        "sha256": record.sha256 if record else entry.sha256 or None,
-        "path": str(place),
-        "fetched_from": record.source if record else None,
-        "sources": [
-            {
-                "kind": source.kind,
-                "address": source.address,
-                "download_bytes": source.download_bytes or None,
-                "files": [{"path": file.path, "sha256": file.sha256} for file in source.files],
-            }
-            for source in entry.sources
-        ],
-    }
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    print_json(value)
-
-
 def _stdout() -> Any:
     from rich.console import Console as RichConsole
 
@@ -463,6 +363,8 @@ def _stdout() -> Any:
 def _print_table(entries: list[Entry]) -> None:
     from rich.table import Table
 
+    from imgfix.pipelines.weights import facts
+
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for title, justify in (("model", "left"), ("task", "left"), ("scale", "right"), ("size", "right")):
         table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -470,9 +372,9 @@ def _print_table(entries: list[Entry]) -> None:
     table.add_column("here", no_wrap=True)
     table.add_column("", overflow="ellipsis", no_wrap=True)
     for entry in entries:
-        facts = _facts(entry)
-        size = size_in_words(facts["bytes"]) if facts["bytes"] else f"~{size_in_words(_download_bytes(entry))}"
-        state = "shipped" if entry.shipped and facts["installed"] else "yes" if facts["installed"] else "-"
+        known = facts.brief(entry)
+        size = size_in_words(known["bytes"]) if known["bytes"] else f"~{size_in_words(facts.download_bytes(entry))}"
+        state = "shipped" if entry.shipped and known["installed"] else "yes" if known["installed"] else "-"
         scale = f"x{entry.scale}" if entry.task in ("upscale", "video") else ""
         cells = (entry.name, entry.task, scale, size, entry.licence, state, entry.summary)
         table.add_row(*map(printable, cells))

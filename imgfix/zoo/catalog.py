@@ -57,11 +57,12 @@ def entries() -> list[Entry]:
 
 
 def imported() -> list[Entry]:
-    """Models in the home folder that are not in the catalog: the user's own, and those fetched by address."""
+    """Models that are not in the catalog: the user's own, and those fetched by address."""
     known = {entry.name for entry in entries()}
-    found = (
-        from_file(path) for path in sorted(folders.models_folder().glob("*.safetensors")) if path.stem not in known
-    )
+    # Earlier versions kept imported models beside the fetched ones.
+    places = (folders.models_folder(), folders.imports_folder())
+    files = {path.stem: path for folder in places for path in folder.glob("*.safetensors") if path.stem not in known}
+    found = (from_file(files[name]) for name in sorted(files))
     return [entry for entry in found if entry is not None]
 
 

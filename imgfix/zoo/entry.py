@@ -112,7 +112,7 @@ class Entry:
     shipped: bool = False
     """Comes with the program."""
     imported: bool = False
-    """Not in the catalog: the user's own file in the home folder."""
+    """Not in the catalog: the user's own file, or one fetched by address."""
     sources: tuple[Source, ...] = ()
     """Where to fetch it, tried in this order."""
     reference: str = ""

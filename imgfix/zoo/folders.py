@@ -1,7 +1,9 @@
 """Which folders weights lie in.
 
 The shipped folder is `weights/` of a checkout or `imgfix/weights/` of an installed wheel; it is only read. The home
-folder is `$IMGFIX_HOME`, else the platform's cache folder; pulled and imported models lie in its `models/`.
+folder is `$IMGFIX_HOME`, else the platform's cache folder; pulled models lie in its `models/`. Imported models, which
+nobody can download again, lie in `models/` of `$IMGFIX_HOME`, else of the platform's data folder, so that clearing the
+cache loses none of them.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from imgfix.errors import ModelError
 
 
 def home() -> Path:
-    """The folder for downloaded and imported weights; it need not exist yet."""
+    """The folder for downloaded weights; it need not exist yet."""
     if folder := os.environ.get("IMGFIX_HOME"):
         return Path(folder).expanduser()
     import platformdirs
@@ -22,9 +24,26 @@ def home() -> Path:
     return Path(platformdirs.user_cache_dir("imgfix", appauthor=False))
 
 
+def data() -> Path:
+    """The folder for what is the user's own; it need not exist yet."""
+    if os.environ.get("IMGFIX_HOME"):
+        return home()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("imgfix", appauthor=False))
+
+
 def check_home() -> Path:
     """`home()`, where something is about to be kept in it. Raises ModelError: it is no folder."""
-    folder = home()
+    return _checked(home())
+
+
+def check_data() -> Path:
+    """`data()`, where something is about to be kept in it. Raises ModelError: it is no folder."""
+    return _checked(data())
+
+
+def _checked(folder: Path) -> Path:
     for place in (folder, *folder.parents):
         if place.exists():
             if not place.is_dir():
@@ -39,6 +58,11 @@ def check_home() -> Path:
 def models_folder() -> Path:
     """The folder inside `home()` that holds the model files."""
     return home() / "models"
+
+
+def imports_folder() -> Path:
+    """The folder inside `data()` that holds the imported models."""
+    return data() / "models"
 
 
 def shipped_folder() -> Path:

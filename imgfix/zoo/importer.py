@@ -1,4 +1,4 @@
-"""A user's own checkpoint, brought into the home folder under a name of its own."""
+"""A user's own checkpoint, kept in the data folder under a name of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 def import_file(
     path: Path, name: str, *, task: str | None = None, licence: str | None = None, overwrite: bool = False
 ) -> Entry:
-    """Recognise a weights file, check that it loads, and keep it in the home folder as `name`.
+    """Recognise a weights file, check that it loads, and keep it in the data folder as `name`.
 
     The architecture and its hyper-parameters are read from our own header or from tensor names and shapes; what only
     spandrel knows is kept as it is. `task` and `licence` replace what the file says of itself. Raises UsageError (the
@@ -34,8 +34,9 @@ def import_file(
         )
     if name == "auto" or any(entry.name == name for entry in catalog.entries()):
         raise UsageError(f"'{name}' is already the name of a catalog model", hint="choose another `name`")
-    target = folders.check_home() / "models" / f"{name}.safetensors"
-    if target.exists() and not overwrite:
+    target = folders.check_data() / "models" / f"{name}.safetensors"
+    former = folders.models_folder() / target.name  # where earlier versions kept it
+    if (target.exists() or former.exists()) and not overwrite:
         raise OutputError(f"there is already an imported model '{name}'", hint="choose another `name`, or `overwrite`")
     model = loader.load_file(path)
     descriptor = model.descriptor
@@ -59,6 +60,9 @@ def import_file(
         target,
         store.PullRecord(name, store.sha256_of(target), target.stat().st_size, str(path.resolve()), descriptor.sha256),
     )
+    if former != target:
+        for left in (former, store.record_path(former)):
+            left.unlink(missing_ok=True)
     return catalog.find(name)
 
 

@@ -69,6 +69,7 @@ def load_entry(entry: Entry) -> Model:
     """Verify and load an installed model of the catalog. Raises ModelError."""
     digest = store.verify(entry)
     path = store.path_of(entry)
+    store.note_use(path)
     if entry.imported or not entry.net:
         return load_file(path)
     if entry.net == community.NET:

@@ -1,20 +1,23 @@
 """The weights on disk: where each model's file is, and whether it is the right one.
 
-`models/NAME.safetensors` in the home folder is what a pull or an import leaves, with a record `models/NAME.json` that
-says where it came from and what its hash is.
+`models/NAME.safetensors` in the home folder is what a pull leaves, in the data folder what an import leaves, each with
+a record `models/NAME.json` that says where it came from and what its hash is. The record's time is that of the last
+use.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgfix.errors import ModelError
 from imgfix.media.files import write_atomic
-from imgfix.zoo.folders import models_folder, shipped_folder
+from imgfix.zoo.folders import imports_folder, models_folder, shipped_folder
 
 if TYPE_CHECKING:
     from imgfix.zoo.entry import Entry
@@ -44,12 +47,43 @@ def path_of(entry: Entry) -> Path:
         shipped = shipped_folder() / f"{entry.name}.safetensors"
         if shipped.is_file() or not entry.sources:
             return shipped
+    if entry.imported:
+        own = imports_folder() / f"{entry.name}.safetensors"
+        if own.is_file():
+            return own
     return models_folder() / f"{entry.name}{entry.suffix}"
 
 
 def installed(entry: Entry) -> bool:
     """Whether the file is on this machine (its hash is looked at when it is loaded)."""
     return path_of(entry).is_file()
+
+
+def removable(entry: Entry) -> bool:
+    """Whether the file was brought here by a pull or an import, and does not come with the program."""
+    path = path_of(entry)
+    return path.is_file() and path.parent in (models_folder(), imports_folder())
+
+
+def fetchable(entry: Entry) -> bool:
+    """Whether the model could be downloaded again: it has sources, or its record says that it came by the network."""
+    record = read_record(path_of(entry))
+    return bool(entry.sources) or (record is not None and not Path(record.source).is_absolute())
+
+
+def note_use(path: Path) -> None:
+    """Remember that a model file is used now, where it has a record that can be changed."""
+    with contextlib.suppress(OSError):
+        os.utime(record_path(path))
+
+
+def last_used(entry: Entry) -> float | None:
+    """When a pulled or imported model was last used (or fetched), in seconds since 1970; None for any other."""
+    if not removable(entry):
+        return None
+    path = path_of(entry)
+    record = record_path(path)
+    return (record if record.is_file() else path).stat().st_mtime
 
 
 def sha256_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from imgfix.zoo import catalog, fetch, store
+from imgfix.zoo import catalog, fetch, loader, store
 from tests.cli.conftest import Run
 from tests.zoo.helpers import Server, http_source, serve, tiny_checkpoint, tiny_entry
 
@@ -58,6 +59,29 @@ def test_an_imported_model_is_not_removed_by_mistake(imgfix: Run, server: Server
     assert imgfix("weights", "list", "--installed", "--json").items != []
     assert imgfix("weights", "rm", "mine", "--imported").code == 0
     assert imgfix("weights", "list", "--installed", "--json").items == []
+
+
+def test_unused_models_are_removed_and_imported_ones_stay(imgfix: Run, server: Server, tmp_path: Path) -> None:
+    assert imgfix("weights", "import", tmp_path / "source.pth", "--name", "mine").code == 0
+    (pulled,) = imgfix("weights", "pull", "tiny-x2", "--json").items
+    assert imgfix("weights", "rm", "--unused").err == "every downloaded model was used in the last 90 days\n"
+    record = store.record_path(Path(pulled["path"]))
+    for path in (record, store.record_path(store.path_of(catalog.find("mine")))):
+        os.utime(path, (0, 0))
+    (planned,) = imgfix("weights", "rm", "--unused", "--dry-run", "--json").items
+    assert (planned["source"], planned["status"], planned["bytes"]) == ("tiny-x2", "planned", pulled["bytes"])
+    assert record.exists()
+    assert imgfix("weights", "info", "tiny-x2", "--json").items[0]["last_used"] == "1970-01-01"
+    loader.load("tiny-x2")
+    assert imgfix("weights", "rm", "--unused", "--json").items == []
+    os.utime(record, (0, 0))
+    assert [item["source"] for item in imgfix("weights", "rm", "--unused", "--json").items] == ["tiny-x2"]
+    assert [item["name"] for item in imgfix("weights", "list", "--installed", "--json").items] == ["mine"]
+
+
+def test_what_to_remove_is_said_in_one_way(imgfix: Run, server: Server) -> None:
+    assert imgfix("weights", "rm").code == 2
+    assert imgfix("weights", "rm", "tiny-x2", "--unused").code == 2
 
 
 def test_an_unknown_task_is_a_usage_error(imgfix: Run, server: Server) -> None:

@@ -84,3 +84,35 @@ def test_what_cannot_be_loaded_is_not_imported(tmp_path: Path, own_home: Path) -
     with pytest.raises(ModelError, match=r"x\.pth"):
         import_file(tmp_path / "x.pth", "mine")
     assert not list(own_home.rglob("*"))
+
+
+@pytest.fixture
+def platform_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The platform's cache and data folder, where the environment names none."""
+    monkeypatch.delenv("IMGFIX_HOME")
+    cache, data = tmp_path / "cache", tmp_path / "data"
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_, **__: str(cache))
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(data))
+    return cache, data
+
+
+def test_clearing_the_cache_loses_no_imported_model(platform_folders: tuple[Path, Path], tmp_path: Path) -> None:
+    cache, data = platform_folders
+    import_file(tiny_checkpoint(tmp_path / "x.pth"), "mine")
+    assert store.path_of(catalog.find("mine")) == data / "models" / "mine.safetensors"
+    assert not cache.exists()
+    assert zoo.load("mine").descriptor.name == "mine"
+
+
+def test_a_model_imported_into_the_cache_is_found_and_moves_when_replaced(
+    platform_folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    cache, data = platform_folders
+    former = cache / "models" / "mine.safetensors"
+    zoo.save(former, "srvgg", TINY, tiny_net().state_dict(), task="upscale")
+    assert store.path_of(catalog.find("mine")) == former
+    with pytest.raises(OutputError):
+        import_file(tiny_checkpoint(tmp_path / "x.pth"), "mine")
+    import_file(tmp_path / "x.pth", "mine", overwrite=True)
+    assert not former.exists()
+    assert store.path_of(catalog.find("mine")) == data / "models" / "mine.safetensors"
