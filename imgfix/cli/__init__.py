@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from imgfix.cli.closed import open_streams
 from imgfix.errors import ExitCode, ImgfixError, MemoryExhaustedError
 from imgfix.pipelines.options import option
+from imgfix.runtime import interrupts
 
 if TYPE_CHECKING:
     from imgfix.cli.console import Console
@@ -36,13 +35,15 @@ def _run(arguments: Sequence[str]) -> int:
 
     verbose = _asks_for_verbose(arguments)
     console = Console(verbose=verbose)
-    with _termination_unwinds(), warnings.catch_warnings():
+    with interrupts.answered(), warnings.catch_warnings():
         if not verbose and not sys.warnoptions:
             # Libraries warn their own developers; what concerns a user is said by us.
             warnings.simplefilter("ignore")
         try:
             code = _invoke(arguments, console)
             sys.stdout.flush()
+            if code == ExitCode.OK:
+                interrupts.check()
         except BrokenPipeError:
             return _reader_left()
         except KeyboardInterrupt:
@@ -51,7 +52,11 @@ def _run(arguments: Sequence[str]) -> int:
         except SystemExit as leaving:
             return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         except BaseException as error:
-            return explain(error, console)
+            number = interrupts.came()
+            if number is None:
+                return explain(error, console)
+            console.error("interrupted")
+            return 128 + number
     return code
 
 
@@ -150,24 +155,3 @@ def _reader_left() -> int:
         # Python flushes stdout once more at exit; that must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitCode.SOME_FAILED
-
-
-@contextlib.contextmanager
-def _termination_unwinds() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack like Ctrl-C, so that temporary files are removed on the way out."""
-
-    def leave(number: int, frame: FrameType | None) -> NoReturn:
-        sys.exit(128 + number)
-
-    before = {}
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        # ValueError: not in the main thread. An ignored signal (nohup) stays ignored.
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            with contextlib.suppress(ValueError):
-                before[number] = signal.signal(number, leave)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Generic, TypeVar
 
 from imgfix.cli import as_told
@@ -16,6 +13,7 @@ from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ExitCode, ImgfixError
 from imgfix.media.files import stamp
 from imgfix.pipelines.units import time_in_words
+from imgfix.runtime import interrupts
 
 T = TypeVar("T")
 
@@ -33,33 +31,6 @@ class Item(Generic[T]):
     """Why it is left out, when it is."""
     unit: str | None = None
     """What its progress is counted in, where that is not the unit of the batch."""
-
-
-class _CtrlC:
-    """Lets Ctrl-C wait while an item is told, so that none is told twice or not counted."""
-
-    came = False
-
-    @contextlib.contextmanager
-    def waits(self) -> Iterator[None]:
-        before = signal.getsignal(signal.SIGINT)
-        # Where it is ignored, as in the background of a shell, it stays so; only the main thread can be interrupted.
-        if not callable(before) or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signal.signal(signal.SIGINT, self._note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
-
-    def check(self) -> None:
-        """Raises KeyboardInterrupt if it waits."""
-        if self.came:
-            raise KeyboardInterrupt
 
 
 def run(
@@ -81,12 +52,12 @@ def run(
     failures: list[ExitCode] = []
     expected = 0.0
     finished: set[int] = set()
-    ctrl_c = _CtrlC()
-    with console.progress(unit, files=len(items)) as progress:
+    told: set[int] = set()
+    with interrupts.answered(), console.progress(unit, files=len(items)) as progress:
         for number, item in enumerate(items):
+            before = stamp(item.target) if item.target else None
             try:
-                before = stamp(item.target) if item.target else None
-                ctrl_c.check()
+                interrupts.check()
                 if item.problem is not None:
                     raise item.problem
                 if item.skipped is not None:
@@ -94,34 +65,40 @@ def run(
                 else:
                     with progress.file(item.source, item.unit) as tick:
                         outcome = work(item.job, tick)
-                with ctrl_c.waits():
+                with interrupts.held():  # none is told twice or not counted
+                    told.add(number)
                     report.tell(item.source, item.target, outcome)
                     if outcome.status == "planned":
                         expected += outcome.facts.get("seconds") or 0
                     if outcome.status == "done":
                         finished.add(number)
-            except KeyboardInterrupt as interrupt:
-                # Ctrl-C can come between the moment when the result is in its place and the one when it is told.
-                whole = number in finished or (item.target is not None and stamp(item.target) not in (before, None))
-                if number not in finished:
-                    report.tell_interrupted(item.source, item.target, whole)
-                if whole:
-                    finished.add(number)
-                left = len(items) - len(finished) - len(failures)
-                kept = "; ".join(getattr(interrupt, "__notes__", ())) or None  # what a clip has finished already
-                where = f"interrupted after {item.source} was finished" if whole else f"interrupted at {item.source}"
-                console.error(f"{where}: {len(finished)} done, {left} not", kept)
-                return ExitCode.INTERRUPTED
+                if number == len(items) - 1:
+                    interrupts.check()
             except BrokenPipeError:
                 raise  # nobody reads the results any more
-            except Exception as error:
-                told = as_told(error, item.source)
-                report.tell_failure(item.source, item.target, told)
-                console.traceback(error)
-                failures.append(told.exit_code)
-    if ctrl_c.came:
-        console.error(f"interrupted after {items[-1].source} was finished: {len(finished)} done, 0 not")
-        return ExitCode.INTERRUPTED
+            except (Exception, KeyboardInterrupt, SystemExit) as error:
+                # What a signal raises inside a library may come out of it as an error of another kind.
+                if interrupts.came() is None and isinstance(error, Exception):
+                    failure = as_told(error, item.source)
+                    report.tell_failure(item.source, item.target, failure)
+                    console.traceback(error)
+                    failures.append(failure.exit_code)
+                    continue
+                # It can come between the moment when the result is in its place and the one when it is told.
+                whole = number in told or (item.target is not None and stamp(item.target) not in (before, None))
+                if number not in told:
+                    report.tell_interrupted(item.source, item.target, whole)
+                    finished |= {number} if whole else set()
+                left = len(items) - len(finished) - len(failures)
+                kept = "; ".join(getattr(error, "__notes__", ())) or None  # what a clip has finished already
+                where = f"interrupted after {item.source} was finished" if whole else f"interrupted at {item.source}"
+                console.error(f"{where}: {len(finished)} done, {left} not", kept)
+                if isinstance(error, SystemExit):
+                    raise
+                asked = interrupts.came() or signal.SIGINT
+                if asked != signal.SIGINT:  # SIGTERM, and it came out as an error of another kind
+                    raise interrupts.asked_for(asked) from None
+                return ExitCode.INTERRUPTED
     if len(items) > 1 or elsewhere:
         counted = _counted(items, len(finished), len(failures), elsewhere)
         counted += f", about {time_in_words(expected)} for all" if expected else ""

@@ -13,6 +13,7 @@ from imgfix.errors import worded
 from imgfix.media.names import printable
 from imgfix.pipelines import result
 from imgfix.pipelines.options import option
+from imgfix.runtime import interrupts
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -145,8 +146,13 @@ class Progress:
         name = printable(name)
         short = name if len(name) <= _NAME_WIDTH else "..." + name[3 - _NAME_WIDTH :]
         task = bars.add_task(short, total=None, unit=unit or self._unit)
+
+        def tick(done: int, total: int) -> None:
+            interrupts.check()
+            bars.update(task, completed=done, total=total or None)
+
         try:
-            yield lambda done, total: bars.update(task, completed=done, total=total or None)
+            yield tick
         finally:
             bars.remove_task(task)
             if self._files is not None:
@@ -155,3 +161,4 @@ class Progress:
 
 def _no_tick(done: int, total: int) -> None:
     """Progress that nobody looks at."""
+    interrupts.check()

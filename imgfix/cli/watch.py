@@ -12,6 +12,7 @@ from imgfix.cli import batch, files, options
 from imgfix.cli.batch import Item
 from imgfix.cli.report import Report
 from imgfix.errors import ExitCode, UsageError
+from imgfix.runtime import interrupts
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
@@ -150,6 +151,7 @@ def _work(asked: files.Asked, folder: Path, poll: float | None, settle: float, o
             going = all_now()
         while going and not once:
             bell.wait(watch.arrivals.waiting > 0)
+            interrupts.check()
             going = all_now()
     except KeyboardInterrupt:
         going = False

@@ -15,6 +15,8 @@ import weakref
 from collections.abc import Generator, Iterator
 from typing import TypeVar, cast
 
+from imgfix.runtime import interrupts
+
 _Item = TypeVar("_Item")
 _END = object()
 _TICK = 0.1  # seconds after which whoever waits looks whether it is still wanted
@@ -43,7 +45,11 @@ class Stopped(BaseException):
 
 
 def check() -> None:
-    """Raise `Stopped` where the thread that calls belongs to a consumer that is gone; once, so that it can clean up."""
+    """Raise `Stopped` where the thread that calls belongs to a consumer that is gone; once, so that it can clean up.
+
+    In the main thread: raise what a signal asked for, if that was lost.
+    """
+    interrupts.check()
     worker = getattr(_here, "worker", None)
     if worker is not None:
         worker.check()

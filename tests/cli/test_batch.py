@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import signal
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,3 +90,59 @@ def test_where_it_is_ignored_it_stays_so(run: Callable[..., Told]) -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert (code, len(told)) == (0, 3)
+
+
+class Lost:
+    """Something whose weak reference dies just when Ctrl-C comes: Python drops what the callback raises."""
+
+    def comes(self) -> None:
+        gone = Lost()
+        self.reference = weakref.ref(gone, lambda _: ctrl_c())
+        del gone
+        gc.collect()
+
+
+@pytest.mark.parametrize("ticks", [True, False])
+def test_one_that_python_drops_ends_the_batch_at_the_next_step(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ticks: bool
+) -> None:
+    """With a bar the item itself ends; without one, the batch does before the next item."""
+    begun = []
+
+    def work(name: str, tick: Tick) -> Outcome:
+        begun.append(name)
+        Lost().comes()
+        if ticks:
+            tick(1, 2)
+        (tmp_path / name).write_text("done")
+        return Outcome("")
+
+    items = [Item(f"{name}.in", str(tmp_path / name), name) for name in "012"]
+    assert batch.run(items, work, Console(), Report(Console(), json=True)) == 130
+    told = capsys.readouterr()
+    rows = [(json.loads(line)["target"], json.loads(line)["status"]) for line in told.out.splitlines()]
+    assert begun == ["0"]
+    assert rows[0] == (str(tmp_path / "0"), "interrupted" if ticks else "done")
+    assert "Traceback" not in told.err and "ignored" not in told.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_one_that_comes_out_of_a_library_as_another_error_is_no_fault_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: signal.Signals, code: int
+) -> None:
+    def work(name: str, tick: Tick) -> Outcome:
+        try:
+            signal.raise_signal(number)
+        except BaseException:  # as torch does when its stack of modes is found empty
+            raise IndexError("trying to pop from empty mode stack") from None
+        return Outcome("")
+
+    items = [Item(f"{name}.in", str(tmp_path / name), name) for name in "012"]
+    try:
+        found: object = int(batch.run(items, work, Console(), Report(Console(), json=True)))
+    except SystemExit as leaving:
+        found = leaving.code
+    assert found == code
+    told = capsys.readouterr()
+    assert [json.loads(line)["status"] for line in told.out.splitlines()] == ["interrupted"]
+    assert "interrupted at 0.in: 0 done, 3 not" in told.err

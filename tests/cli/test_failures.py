@@ -199,11 +199,12 @@ def test_a_folder_that_cannot_be_written_is_named(imgfix: Run, photo: Path, tiny
 def test_an_interrupted_batch_keeps_what_is_finished_and_leaves_nothing_half_written(
     start: Start, tmp_path: Path, tiny: Path, number: signal.Signals, code: int
 ) -> None:
-    first_photo = save_photo(tmp_path / "in" / "00.png", size=(1200, 900))  # large enough that the signal is in time
+    first_photo = save_photo(tmp_path / "in" / "00.png", size=(1200, 900))
     for index in range(1, 20):
         shutil.copy(first_photo, tmp_path / "in" / f"{index:02d}.png")
+    os.mkfifo(tmp_path / "last.png")  # nobody writes into it: on the fastest machine the batch has not ended yet
     out = tmp_path / "out"
-    run = start("upscale", tmp_path / "in", "-o", out, "--model", tiny, "--json")
+    run = start("upscale", tmp_path / "in", tmp_path / "last.png", "-o", f"{out}/", "--model", tiny, "--json")
     assert run.stdout is not None
     first = json.loads(run.stdout.readline())
     assert first["status"] == "done"
@@ -217,11 +218,10 @@ def test_an_interrupted_batch_keeps_what_is_finished_and_leaves_nothing_half_wri
         with Image.open(path) as picture:
             picture.load()
             assert picture.size == (2400, 1800)
-    assert 1 <= len(done) < 20
+    assert 1 <= len(done) <= 20
     assert "Traceback" not in told.decode()
-    if number == signal.SIGINT:
-        assert items[-1]["status"] == "interrupted"
-        assert "interrupted" in told.decode()
+    assert [item["status"] for item in items].count("interrupted") <= 1
+    assert f"{len(done)} done, {21 - len(done)} not" in told.decode()
 
 
 @on_posix
