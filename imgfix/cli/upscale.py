@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from imgfix.cli import files, options
-from imgfix.pipelines.options import UpscaleRequest
+from imgfix.pipelines.options import RESAMPLING, UpscaleRequest
 
 EPILOG = options.examples(
     "imgfix upscale photo.jpg",
@@ -101,7 +101,9 @@ class Request(UpscaleRequest):
 class Machine(options.Machine):
     """The machine, and the models that fit this verb."""
 
-    model: options.model(("upscale", "video")) = "auto"  # type: ignore[valid-type]
+    model: options.model(  # type: ignore[valid-type]
+        ("upscale", "video"), " nearest, bicubic and lanczos are plain resampling and need no weights.", *RESAMPLING
+    ) = "auto"
 
 
 @options.flat()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from imgfix.errors import ModelError
 from imgfix.pipelines.loaded import Loaded
-from imgfix.pipelines.options import CLASSICAL, Machine
+from imgfix.pipelines.options import CLASSICAL, RESAMPLING, Machine
 from imgfix.pipelines.result import Progress, unseen
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class Models:
         """loaded: what other runs left ready, and where this one leaves its own; None: for this run alone."""
         self.machine, self.listener, self._loaded = machine or Machine(), listener or Listener(), loaded
         self._engines: dict[str, Engine] = {}
+        self._announced: set[str] = set()
 
     def choose(
         self, task: str | tuple[str, ...], scale: int | None = None, also: Sequence[str] = (), model: Any = None
@@ -172,9 +173,18 @@ class Models:
                 engine = self.ready("engine", choice, task, lambda model: Engine(model, device, precision), precision)
                 engine.note = self.listener.warned
             self._engines[choice.name] = engine
-            if announce:
-                self.listener.announced(engine.descriptor, engine.placement, choice)
-        return self._engines[choice.name]
+        engine = self._engines[choice.name]
+        if announce and choice.name not in self._announced:
+            self._announced.add(choice.name)
+            self.listener.announced(engine.descriptor, engine.placement, choice)
+        return engine
+
+    def resampler(self, choice: Choice) -> str:
+        """The name of a method of `RESAMPLING`, announced once as a model is."""
+        if choice.name not in self._announced:
+            self._announced.add(choice.name)
+            self.listener.classical(choice.name)
+        return choice.name
 
 
 class DamageModels:
@@ -225,7 +235,7 @@ def bytes_to_pull(choice: Choice) -> int | None:
     """What using a model would transfer first, in bytes; None when it is on this machine."""
     from imgfix.zoo import catalog, store
 
-    if choice.given is not None or choice.name in CLASSICAL or is_file(choice.name):
+    if choice.given is not None or choice.name in CLASSICAL + RESAMPLING or is_file(choice.name):
         return None
     entry = catalog.find(choice.name)
     if store.installed(entry):
@@ -256,6 +266,10 @@ def scale_of(choice: Choice) -> int:
 
     if choice.given is not None:
         return _descriptor(choice.given).scale
+    if choice.name in RESAMPLING:
+        from imgfix.tasks.resampling import SCALE
+
+        return SCALE
     return zoo.load(choice.name).descriptor.scale if is_file(choice.name) else catalog.find(choice.name).scale
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DEINTERLACE = ("auto", "on", "off")
 CLASSICAL = ("telea", "ns")
 """Methods that fill holes and need no weights."""
+RESAMPLING = ("nearest", "bicubic", "lanczos")
+"""Methods that enlarge and need no weights."""
 
 
 @dataclass(frozen=True)

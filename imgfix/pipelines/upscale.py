@@ -14,19 +14,24 @@ from imgfix.errors import ModelError
 from imgfix.pipelines import models, pictures
 from imgfix.pipelines.models import Choice
 from imgfix.pipelines.moving import work
-from imgfix.pipelines.options import Saving, UpscaleRequest
+from imgfix.pipelines.options import RESAMPLING, Saving, UpscaleRequest, given
 from imgfix.pipelines.pipeline import Pipeline, runner_of, unseen_model
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined
 
 if TYPE_CHECKING:
+    from imgfix.media.colour import ColourTransform
     from imgfix.media.picture import JpegSettings, Picture
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.resampling import Resampling
     from imgfix.tasks.sequence import SequenceTask
+    from imgfix.tasks.upscale import Upscale
+    from imgfix.zoo.descriptor import Descriptor
 
 TASKS = ("video", "upscale")
 """In the order in which `auto` tries them for a clip; a picture never gets a model for clips by itself."""
 _COARSE = 75  # JPEG quality below which the damage of encoding can be seen
+_FOR_NETWORKS = ("tta", "color_fix", "blend")
 _FEW = 4  # tiles; measuring the model would take longer than less work than that
 
 
@@ -46,7 +51,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         if moves not in self._chosen:
             scale = round(self.wanted.scale) if self.wanted.scale else None
             tasks = TASKS if moves or self.machine.model != "auto" else TASKS[1:]
-            self._chosen[moves] = self.models.choose(tasks, scale)
+            self._chosen[moves] = self.models.choose(tasks, scale, also=RESAMPLING)
         return self._chosen[moves]
 
     def suffix(self, kind: str) -> str:
@@ -75,27 +80,27 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             if dry and missing is not None:
                 self.listener.missing(choice.name, missing)
             else:
-                self.models.open(choice, TASKS)
+                self._upscaler(choice)
 
-    def _engine(self, kind: str) -> Engine:
-        return self.models.open(self.choice(kind), TASKS)
+    def _upscaler(self, choice: Choice) -> Engine | str:
+        """What enlarges: a model that is ready, or the name of a method without one. Raises ModelError."""
+        if choice.name in RESAMPLING:
+            return self.models.resampler(choice)
+        return self.models.open(choice, TASKS)
 
     # -- pictures ------------------------------------------------------------------------------------------------------
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
-        from imgfix.tasks.upscale import Upscale
 
         start = time.monotonic()
-        engine, saving = self._engine(work.IMAGE), self.saving.for_pictures
-        _refuse_sequences(engine)
+        choice, saving = self.choice(work.IMAGE), self.saving.for_pictures
+        upscaler = self._upscaler(choice)
+        _refuse_sequences(upscaler)
         picture = pictures.read(source, self.reading.limit)
         transform = colour.transform(picture.metadata, picture.channels)
-        task = Upscale(picture.pixels, engine, self.wanted, alpha=picture.alpha, colour=transform)
-        if sum(plan.tiles for plan in task.plans()) > _FEW:
-            expected = task.estimate().seconds
-            if expected > work.LONG:
-                self.listener.expecting(pictures.name_of(source), expected)
+        task = self._still(picture.pixels, upscaler, picture.alpha, transform)
+        self._expect(task, source)
         made = _Kept(picture, task.width, task.height) if keep else None
         notes: list[str] = []
         format = None
@@ -107,7 +112,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             writer = image.open_writer(
                 target, width=task.width, height=task.height, channels=picture.channels, dtype=picture.pixels.dtype,
                 alpha=picture.alpha is not None, metadata=picture.metadata, format=saving.format,
-                quality=saving.quality, record=self._record(source, self.choice(work.IMAGE).name, engine.descriptor),
+                quality=saving.quality, record=self._record(source, choice.name, _descriptor(upscaler)),
             )  # fmt: skip
             with writer:
                 for band in task.bands(progress):
@@ -118,15 +123,15 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         return Result(
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(task.width, task.height, format, pictures.bytes_written(target)),
-            runner=runner_of(task.engine),
-            notes=joined(picture.metadata.notes, [transform.note] if transform.note else [], notes),
+            runner=_runner(task),
+            notes=joined(picture.metadata.notes, _colour_notes(transform, upscaler), self._left_out(upscaler), notes),
             seconds=time.monotonic() - start,
             picture=made.picture if made is not None else None,
         )
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
         """From the picture's header and a measurement of the model on a small probe."""
-        from imgfix.tasks.upscale import Upscale, target_size
+        from imgfix.tasks.upscale import target_size
 
         choice, saving = self.choice(work.IMAGE), self.saving.for_pictures
         if models.bytes_to_pull(choice) is not None:
@@ -137,35 +142,68 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
                 input=FileFacts(header.width, header.height), output=FileFacts(width, height),
                 runner=Runner(choice.name),
             )  # fmt: skip
-        engine = self._engine(work.IMAGE)
-        _refuse_sequences(engine)
+        upscaler = self._upscaler(choice)
+        _refuse_sequences(upscaler)
         header = pictures.inspect(source, self.reading.limit)
         kind = np.uint16 if header.bits > 8 else np.uint8
         blank = np.broadcast_to(np.zeros((), kind), (header.height, header.width, header.channels))  # takes no memory
-        task = Upscale(blank, engine, self.wanted)
+        task = self._still(blank, upscaler)
         pictures.check_size(target, header, saving.format, task.width, task.height)
         estimate = task.estimate()
+        tiled = not isinstance(upscaler, str)
         return Plan(
             input=FileFacts(header.width, header.height),
             output=FileFacts(task.width, task.height),
-            runner=runner_of(task.engine),
-            tiles=estimate.tiles,
-            tile=estimate.tile,
+            runner=_runner(task),
+            notes=tuple(self._left_out(upscaler)),
+            tiles=estimate.tiles if tiled else None,
+            tile=estimate.tile if tiled else None,
             memory_bytes=estimate.host_bytes + estimate.device_bytes,
             seconds=estimate.seconds,
         )
 
+    def _still(
+        self,
+        pixels: np.ndarray,
+        upscaler: Engine | str,
+        alpha: np.ndarray | None = None,
+        transform: ColourTransform | None = None,
+    ) -> Upscale | Resampling:
+        from imgfix.tasks.resampling import Resampling
+        from imgfix.tasks.upscale import Upscale
+
+        if isinstance(upscaler, str):
+            return Resampling(pixels, upscaler, self.wanted, alpha=alpha)
+        return Upscale(pixels, upscaler, self.wanted, alpha=alpha, colour=transform)
+
+    def _expect(self, task: Upscale | Resampling, source: Any) -> None:
+        """Say how long it takes, where that is long."""
+        from imgfix.tasks.upscale import Upscale
+
+        if isinstance(task, Upscale) and sum(plan.tiles for plan in task.plans()) > _FEW:
+            expected = task.estimate().seconds
+            if expected > work.LONG:
+                self.listener.expecting(pictures.name_of(source), expected)
+
+    def _left_out(self, upscaler: Engine | str) -> list[str]:
+        """A word on options that say nothing to a method without a network."""
+        if not isinstance(upscaler, str):
+            return []
+        names = [f"`{name}`" for name, _ in given(self.request) if name in _FOR_NETWORKS]
+        return [f"{' '.join(names)}: only for networks, left out"] if names else []
+
     # -- what moves ----------------------------------------------------------------------------------------------------
 
     def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
-        engine = self._engine(kind)
+        upscaler = self._upscaler(self.choice(kind))
+        descriptor = _descriptor(upscaler)
         return work.run(
             moving,
-            self._task(moving, engine),
-            Facts(runner=runner_of(engine)),
-            model=engine.descriptor.sha256,
+            self._task(moving, upscaler),
+            self._facts(upscaler),
+            model=descriptor.sha256 if descriptor is not None else str(upscaler),
             binding=asdict(self.wanted),
-            record=self._record(moving.source, self.choice(kind).name, engine.descriptor),
+            record=self._record(moving.source, self.choice(kind).name, descriptor),
             listener=self.listener,
             progress=progress,
             announce=not self.clips.resume and kind == work.VIDEO,
@@ -177,13 +215,17 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             if kind != work.VIDEO:
                 raise unseen_model(choice)
             return work.plan_unseen(moving, Facts(runner=Runner(choice.name)))
-        engine = self._engine(kind)
-        return work.plan(moving, self._task(moving, engine), Facts(runner=runner_of(engine)))
+        upscaler = self._upscaler(choice)
+        return work.plan(moving, self._task(moving, upscaler), self._facts(upscaler))
 
-    def _task(self, moving: Moving, engine: Engine) -> SequenceTask:
+    def _facts(self, upscaler: Engine | str) -> Facts:
+        runner = Runner(upscaler, "cpu") if isinstance(upscaler, str) else runner_of(upscaler)
+        return Facts(runner=runner, notes=tuple(self._left_out(upscaler)))
+
+    def _task(self, moving: Moving, upscaler: Engine | str) -> SequenceTask:
         from imgfix.tasks.frames import sequence_for
 
-        return sequence_for(engine, self.wanted, *moving.size, moving.multiple)
+        return sequence_for(upscaler, self.wanted, *moving.size, moving.multiple)
 
 
 class _Kept:
@@ -206,12 +248,28 @@ class _Kept:
         return replace(self._like, pixels=np.ascontiguousarray(self._whole[..., :channels]), alpha=alpha)
 
 
-def _refuse_sequences(engine: Engine) -> None:
-    if engine.descriptor.frames != 1:
+def _runner(task: Upscale | Resampling) -> Runner:
+    from imgfix.tasks.upscale import Upscale
+
+    return runner_of(task.engine) if isinstance(task, Upscale) else Runner(task.method, "cpu")
+
+
+def _descriptor(upscaler: Engine | str) -> Descriptor | None:
+    return None if isinstance(upscaler, str) else upscaler.descriptor
+
+
+def _refuse_sequences(upscaler: Engine | str) -> None:
+    descriptor = _descriptor(upscaler)
+    if descriptor is not None and descriptor.frames != 1:
         raise ModelError(
-            f"{engine.descriptor.name} works on clips, not on single pictures",
+            f"{descriptor.name} works on clips, not on single pictures",
             hint="choose another `model`: imgfix weights list",
         )
+
+
+def _colour_notes(transform: ColourTransform, upscaler: Engine | str) -> list[str]:
+    """What the conversion for a network could not keep."""
+    return [transform.note] if transform.note and not isinstance(upscaler, str) else []
 
 
 def _coarse(jpeg: JpegSettings | None, written: str, saving: Saving) -> list[str]:

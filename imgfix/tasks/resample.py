@@ -65,6 +65,24 @@ def rows(
     return out
 
 
+def nearest(samples: np.ndarray, target: tuple[int, int], y0: int, y1: int) -> np.ndarray:
+    """Rows y0 to y1 of a picture whose samples are repeated or left out, none computed.
+
+    Args:
+        samples: (H, W, C) of any type.
+        target: width and height of the result. A pixel of it has the sample that its centre lies in.
+        y0, y1: rows of the result, below `target`'s height.
+
+    Returns:
+        (y1 - y0, W', C) of the same type.
+    """
+    height, width = samples.shape[:2]
+    # In integers: a centre on the border of two samples belongs to the later one, on every machine.
+    rows = (2 * np.arange(y0, y1) + 1) * height // (2 * target[1])
+    columns = (2 * np.arange(target[0]) + 1) * width // (2 * target[0])
+    return samples[rows[:, None], columns]
+
+
 def span(height: int, new_height: int, y0: int, y1: int, by: Filter = LANCZOS) -> tuple[int, int]:
     """The rows of a picture that decide rows y0 to y1 of the result: first, and one past the last."""
     step = height / new_height
