@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 from sheet import row, sheet
 
-from imgfix.media.video.reader import Cut, Reader
+from imgfix.media.video.reader import Reader, TimeRange
 
 COUNT = 9  # frames, of which the middle one is shown
 SIZE = (132, 88)  # of the part
@@ -67,7 +67,7 @@ def main(folder: str, target: str = str(Path(__file__).with_name("clips.jpg"))) 
 
 def cut_out(clip: Path, part: Part, folder: Path) -> None:
     """Write the frames of a part as numbered pictures."""
-    for number, frame in enumerate(Reader(clip, Cut(start=part.start), upright=True).frames()):
+    for number, frame in enumerate(Reader(clip, TimeRange(start=part.start), upright=True).frames()):
         if number == COUNT:
             break
         picture = Image.fromarray(frame.pixels)

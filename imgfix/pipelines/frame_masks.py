@@ -20,7 +20,7 @@ from imgfix.media.jobs import find_sources
 from imgfix.media.kinds import ANIMATION, kind_of_file
 from imgfix.media.mask import Size
 from imgfix.media.sources import IMAGE
-from imgfix.media.video.reader import Cut, Reader
+from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.pipelines.moving.animation import part
 from imgfix.pipelines.moving.moving import Moving
 
@@ -64,11 +64,11 @@ class Film:
     """
 
     def __init__(
-        self, path: Path, size: Size, cut: Cut | None = None, *, invert: bool = False, fit: bool = False
+        self, path: Path, size: Size, cut: TimeRange | None = None, *, invert: bool = False, fit: bool = False
     ) -> None:
         self.name, self.size, self.invert = str(path), size, invert
         self.digest = digest_of([path])
-        self._open, own, self._lossy = _opened(path, cut or Cut())
+        self._open, own, self._lossy = _opened(path, cut or TimeRange())
         if own != size:
             masks.check_shape(self.name, own, size, fit)
         self._next, self._frames = 0, self._open(0)
@@ -98,7 +98,7 @@ Open = Callable[[int], Iterator[np.ndarray]]
 """The frames from one of a number on."""
 
 
-def _opened(path: Path, cut: Cut) -> tuple[Open, Size, bool]:
+def _opened(path: Path, cut: TimeRange) -> tuple[Open, Size, bool]:
     """How to read the frames of a mask clip, their size, and whether their values may be a little off."""
     if kind_of_file(path, None) == ANIMATION:
         found = animations.inspect(path)
@@ -209,7 +209,7 @@ class FrameMasks:
             raise InputError(
                 f"{track.name} has {given} {'mask' if given == 1 else 'masks'} and {self.footage.name} {count} frames",
                 hint="give one mask for each frame"
-                + (" of the part that is worked on" if self.footage.cut != Cut() else ", or one picture for all"),
+                + (" of the part that is worked on" if self.footage.cut != TimeRange() else ", or one picture for all"),
             )
 
     def _tell_empty(self, name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from imgfix.media.video.deinterlace import Deinterlacer
-from imgfix.media.video.reader import Cut, Reader
+from imgfix.media.video.reader import Reader, TimeRange
 from tests.media.clips import interlaced, make
 
 COUNT = 10
@@ -62,7 +62,7 @@ def test_work_that_is_taken_up_sees_the_same_frames(tmp_path: Path) -> None:
     whole, part = list(reader.frames()), list(reader.frames(skip=4))
     assert len(part) == COUNT - 4
     assert all(np.array_equal(one.pixels, two.pixels) for one, two in zip(whole[4:], part, strict=True))
-    twice = list(Reader(clip, Cut(rate=reader.header.rate * 2), deinterlace="auto").frames())
+    twice = list(Reader(clip, TimeRange(rate=reader.header.rate * 2), deinterlace="auto").frames())
     assert len(twice) == 2 * COUNT and max(combs(f.pixels) for f in twice) < 3
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from imgfix.errors import InputError
 from imgfix.media.video import header
-from imgfix.media.video.reader import Cut, Reader
+from imgfix.media.video.reader import Reader, TimeRange
 from tests.media.clips import EVEN, UNEVEN, Recipe, Sound, make, picture
 
 
@@ -49,7 +49,7 @@ def test_skipped_frames_change_nothing_in_those_behind(tmp_path: Path) -> None:
 
 def test_a_part_begins_at_zero_and_has_the_frames_between(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4", Recipe(options={"g": "8"}))
-    reader = Reader(clip, Cut(0.4, 0.6))
+    reader = Reader(clip, TimeRange(0.4, 0.6))
     assert np.allclose(seconds(reader), [0, 0.04, 0.08, 0.12, 0.16])
     assert reader.count == 5
     first = next(reader.frames())
@@ -59,7 +59,7 @@ def test_a_part_begins_at_zero_and_has_the_frames_between(tmp_path: Path) -> Non
 def test_frames_can_be_spaced_evenly(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4", Recipe(times=UNEVEN))
     for rate in (Fraction(10), Fraction(50)):
-        reader = Reader(clip, Cut(rate=rate))
+        reader = Reader(clip, TimeRange(rate=rate))
         frames = list(reader.frames())
         assert [frame.time for frame in frames] == list(range(len(frames)))
         assert abs(len(frames) - 1.04 * rate) <= 1
@@ -211,7 +211,7 @@ def test_a_part_is_the_same_whether_or_not_one_can_seek_to_it(tmp_path: Path, na
     codec = "mpeg2video" if name == "a.mpg" else "libx264"
     clip = make(tmp_path / name, Recipe(times=times, codec=codec, time_base=Fraction(1, 25), options={"g": "12"}))
     whole = [frame.pixels for frame in Reader(clip).frames()]
-    part = [frame.pixels for frame in Reader(clip, Cut(2.0, 2.4)).frames()]
+    part = [frame.pixels for frame in Reader(clip, TimeRange(2.0, 2.4)).frames()]
     assert len(part) == 10
     at = next(number for number, pixels in enumerate(whole) if np.array_equal(pixels, part[0]))
     assert abs(at - 50) <= 1
@@ -221,4 +221,4 @@ def test_a_part_is_the_same_whether_or_not_one_can_seek_to_it(tmp_path: Path, na
 def test_a_start_beyond_the_end_is_refused(tmp_path: Path) -> None:
     clip = make(tmp_path / "a.mp4")
     with pytest.raises(InputError, match=r"0\.96 seconds long, and start 5 is beyond"):
-        Reader(clip, Cut(5.0))
+        Reader(clip, TimeRange(5.0))

@@ -24,7 +24,7 @@ from PIL import Image
 from imgfix.errors import InputError, OutputError, UsageError
 from imgfix.media.video import segments
 from imgfix.media.video.encoding import Wanted
-from imgfix.media.video.reader import Cut, Reader
+from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.media.video.segments import Journal
 from imgfix.pipelines.moving.clip import Clip, Done, Settings
 from imgfix.tasks.sequence import Made, Restart, stages
@@ -278,7 +278,7 @@ def test_a_part_of_a_clip_has_its_part_of_everything(tmp_path: Path) -> None:
     recipe = Recipe(**{**RICH.__dict__, "times": times, "sounds": (Sound(seconds=2),),
                        "chapters": ((0, 0.9, "one"), (0.9, 1.3, "two"), (1.3, 2, "three"))})  # fmt: skip
     source = make(tmp_path / "a.mp4", recipe)
-    seen = double(source, tmp_path / "b.mp4", cut=Cut(0.6, 1.2))
+    seen = double(source, tmp_path / "b.mp4", cut=TimeRange(0.6, 1.2))
     assert np.allclose(seen.times, [i / 25 for i in range(15)])
     assert seen.starts[1] is not None and 0 <= seen.starts[1] < 0.03
     assert abs(seen.ends[1] - 0.6) < 0.03
@@ -287,7 +287,7 @@ def test_a_part_of_a_clip_has_its_part_of_everything(tmp_path: Path) -> None:
 
 
 def test_the_frame_rate_can_be_set(tmp_path: Path) -> None:
-    seen = double(make(tmp_path / "a.mp4", Recipe(times=UNEVEN)), tmp_path / "b.mp4", cut=Cut(rate=Fraction(10)))
+    seen = double(make(tmp_path / "a.mp4", Recipe(times=UNEVEN)), tmp_path / "b.mp4", cut=TimeRange(rate=Fraction(10)))
     assert np.allclose(seen.times, np.arange(len(seen.times)) / 10)
 
 

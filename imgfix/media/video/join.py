@@ -20,7 +20,7 @@ from imgfix.media.video.colour import Colour
 from imgfix.media.video.encoding import Encoding
 from imgfix.media.video.header import Header
 from imgfix.media.video.opening import address, reading
-from imgfix.media.video.reader import Cut
+from imgfix.media.video.reader import TimeRange
 from imgfix.media.video.segments import Journal, packets_of
 from imgfix.media.video.streams import Carried, Streams
 
@@ -37,7 +37,7 @@ class Finished:
     encoding: Encoding
     colour: Colour
     streams: Streams
-    cut: Cut
+    cut: TimeRange
     shift: float
     """Seconds by which everything moves towards zero."""
     time_base: Fraction

@@ -35,7 +35,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Cut:
+class TimeRange:
     """Which part of a clip is wanted, and at which rate."""
 
     start: float | None = None
@@ -53,7 +53,7 @@ class Reader:
     """
 
     path: Path
-    cut: Cut = field(default_factory=Cut)
+    cut: TimeRange = field(default_factory=TimeRange)
     upright: bool = False
     """Apply the display matrix (multiples of 90 degrees) instead of leaving it to the player."""
     deinterlace: str = "off"

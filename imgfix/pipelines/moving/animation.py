@@ -12,7 +12,7 @@ from imgfix.errors import InputError
 from imgfix.media import animation as animations
 from imgfix.media.animation import Animation
 from imgfix.media.files import atomic_stream
-from imgfix.media.video.reader import Cut
+from imgfix.media.video.reader import TimeRange
 from imgfix.pipelines import pictures
 from imgfix.pipelines.moving.moving import Done, Frames, Say, left_out, per_frame
 from imgfix.pipelines.options import ClipOptions, Saving
@@ -31,7 +31,7 @@ class AnimatedFile(Frames):
         self.name, self.notes = str(source), self.animation.notes
         self.size = self.shown = (self.animation.width, self.animation.height)
         start, end = options.seconds
-        self.cut = Cut(start, end)
+        self.cut = TimeRange(start, end)
         self.part = part(self.animation, start, end)
         self.count = self.part[1] - self.part[0]
         self.ignored = left_out(options)

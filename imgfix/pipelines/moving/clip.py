@@ -25,7 +25,7 @@ from imgfix.media.files import atomic_path, check_writable, output_errors, raise
 from imgfix.media.video import encoding, join, segments, streams
 from imgfix.media.video.colour import Colour
 from imgfix.media.video.encoding import Encoding, Wanted
-from imgfix.media.video.reader import Cut, Reader
+from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.media.video.segments import Journal, SegmentWriter
 from imgfix.media.video.streams import Streams
 from imgfix.tasks.sequence import Restart, SequenceTask, stages
@@ -38,7 +38,7 @@ _QUEUE = 2  # frames that wait between two stages
 class Settings:
     """How a clip is read and written, whatever is done to its frames."""
 
-    cut: Cut = field(default_factory=Cut)
+    cut: TimeRange = field(default_factory=TimeRange)
     wanted: Wanted = field(default_factory=Wanted)
     audio: bool = True
     deinterlace: str = "auto"

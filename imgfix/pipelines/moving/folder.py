@@ -11,7 +11,7 @@ import numpy as np
 from imgfix.errors import InputError
 from imgfix.media import image, jobs
 from imgfix.media.picture import Metadata, Picture
-from imgfix.media.video.reader import Cut
+from imgfix.media.video.reader import TimeRange
 from imgfix.pipelines.moving.moving import Done, Frames, Say, left_out, per_frame
 from imgfix.pipelines.options import ClipOptions, Saving
 from imgfix.pipelines.result import FileFacts, Progress
@@ -31,7 +31,7 @@ class FrameFolder(Frames):
         self.source, self.target, self.saving, self.limit = source, target, saving, max_pixels
         self.pairs = [(Path(str(each.source)), Path(str(each.target))) for each in planned]
         self.header = image.inspect(self.pairs[0][0])
-        self.name, self.cut, self.count = str(source), Cut(), len(self.pairs)
+        self.name, self.cut, self.count = str(source), TimeRange(), len(self.pairs)
         self.size = self.shown = (self.header.width, self.header.height)
         self.ignored = left_out(options)
         self.quality = saving.quality

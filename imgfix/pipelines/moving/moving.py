@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from imgfix.media.video.reader import Cut
+from imgfix.media.video.reader import TimeRange
 from imgfix.pipelines.options import ClipOptions, given
 from imgfix.pipelines.result import ClipFacts, FileFacts, Progress
 from imgfix.tasks.sequence import Estimate, SequenceTask
@@ -61,7 +61,7 @@ class Moving(Protocol):
         """What width and height of the result have to be multiples of."""
 
     @property
-    def cut(self) -> Cut:
+    def cut(self) -> TimeRange:
         """The part of the file that is worked on."""
 
     @property
