@@ -176,13 +176,13 @@ class ClipOptions:
 
     def settings(self, overwrite: bool = False) -> Settings:
         """As a clip takes them."""
-        from imgfix.media.video.encoding import Wanted
+        from imgfix.media.video.encoding import EncoderOptions
         from imgfix.media.video.reader import TimeRange
         from imgfix.pipelines.moving.clip import Settings
 
         return Settings(
             cut=TimeRange(*self.seconds, self.rate),
-            wanted=Wanted(self.codec, self.crf, self.preset, self.pix_fmt, self.encoder_options),
+            wanted=EncoderOptions(self.codec, self.crf, self.preset, self.pix_fmt, self.encoder_options),
             audio=self.audio,
             deinterlace=self.deinterlace,
             resume=self.resume,

@@ -106,7 +106,7 @@ def test_a_file_says_where_its_chroma_lies_and_so_does_the_result(
     recipe = Recipe(times=EVEN[:6], size=(64, 64), codec=codec, pixels=pixels, options=options)
     head = header.inspect(make(tmp_path / "a.mp4", recipe))
     assert head.colour.siting == siting
-    assert encoding.as_written(head, encoding.choose(head, "mp4", encoding.Wanted())).siting == siting
+    assert encoding.as_written(head, encoding.choose(head, "mp4", encoding.EncoderOptions())).siting == siting
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_codecs_that_do_not_say_it_have_one_place(tmp_path: Path, codec: str, na
 
 def test_a_place_that_the_result_cannot_name_becomes_the_one_that_it_has(tmp_path: Path) -> None:
     head = header.inspect(make(tmp_path / "a.avi", Recipe(times=(0, 0.04), codec="mjpeg", pixels="yuvj420p")))
-    to_mpeg4 = encoding.choose(head, "mp4", encoding.Wanted("mpeg4"))
+    to_mpeg4 = encoding.choose(head, "mp4", encoding.EncoderOptions("mpeg4"))
     assert encoding.as_written(head, to_mpeg4).siting == "left"
-    to_h264 = encoding.choose(head, "mp4", encoding.Wanted("h264"))
+    to_h264 = encoding.choose(head, "mp4", encoding.EncoderOptions("h264"))
     assert encoding.as_written(head, to_h264).siting == "center"

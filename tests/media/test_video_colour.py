@@ -85,7 +85,7 @@ def test_a_file_with_tags_gives_the_colours_it_was_made_of(tmp_path: Path, matri
 def test_a_file_without_tags_is_taken_as_players_take_it(tmp_path: Path, size: tuple[int, int], matrix: int) -> None:
     head = header.inspect(make(tmp_path / "plain.mp4", Recipe(times=(0.0,), size=size)))
     assert (head.colour.matrix, head.colour.assumed) == (matrix, True)
-    written = encoding.as_written(head, encoding.choose(head, "mp4", encoding.Wanted()))
+    written = encoding.as_written(head, encoding.choose(head, "mp4", encoding.EncoderOptions()))
     assert written.matrix == matrix, "the result is larger, where players would assume another one"
 
 

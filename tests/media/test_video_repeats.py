@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imgfix.media.video import encoding, header, repeatable
-from imgfix.media.video.encoding import Wanted
+from imgfix.media.video.encoding import EncoderOptions
 from imgfix.media.video.segments import SegmentWriter, packets_of
 from tests.media.clips import Recipe, make, picture
 
@@ -16,7 +16,7 @@ SIZE = (160, 128)
 PICTURES = [picture(number, SIZE) for number in range(24)]
 
 
-def written(folder: Path, head: header.Header, wanted: Wanted, run: int, threads: int) -> tuple[bytes, ...]:
+def written(folder: Path, head: header.Header, wanted: EncoderOptions, run: int, threads: int) -> tuple[bytes, ...]:
     """The packets of a segment, as a clip writes it."""
     how = encoding.choose(head, "matroska", wanted)
     path = folder / f"{run}.seg"
@@ -42,7 +42,9 @@ def test_the_same_frames_give_the_same_packets(tmp_path: Path, codec: str, pixel
         pytest.skip(f"{codec} is not in this PyAV")
     head = header.inspect(make(tmp_path / "a.mp4", Recipe(size=SIZE, pictures=PICTURES[:2], times=(0, 0.04))))
     runs = 12 if codec == "libx264" else 3  # the one that is known to differ from run to run, if it is let
-    assert len({written(tmp_path, head, Wanted(codec, pixels=pixels), run, threads) for run in range(runs)}) == 1
+    assert (
+        len({written(tmp_path, head, EncoderOptions(codec, pixels=pixels), run, threads) for run in range(runs)}) == 1
+    )
 
 
 @pytest.mark.parametrize("avx512", [True, False])
@@ -55,5 +57,5 @@ def test_x264_is_kept_from_what_does_not_repeat_itself(monkeypatch: pytest.Monke
 def test_parameters_of_the_user_come_last_and_so_overrule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeatable, "has_avx512", lambda: True)
     head = header.inspect(make(tmp_path / "a.mp4"))
-    chosen = encoding.choose(head, "mp4", Wanted("libx264", options={"x264-params": "asm=AVX512"}))
+    chosen = encoding.choose(head, "mp4", EncoderOptions("libx264", options={"x264-params": "asm=AVX512"}))
     assert dict(chosen.options)["x264-params"] == "asm=AVX2:asm=AVX512"

@@ -23,7 +23,7 @@ from PIL import Image
 
 from imgfix.errors import InputError, OutputError, UsageError
 from imgfix.media.video import segments
-from imgfix.media.video.encoding import Wanted
+from imgfix.media.video.encoding import EncoderOptions
 from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.media.video.segments import Journal
 from imgfix.pipelines.moving.clip import Clip, Done, Settings
@@ -32,7 +32,7 @@ from tests.media.clips import EVEN, UNEVEN, Recipe, Seen, Sound, interlaced, loo
 from tests.tasks.doubling import Doubling, Remembering
 
 ROOT = Path(__file__).parents[2]
-LOSSLESS = Wanted(options={"qp": "0"}, pixels="yuv444p")
+LOSSLESS = EncoderOptions(options={"qp": "0"}, pixels="yuv444p")
 
 
 def cover() -> bytes:
@@ -228,12 +228,12 @@ def test_hdr_is_kept_with_its_light_levels_or_refused(tmp_path: Path) -> None:
     assert (after.hdr, after.pixels.bits, after.codec) == ("PQ", 10, "hevc")
     assert before.light == light == after.light
     with pytest.raises(InputError, match="HDR"):
-        Clip(source, tmp_path / "c.mp4", Settings(wanted=Wanted(codec="h264", pixels="yuv420p")))
+        Clip(source, tmp_path / "c.mp4", Settings(wanted=EncoderOptions(codec="h264", pixels="yuv420p")))
 
 
 def test_odd_sizes_are_filled_up_where_the_codec_wants_even_ones(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mkv", Recipe(times=EVEN[:3], size=(47, 31), codec="ffv1", pixels="yuv420p"))
-    kept = double(source, tmp_path / "b.mkv", wanted=Wanted(codec="ffv1"))
+    kept = double(source, tmp_path / "b.mkv", wanted=EncoderOptions(codec="ffv1"))
     assert (kept.frames[0].width, kept.frames[0].height) == (94, 62)
     same = Clip(source, tmp_path / "c.mp4")
     same.run(Doubling(1), {})
@@ -430,7 +430,7 @@ def test_a_job_that_changed_begins_anew_and_says_why(tmp_path: Path, short: None
     elif change == "options":
         job = {"model": "another"}
     elif change == "encoding":
-        settings = Settings(resume=True, wanted=Wanted(crf=30))
+        settings = Settings(resume=True, wanted=EncoderOptions(crf=30))
     else:
         (segments.folder_of(target) / "00000.seg").unlink()
     said: list[str] = []
@@ -535,15 +535,17 @@ def test_a_source_that_is_cut_off_gives_what_it_has_and_an_error(tmp_path: Path)
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        (Wanted(codec="h265x"), "no video codec 'h265x'"),
-        (Wanted(preset="mediun"), "preset 'mediun'"),
-        (Wanted(codec="h264", crf=99), "out of range"),
-        (Wanted(codec="h264", options={"tunee": "x"}), "no option 'tunee'"),
-        (Wanted(codec="dnxhd"), "does not hold dnxhd"),
-        (Wanted(pixels="yuv421p"), "pixel format 'yuv421p'|does not take"),
+        (EncoderOptions(codec="h265x"), "no video codec 'h265x'"),
+        (EncoderOptions(preset="mediun"), "preset 'mediun'"),
+        (EncoderOptions(codec="h264", crf=99), "out of range"),
+        (EncoderOptions(codec="h264", options={"tunee": "x"}), "no option 'tunee'"),
+        (EncoderOptions(codec="dnxhd"), "does not hold dnxhd"),
+        (EncoderOptions(pixels="yuv421p"), "pixel format 'yuv421p'|does not take"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused_with_a_near_name(tmp_path: Path, wanted: Wanted, words: str) -> None:
+def test_settings_that_make_no_sense_are_refused_with_a_near_name(
+    tmp_path: Path, wanted: EncoderOptions, words: str
+) -> None:
     source = make(tmp_path / "a.mov", Recipe(times=EVEN[:2]))
     with pytest.raises(UsageError, match=words) as caught:
         Clip(source, tmp_path / "b.3gp", Settings(wanted=wanted))
@@ -551,6 +553,8 @@ def test_settings_that_make_no_sense_are_refused_with_a_near_name(tmp_path: Path
 
 
 def test_an_encoder_that_refuses_is_told_before_any_work(tmp_path: Path) -> None:
-    clip = Clip(make(tmp_path / "a.mp4"), tmp_path / "b.mp4", Settings(wanted=Wanted(options={"tune": "nonsense"})))
+    clip = Clip(
+        make(tmp_path / "a.mp4"), tmp_path / "b.mp4", Settings(wanted=EncoderOptions(options={"tune": "nonsense"}))
+    )
     with pytest.raises(UsageError, match="does not take these settings"):
         clip.rehearse(96, 64)

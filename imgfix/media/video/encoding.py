@@ -83,7 +83,7 @@ _HOLDS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EncoderOptions:
     """What the user asked of the encoding."""
 
     codec: str | None = None
@@ -177,7 +177,7 @@ def container_of(target: Path) -> str:
     return found
 
 
-def check(wanted: Wanted) -> None:
+def check(wanted: EncoderOptions) -> None:
     """Whether the names that were given exist. Raises UsageError with the nearest ones."""
     if wanted.codec is not None:
         _encoder_named(wanted.codec)
@@ -198,7 +198,7 @@ def check(wanted: Wanted) -> None:
         raise UsageError(f"there is no preset '{wanted.preset}'", hint=_near(wanted.preset, _X264))
 
 
-def choose(header: Header, container: str, wanted: Wanted) -> Encoding:
+def choose(header: Header, container: str, wanted: EncoderOptions) -> Encoding:
     """Settle how the pictures of a clip are encoded.
 
     Raises UsageError: settings that do not exist or do not fit. InputError: HDR that the result could not hold.
@@ -230,7 +230,7 @@ def _put_before(options: dict[str, str], key: str, params: str) -> None:
         options[key] = joined
 
 
-def _encoder(header: Header, container: str, wanted: Wanted, notes: list[str]) -> Encoder:
+def _encoder(header: Header, container: str, wanted: EncoderOptions, notes: list[str]) -> Encoder:
     if wanted.codec is not None:
         encoder = _encoder_named(wanted.codec)
         if not _fits(container, encoder.name):
@@ -346,7 +346,7 @@ def _near(name: str, names: Any) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
 
 
-def _settings(encoder: Encoder, wanted: Wanted) -> dict[str, str]:
+def _settings(encoder: Encoder, wanted: EncoderOptions) -> dict[str, str]:
     options = dict(encoder.options)
     if wanted.crf is not None and encoder.crf is None:
         raise UsageError(f"{encoder.name} has no `crf`", hint="set its own options with `encoder_option` key=value")
@@ -389,7 +389,7 @@ def _option_names(encoder: str) -> frozenset[str]:
     return frozenset(option.name for option in (*known.generic, *known.private))
 
 
-def _pixels(header: Header, encoder: Encoder, container: str, wanted: Wanted, notes: list[str]) -> Pixels:
+def _pixels(header: Header, encoder: Encoder, container: str, wanted: EncoderOptions, notes: list[str]) -> Pixels:
     names = _formats(encoder.name)
     holds_alpha = encoder.family != "vp9" or container in _HOLD_VPX_ALPHA
     if wanted.pixels is not None:

@@ -24,7 +24,7 @@ from imgfix.errors import ImgfixError, InputError, OutputError
 from imgfix.media.files import atomic_path, check_writable, output_errors, raise_output_error, stamp
 from imgfix.media.video import encoding, join, segments, streams
 from imgfix.media.video.colour import Colour
-from imgfix.media.video.encoding import Encoding, Wanted
+from imgfix.media.video.encoding import EncoderOptions, Encoding
 from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.media.video.segments import Journal, SegmentWriter
 from imgfix.media.video.streams import Streams
@@ -39,7 +39,7 @@ class Settings:
     """How a clip is read and written, whatever is done to its frames."""
 
     cut: TimeRange = field(default_factory=TimeRange)
-    wanted: Wanted = field(default_factory=Wanted)
+    wanted: EncoderOptions = field(default_factory=EncoderOptions)
     audio: bool = True
     deinterlace: str = "auto"
     """`auto`, `on` or `off`, as of `imgfix.media.video.reader.Reader`."""
