@@ -22,7 +22,7 @@ from imgfix.pipelines.result import DrawnFacts, FileFacts, Plan, Progress, Resul
 
 if TYPE_CHECKING:
     from imgfix.tasks.diffusion import Diffusion
-    from imgfix.tasks.generate import Generator, Wish
+    from imgfix.tasks.generate import GenerationRequest, Generator
     from imgfix.tasks.translate import Translator
     from imgfix.zoo.descriptor import Descriptor, Model
 
@@ -34,7 +34,7 @@ _MOST_SEEDS = 100_000
 class Order:
     """One picture to draw."""
 
-    wish: Wish
+    wish: GenerationRequest
     seed: int
     target: Path | None
     """None: a stream, memory, or only a place on the sheet."""
@@ -145,8 +145,8 @@ class GeneratePipeline:
                 f"{self.machine.model} is another file than the one that drew the old picture; results will differ"
             )
 
-    def _wishes(self) -> list[Wish]:
-        from imgfix.tasks.generate import Wish
+    def _wishes(self) -> list[GenerationRequest]:
+        from imgfix.tasks.generate import GenerationRequest
 
         asked = self.request
         prompts: list[Any] = list(asked.interpolate or ()) or self.prompts or [None]
@@ -157,7 +157,10 @@ class GeneratePipeline:
                 raise UsageError(f"`{key}` {file}: no such file")
         strength = {} if asked.strength is None else {"strength": float(asked.strength)}
         sound, image = (Path(file) if file is not None else None for file in (asked.sound, asked.image))
-        return [Wish(prompt=prompt, label=asked.label, sound=sound, image=image, **strength) for prompt in prompts]
+        return [
+            GenerationRequest(prompt=prompt, label=asked.label, sound=sound, image=image, **strength)
+            for prompt in prompts
+        ]
 
     def _choose(self) -> Choice:
         if self.diffuses:
@@ -607,7 +610,7 @@ def _seeds(request: GenerateRequest) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def _slug(wish: Wish) -> str:
+def _slug(wish: GenerationRequest) -> str:
     """A wish as it can stand in a file name."""
     parts = [wish.prompt, wish.label, wish.sound and wish.sound.stem, wish.image and wish.image.stem]
     words = "-".join(part for part in parts if part)

@@ -26,7 +26,7 @@ WEIGHT_OF_CLASS, WEIGHT_OF_CHANCE = 0.6, 0.2
 
 
 @dataclass(frozen=True)
-class Wish:
+class GenerationRequest:
     """What a picture should be; at least one of them is given."""
 
     prompt: str | None = None
@@ -100,7 +100,7 @@ class Generator:
         """Whether it takes a prompt."""
         return self.net.conditions.words is not None
 
-    def check(self, wish: Wish) -> None:
+    def check(self, wish: GenerationRequest) -> None:
         """Find out whether the model can be asked this.
 
         Raises:
@@ -128,7 +128,7 @@ class Generator:
         return [] if table is None else [word for word in split(prompt) if not table.knows(word)]
 
     @torch.inference_mode()
-    def condition(self, wish: Wish, seed: int = 0) -> Tensor:
+    def condition(self, wish: GenerationRequest, seed: int = 0) -> Tensor:
         """Encode a wish.
 
         Args:
@@ -179,7 +179,7 @@ class Generator:
         return drawn.to(self.placement.device)
 
     @torch.inference_mode()
-    def draw(self, wish: Wish, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
+    def draw(self, wish: GenerationRequest, seed: int = 0, truncation: float = 1.0) -> np.ndarray:
         """Draw one picture.
 
         Returns:
@@ -193,7 +193,7 @@ class Generator:
             return finished(self.net.draw(noise, condition)[0])
         return finished(self._from_picture(wish, noise, condition))
 
-    def _from_picture(self, wish: Wish, noise: Tensor, condition: Tensor) -> Tensor:
+    def _from_picture(self, wish: GenerationRequest, noise: Tensor, condition: Tensor) -> Tensor:
         """Draw what lies between a picture and what the rest of the wish says."""
         own = self.net.encode(self._read(wish.image))
         if wish.prompt is None and wish.sound is None:
@@ -211,7 +211,7 @@ class Generator:
 
     @torch.inference_mode()
     def morph(
-        self, wishes: Sequence[Wish], frames: int, seeds: Sequence[int], truncation: float = 1.0
+        self, wishes: Sequence[GenerationRequest], frames: int, seeds: Sequence[int], truncation: float = 1.0
     ) -> Iterator[np.ndarray]:
         """Draw the way from one wish to another: between codes, or between conditions and noise where there are none.
 

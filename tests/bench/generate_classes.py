@@ -38,7 +38,7 @@ from torch import Tensor, nn
 
 from imgfix import zoo
 from imgfix.metrics import fid as frechet
-from imgfix.tasks.generate import Generator, Wish
+from imgfix.tasks.generate import GenerationRequest, Generator
 
 CLOTHES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle-boot")
 THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -140,7 +140,7 @@ def load(folder: Path, names: list[str], most: int) -> tuple[Tensor, Tensor]:
 
 
 def draw(generator: Generator, name: str, number: int, channels: int) -> Tensor:
-    made = [torch.from_numpy(generator.draw(Wish(label=name), seed)) for seed in range(number)]
+    made = [torch.from_numpy(generator.draw(GenerationRequest(label=name), seed)) for seed in range(number)]
     return torch.stack(made).permute(0, 3, 1, 2)[:, :channels] / 255
 
 

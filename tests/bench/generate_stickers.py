@@ -25,7 +25,7 @@ from torch import Tensor
 
 from imgfix import zoo
 from imgfix.metrics import fid as frechet
-from imgfix.tasks.generate import Generator, Wish
+from imgfix.tasks.generate import GenerationRequest, Generator
 from imgfix.tasks.squares import on_white
 from imgfix.train.captioned import CaptionedPool, load_captioned
 
@@ -47,7 +47,9 @@ def main() -> None:
     kept = [n for n, item in enumerate(held.items) if item.texts]
     asked = [held.items[n] for n in kept]
     true_held = features(whitened(held.picture(torch.tensor(kept))))
-    made_held = features(torch.stack([pixels(generator, Wish(i.texts[0], label=i.label), 0) for i in asked]))
+    made_held = features(
+        torch.stack([pixels(generator, GenerationRequest(i.texts[0], label=i.label), 0) for i in asked])
+    )
     result = {"FID to held-out pictures": frechet.fid(true_held, made_held)}
 
     owners: dict[str, list[int]] = {}
@@ -63,7 +65,7 @@ def main() -> None:
     shared = sorted({item.texts[0] for item in asked} & owners.keys())[:AMONG]
     mixed = heard + [text for text in chosen if text not in heard][: AMONG - len(heard)]
 
-    drawn = features(torch.stack([pixels(generator, Wish(text), n) for n, text in enumerate(chosen)]))
+    drawn = features(torch.stack([pixels(generator, GenerationRequest(text), n) for n, text in enumerate(chosen)]))
     bank = {text: whitened(training.picture(torch.tensor(owners[text]))) for text in {*chosen, *mixed, *shared}}
     bank = {text: features(pictures) for text, pictures in bank.items()}
     result["words"] = precision(drawn, chosen, {text: bank[text] for text in chosen})
@@ -75,7 +77,7 @@ def main() -> None:
         result["true held-out pictures"] = precision(true_held[known], names, candidates)
         result["words, drawn for those"] = precision(made_held[known], names, candidates)
     pairs = [(path, text) for path, text in sounding if text in heard]
-    drawn = features(torch.stack([pixels(generator, Wish(sound=path), 0) for path, _ in pairs]))
+    drawn = features(torch.stack([pixels(generator, GenerationRequest(sound=path), 0) for path, _ in pairs]))
     result["sounds"] = precision(drawn, [text for _, text in pairs], {text: bank[text] for text in mixed})
     result["chance"] = 1 / AMONG
     result["sounds tried"] = len(pairs)
@@ -99,7 +101,7 @@ def try_unheard(generator: Generator, training: CaptionedPool, beginning: str) -
     rows = [n for n, item in enumerate(training.items) if item.texts and item.texts[0] in candidates]
     names = [training.items[n].texts[0] for n in rows]
     bank = features(whitened(training.picture(torch.tensor(rows))))
-    drawn = features(torch.stack([pixels(generator, Wish(sound=path), 0) for path in owned]))
+    drawn = features(torch.stack([pixels(generator, GenerationRequest(sound=path), 0) for path in owned]))
     nearest = nearest_of(drawn, bank)
     for (path, texts), number in zip(owned.items(), nearest, strict=True):
         print(f"{path.name:<24}{names[number]:<40}{'right' if names[number] in texts else ''}")
@@ -108,7 +110,7 @@ def try_unheard(generator: Generator, training: CaptionedPool, beginning: str) -
     print(f"{hits} of {len(owned)} right among {len(candidates)} captions, chance {np.mean(shares):.3f}")
 
 
-def pixels(generator: Generator, wish: Wish, seed: int) -> Tensor:
+def pixels(generator: Generator, wish: GenerationRequest, seed: int) -> Tensor:
     """A drawn picture on white: (3, 64, 64) in [0, 1]."""
     return torch.from_numpy(on_white(generator.draw(wish, seed))).permute(2, 0, 1).float() / 255
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from imgfix import zoo
 from imgfix.errors import ModelError, UsageError
-from imgfix.tasks.generate import Generator, Wish, between, finished
+from imgfix.tasks.generate import GenerationRequest, Generator, between, finished
 from imgfix.tasks.morph_files import write_frames
 from imgfix.tasks.squares import contact_sheet
 from tests.making import generator_file, tone
@@ -23,42 +23,50 @@ def generator(tmp_path: Path) -> Generator:
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_else_is_drawn(generator: Generator) -> None:
-    first = generator.draw(Wish("red cat"), 7)
+    first = generator.draw(GenerationRequest("red cat"), 7)
     for seed in range(5):
-        generator.draw(Wish("a dog"), seed)
-    assert np.array_equal(first, generator.draw(Wish("red cat"), 7))
+        generator.draw(GenerationRequest("a dog"), seed)
+    assert np.array_equal(first, generator.draw(GenerationRequest("red cat"), 7))
     assert first.shape == (32, 32, 4) and first.dtype == np.uint8
-    assert not np.array_equal(first, generator.draw(Wish("red cat"), 8))
+    assert not np.array_equal(first, generator.draw(GenerationRequest("red cat"), 8))
 
 
 def test_prompt_class_and_sound_each_change_the_picture(generator: Generator, tmp_path: Path) -> None:
     sound = tone(tmp_path / "a.wav")
-    wishes = [Wish("cat"), Wish("dog"), Wish("cat", label="noto"), Wish("cat", sound=sound), Wish(sound=sound)]
+    wishes = [
+        GenerationRequest("cat"),
+        GenerationRequest("dog"),
+        GenerationRequest("cat", label="noto"),
+        GenerationRequest("cat", sound=sound),
+        GenerationRequest(sound=sound),
+    ]
     drawn = [generator.draw(wish, 3).tobytes() for wish in wishes]
     assert len(set(drawn)) == len(wishes)
 
 
 def test_without_noise_every_seed_draws_the_same(generator: Generator) -> None:
-    assert np.array_equal(generator.draw(Wish("cat"), 1, 0.0), generator.draw(Wish("cat"), 2, 0.0))
+    assert np.array_equal(
+        generator.draw(GenerationRequest("cat"), 1, 0.0), generator.draw(GenerationRequest("cat"), 2, 0.0)
+    )
 
 
 @pytest.mark.parametrize("words", ["", "   ", "?!", "\n"])
 def test_an_empty_prompt_is_refused(words: str) -> None:
     with pytest.raises(UsageError, match="holds no word"):
-        Wish(words)
+        GenerationRequest(words)
 
 
 def test_a_wish_for_nothing_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing says"):
-        Wish()
+        GenerationRequest()
 
 
 def test_an_unknown_class_brings_the_nearest_names(generator: Generator) -> None:
     with pytest.raises(UsageError, match="'stmp'") as found:
-        generator.draw(Wish("cat", label="stmp"))
+        generator.draw(GenerationRequest("cat", label="stmp"))
     assert found.value.hint == "did you mean stamp?"
     with pytest.raises(UsageError) as found:
-        generator.draw(Wish("cat", label="zzz"))
+        generator.draw(GenerationRequest("cat", label="zzz"))
     assert "noto, stamp" in (found.value.hint or "")
 
 
@@ -66,9 +74,9 @@ def test_what_a_model_cannot_be_asked_is_said(tmp_path: Path) -> None:
     path = generator_file(tmp_path / "deaf.safetensors", "dcgan", text=False, classes=("cat",), sound=False)
     deaf = Generator(zoo.load(path), "cpu")
     for wish, words in (
-        (Wish("cat"), "takes no prompt"),
-        (Wish(sound=tone(tmp_path / "a.wav")), "does not listen"),
-        (Wish(image=tmp_path / "x.png"), "does not start from a picture"),
+        (GenerationRequest("cat"), "takes no prompt"),
+        (GenerationRequest(sound=tone(tmp_path / "a.wav")), "does not listen"),
+        (GenerationRequest(image=tmp_path / "x.png"), "does not start from a picture"),
     ):
         with pytest.raises(UsageError, match=words):
             deaf.draw(wish)
@@ -86,16 +94,18 @@ def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
 def test_a_picture_to_start_from_is_followed_as_far_as_asked(generator: Generator, tmp_path: Path) -> None:
     path = tmp_path / "start.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(path)
-    alone = generator.draw(Wish(image=path))
-    assert np.array_equal(alone, generator.draw(Wish("cat", image=path, strength=0.0)))
-    assert np.array_equal(generator.draw(Wish("cat")), generator.draw(Wish("cat", image=path, strength=1.0)))
+    alone = generator.draw(GenerationRequest(image=path))
+    assert np.array_equal(alone, generator.draw(GenerationRequest("cat", image=path, strength=0.0)))
+    assert np.array_equal(
+        generator.draw(GenerationRequest("cat")), generator.draw(GenerationRequest("cat", image=path, strength=1.0))
+    )
 
 
 def test_a_way_begins_and_ends_with_its_wishes(generator: Generator) -> None:
-    frames = list(generator.morph([Wish("cat"), Wish("dog")], 5, [1, 2]))
+    frames = list(generator.morph([GenerationRequest("cat"), GenerationRequest("dog")], 5, [1, 2]))
     assert len(frames) == 5
-    assert np.array_equal(frames[0], generator.draw(Wish("cat"), 1))
-    assert np.abs(frames[-1].astype(int) - generator.draw(Wish("dog"), 2)).max() <= 1
+    assert np.array_equal(frames[0], generator.draw(GenerationRequest("cat"), 1))
+    assert np.abs(frames[-1].astype(int) - generator.draw(GenerationRequest("dog"), 2)).max() <= 1
 
 
 def test_noise_between_two_seeds_is_as_long_as_at_the_ends() -> None:

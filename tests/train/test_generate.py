@@ -15,7 +15,7 @@ from PIL import Image
 from imgfix import zoo
 from imgfix.errors import InputError, UsageError
 from imgfix.nets.r3gan import CodePlanner
-from imgfix.tasks.generate import Generator, Wish
+from imgfix.tasks.generate import GenerationRequest, Generator
 from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, load_captioned, rank_in_group, read_captions
 from imgfix.train.diffaugment import augment
@@ -191,7 +191,7 @@ def test_it_learns_what_words_and_classes_mean(captioned: Path, tmp_path: Path) 
     run_training(recipe, tmp_path / "run")
     generator = Generator(zoo.load(str(tmp_path / "run" / "model.safetensors")), "cpu")
     for name in COLOURS:
-        drawn = generator.draw(Wish(f"{name} apple", label="noto"), 3)
+        drawn = generator.draw(GenerationRequest(f"{name} apple", label="noto"), 3)
         middle = drawn[12:20, 12:20].astype(float).mean((0, 1))
         assert int(middle[:3].argmax()) == list(COLOURS).index(name), (name, middle)
         assert middle[3] > 200 and drawn[:2, :2, 3].mean() < 60
@@ -282,10 +282,12 @@ def test_classes_differ_and_seeds_give_different_pictures_before_and_after_train
     layer |= {"net": "r3gan", "net_config": small, "perceptual": 0.0, "adversarial": 1.0, "warmup": 0, "ema": 0.5}
     run_training(build_recipe("generate", [layer]), tmp_path / "run")
     model = zoo.load(str(tmp_path / "run" / "model.safetensors"))
-    drawn = [Generator(model, "cpu").draw(Wish(label="red"), seed).astype(float) / 255 for seed in range(16)]
+    drawn = [
+        Generator(model, "cpu").draw(GenerationRequest(label="red"), seed).astype(float) / 255 for seed in range(16)
+    ]
     assert float(np.std(drawn, 0).mean()) > 0.5 * float(true.std(0).mean())
     again = Generator(zoo.load(str(tmp_path / "run" / "model.safetensors")), "cpu")
-    assert np.array_equal(again.draw(Wish(label="red"), 3), (np.array(drawn[3]) * 255).round())
+    assert np.array_equal(again.draw(GenerationRequest(label="red"), 3), (np.array(drawn[3]) * 255).round())
 
 
 def test_training_of_classes_goes_on_from_its_model(sizes: Path, tmp_path: Path) -> None:
