@@ -14,7 +14,7 @@ import numpy as np
 from imgfix.tasks import restore
 from imgfix.tasks.estimate import Damage
 from imgfix.tasks.restore import EngineFor, RestoreOptions, Step
-from imgfix.tasks.sequence import Estimate, Made, Restart
+from imgfix.tasks.sequence import Estimate, FrameResult, Restart
 from imgfix.tasks.upscale import PROCESS_BYTES
 
 LOOKED_AT = 5
@@ -77,7 +77,7 @@ class RestoreFrames:
             device_bytes=0 if on_host else taken,
         )
 
-    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Restore a clip; see `imgfix.tasks.sequence.SequenceTask.run`. Raises ModelError as `restore.steps` does."""
         number = 0 if restart is None else restart.index
         if restart is not None and "found" in restart.state:
@@ -94,7 +94,7 @@ class RestoreFrames:
         for frame in frames:
             repeated = before is not None and (before[0] is frame or np.array_equal(before[0], frame))
             before = frame, before[1] if before is not None and repeated else self._one(frame)
-            yield Made(before[1], Restart(number, number, state))
+            yield FrameResult(before[1], Restart(number, number, state))
             number += 1
 
     def _one(self, frame: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ class Restart:
 
 
 @dataclass(frozen=True)
-class Made:
+class FrameResult:
     """One finished frame."""
 
     frame: np.ndarray
@@ -68,7 +68,7 @@ class SequenceTask(Protocol):
         """What one frame takes; measures the model the first time. None: that is not known before the work."""
         ...
 
-    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Work on a clip.
 
         Args:
@@ -85,7 +85,7 @@ class SequenceTask(Protocol):
 
 def stages(
     task: SequenceTask, frames: Iterator[np.ndarray], restart: Restart | None = None, depth: int = 1
-) -> Iterator[Made]:
+) -> Iterator[FrameResult]:
     """Work on a clip as one of three stages at once: decoded frames and results are prefetched.
 
     Nothing is prefetched from a network that fills the processor: each of its layers waits for the slowest core, so

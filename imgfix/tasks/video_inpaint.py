@@ -28,7 +28,7 @@ from imgfix.tasks import grain
 from imgfix.tasks.background import Chain, Step, Steps, grey, hidden, measure, spread
 from imgfix.tasks.composite import composite
 from imgfix.tasks.inpaint import InpaintOptions, inpaint
-from imgfix.tasks.sequence import Made, Restart
+from imgfix.tasks.sequence import FrameResult, Restart
 from imgfix.tasks.upscale import quantised
 
 Masks = np.ndarray | Callable[[int, np.ndarray], np.ndarray]
@@ -131,7 +131,7 @@ class VideoInpaint:
         """The same."""
         return width, height
 
-    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Fill a clip.
 
         Raises:
@@ -161,7 +161,7 @@ class VideoInpaint:
                 anchor = None
             place = Restart(at, window[0].number, _stored(anchor)) if at % every == 0 else None
             pixels, anchor = self._filled(window, current, anchor)
-            yield Made(pixels, place)
+            yield FrameResult(pixels, place)
             at += 1
 
     def _append(self, window: list[_Frame], number: int, frame: np.ndarray, finder: CutFinder) -> None:

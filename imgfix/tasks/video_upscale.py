@@ -21,7 +21,7 @@ from imgfix.runtime.recurrent import SMALLEST_TILE, Recurrent
 from imgfix.tasks import resample
 from imgfix.tasks.alpha import bleed
 from imgfix.tasks.colour_fix import colour_fix
-from imgfix.tasks.sequence import Estimate, Made, Restart, SequenceTask
+from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
 from imgfix.tasks.upscale import UpscaleOptions, quantised, target_size
 
 CORE, AROUND = 16, 6
@@ -150,7 +150,7 @@ class Streaming(_Sequence):
         carried = 4 * width * height * (64 + 6 * self.engine.scale**2)
         return self._estimate(width, height, self._seconds_per_pixel(), carried)
 
-    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Work on a clip; every 16th frame of a scene, and the first, is a place to begin."""
         self._check()
         finder = CutFinder()
@@ -173,7 +173,7 @@ class Streaming(_Sequence):
                 result, memory = self._step(self._tensor(frame), memory)
                 made = self._finished(result, frame)
             before, since = frame, since + 1
-            yield Made(made, place)
+            yield FrameResult(made, place)
 
     def _step(self, frame: Tensor, memory: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         scale = self.engine.scale
@@ -259,7 +259,7 @@ class Windowed(_Sequence):
         carried = 4 * 64 * height * width * (core + around)
         return self._estimate(width, height, self._seconds_per_pixel() * (core + around) / core, carried)
 
-    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Work on a clip; the first frame of each window is a place to begin."""
         if not self._checked:
             self._checked = True
@@ -295,7 +295,7 @@ class Windowed(_Sequence):
                 window.core, window.ahead = waiting[:count], waiting[count:]
                 place: Restart | None = Restart(number, number - len(window.past), self._state())
                 for made in self._made(window):
-                    yield Made(made, place)
+                    yield FrameResult(made, place)
                     place, number = None, number + 1
                 window.past = [*window.past, *window.core][-around:]
                 waiting = window.ahead

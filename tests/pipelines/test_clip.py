@@ -27,7 +27,7 @@ from imgfix.media.video.encoding import EncoderOptions
 from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.media.video.segments import Journal
 from imgfix.pipelines.moving.clip import Clip, Done, Settings
-from imgfix.tasks.sequence import Made, Restart, stages
+from imgfix.tasks.sequence import FrameResult, Restart, stages
 from tests.media.clips import EVEN, UNEVEN, Recipe, Seen, Sound, interlaced, look, make, picture
 from tests.tasks.doubling import Doubling, Remembering
 
@@ -316,7 +316,7 @@ class Interrupting(Doubling):
     def size(self, width: int, height: int) -> tuple[int, int]:
         return self.task.size(width, height)
 
-    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         number = restart.index if restart else 0
         for made in self.task.run(frames, restart):
             if number == self.at:
@@ -330,7 +330,7 @@ def test_only_work_that_leaves_cores_free_is_prefetched(fills_cpu: bool) -> None
     threads = {}
 
     class Watched(Doubling):
-        def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+        def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
             for made in super().run(frames, restart):
                 threads["work"] = threading.current_thread()
                 yield made

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 
 import numpy as np
 
-from imgfix.tasks.sequence import Made, Restart
+from imgfix.tasks.sequence import FrameResult, Restart
 
 
 class Doubling:
@@ -21,11 +21,11 @@ class Doubling:
     def size(self, width: int, height: int) -> tuple[int, int]:
         return width * self.factor, height * self.factor
 
-    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         for number, frame in enumerate(frames, start=restart.first_input if restart else 0):
             if self.seconds:
                 time.sleep(self.seconds)
-            yield Made(frame.repeat(self.factor, 0).repeat(self.factor, 1), Restart(number, number))
+            yield FrameResult(frame.repeat(self.factor, 0).repeat(self.factor, 1), Restart(number, number))
 
 
 class Remembering(Doubling):
@@ -33,7 +33,7 @@ class Remembering(Doubling):
 
     held = 7
 
-    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         number = restart.first_input if restart else 0
         memory = restart.state["memory"] if restart else None
         waiting: list[np.ndarray] = []
@@ -47,12 +47,12 @@ class Remembering(Doubling):
 
     def _window(
         self, frames: list[np.ndarray], number: int, memory: np.ndarray | None
-    ) -> Generator[Made, None, np.ndarray | None]:
+    ) -> Generator[FrameResult, None, np.ndarray | None]:
         for offset, frame in enumerate(frames):
             if self.seconds:
                 time.sleep(self.seconds)
             begin = Restart(number, number, {"memory": memory} if memory is not None else {}) if offset == 0 else None
             memory = frame.astype(np.float32) if memory is None else 0.75 * memory + 0.25 * frame
             mixed = (memory + 0.5).astype(frame.dtype)
-            yield Made(mixed.repeat(self.factor, 0).repeat(self.factor, 1), begin)
+            yield FrameResult(mixed.repeat(self.factor, 0).repeat(self.factor, 1), begin)
         return memory

@@ -11,7 +11,7 @@ import pytest
 
 from imgfix.errors import InputError
 from imgfix.tasks.inpaint import inpaint
-from imgfix.tasks.sequence import Made, Restart
+from imgfix.tasks.sequence import FrameResult, Restart
 from imgfix.tasks.video_inpaint import VideoInpaint, VideoInpaintOptions
 
 HEIGHT, WIDTH = 96, 128
@@ -41,7 +41,7 @@ def with_logo(frames: list[np.ndarray], mask: np.ndarray) -> list[np.ndarray]:
     return [np.where(mask[..., None] > 0, np.uint8(255), frame) for frame in frames]
 
 
-def run(task: VideoInpaint, frames: list[np.ndarray], restart: Restart | None = None) -> list[Made]:
+def run(task: VideoInpaint, frames: list[np.ndarray], restart: Restart | None = None) -> list[FrameResult]:
     first = restart.first_input if restart is not None else 0
     return list(task.run(iter(frames[first:]), restart))
 

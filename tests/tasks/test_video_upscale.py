@@ -17,7 +17,7 @@ from imgfix.errors import ImgfixError, ModelError, UsageError
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.recurrent import Recurrent
 from imgfix.tasks import video_upscale
-from imgfix.tasks.sequence import Made, Restart
+from imgfix.tasks.sequence import FrameResult, Restart
 from imgfix.tasks.upscale import UpscaleOptions
 from imgfix.tasks.video_upscale import Streaming, Windowed, open_sequence
 from imgfix.zoo.architectures import ARCHITECTURES
@@ -58,7 +58,7 @@ def moving(count: int, seed: int = 0, height: int = 36, width: int = 44, channel
     return [np.ascontiguousarray(frame) for frame in frames]
 
 
-def made(task: Any, frames: list[np.ndarray], restart: Restart | None = None) -> list[Made]:
+def made(task: Any, frames: list[np.ndarray], restart: Restart | None = None) -> list[FrameResult]:
     first = restart.first_input if restart is not None else 0
     return list(task.run(iter(frames[first:]), restart))
 
