@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 
-def bleed(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def bleed_alpha(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Give fully transparent pixels the colour of the visible ones around them, as if it had run there.
 
     Weighted means over ever larger squares fill from the nearest visible colour outwards (pull and push through a

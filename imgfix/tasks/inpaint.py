@@ -16,7 +16,7 @@ from imgfix.media import mask as masks
 from imgfix.media.colour import ColourTransform
 from imgfix.media.mask import Bounds
 from imgfix.tasks import classical, grain, holes
-from imgfix.tasks.alpha import bleed
+from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.composite import composite
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _fill_group(
     seen = result[view]
     if alpha is not None:
         shown = np.where(hole, 0, alpha[view])
-        seen = bleed(seen, shown)
+        seen = bleed_alpha(seen, shown)
     fill = filling.fill(seen, hole)[_inner(group.box, window)]
     if options.grain:
         fill = _grainy(fill, result, unknown, alpha, group.box)

@@ -19,7 +19,7 @@ from imgfix.runtime import tiling
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.rows import Below
 from imgfix.tasks import estimate, wide
-from imgfix.tasks.alpha import bleed
+from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.estimate import Damage
 
 if TYPE_CHECKING:
@@ -347,7 +347,7 @@ class Restore:
         still: bool = True,
     ) -> None:
         self.original = pixels
-        self.pixels = pixels if alpha is None else bleed(pixels, alpha)
+        self.pixels = pixels if alpha is None else bleed_alpha(pixels, alpha)
         self.hidden = None if alpha is None else alpha == 0
         self.steps = [replace(step, engine=step.engine.for_samples(pixels.dtype)) if still else step for step in made]
         self.options = options

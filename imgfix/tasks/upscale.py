@@ -21,7 +21,7 @@ from imgfix.runtime.engine import Engine
 from imgfix.runtime.prefetch import prefetch
 from imgfix.runtime.rows import Below, Rows
 from imgfix.tasks import resample
-from imgfix.tasks.alpha import bleed, flat_as_it_was
+from imgfix.tasks.alpha import bleed_alpha, flat_as_it_was
 from imgfix.tasks.colour_fix import colour_fix
 from imgfix.tasks.sequence import Estimate
 
@@ -185,7 +185,7 @@ class Upscale:
         self.passes = passes(self.size, (self.width, self.height), engine.scale)
         self.alpha = alpha
         # The colour of what cannot be seen must not leak into what can: the model looks around every pixel.
-        self.pixels = pixels if alpha is None else bleed(pixels, alpha)
+        self.pixels = pixels if alpha is None else bleed_alpha(pixels, alpha)
         self._colour = colour
         self._to_srgb = colour.to_srgb if colour is not None else _to_float
         fix = options.color_fix

@@ -19,7 +19,7 @@ from imgfix.runtime.cuts import CutFinder
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.recurrent import SMALLEST_TILE, Recurrent
 from imgfix.tasks import resample
-from imgfix.tasks.alpha import bleed
+from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.colour_fix import colour_fix
 from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
 from imgfix.tasks.upscale import UpscaleOptions, quantised, target_size
@@ -94,7 +94,7 @@ class _Sequence:
         """(H, W, 3 or 4) to (1, 3, H, W) in [0, 1]; hidden colours are replaced by visible ones nearby."""
         colours = frame[..., :3]
         if frame.shape[2] == 4:
-            colours = bleed(np.ascontiguousarray(colours), np.ascontiguousarray(frame[..., 3]))
+            colours = bleed_alpha(np.ascontiguousarray(colours), np.ascontiguousarray(frame[..., 3]))
         values = colours.astype(np.float32) / np.float32(np.iinfo(frame.dtype).max)
         return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None]
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from imgfix.tasks.alpha import bleed, flat_as_it_was
+from imgfix.tasks.alpha import bleed_alpha, flat_as_it_was
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -19,7 +19,7 @@ def test_hidden_pixels_take_the_colour_beside_them(dtype: type, channels: int) -
     pixels[:, 40:] = top // 2
     alpha = np.zeros((41, 53), dtype)
     alpha[:, :20] = alpha[:, 40:] = top
-    out = bleed(pixels, alpha)
+    out = bleed_alpha(pixels, alpha)
     assert (
         out.dtype == dtype
         and np.array_equal(out[:, :20], pixels[:, :20])
@@ -34,20 +34,20 @@ def test_hidden_pixels_take_the_colour_beside_them(dtype: type, channels: int) -
 def test_visible_pixels_keep_their_colour_however_faint() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
     alpha = np.random.default_rng(1).choice(np.array([0, 1, 128], np.uint8), (9, 9))
-    assert np.array_equal(bleed(pixels, alpha)[alpha > 0], pixels[alpha > 0])
+    assert np.array_equal(bleed_alpha(pixels, alpha)[alpha > 0], pixels[alpha > 0])
 
 
 def test_nothing_hidden_or_nothing_visible_means_nothing_to_do() -> None:
     pixels = np.zeros((3, 3, 3), np.uint8)
     for value in (0, 255):
-        assert bleed(pixels, np.full((3, 3), value, np.uint8)) is pixels
+        assert bleed_alpha(pixels, np.full((3, 3), value, np.uint8)) is pixels
 
 
 def test_the_input_is_not_written_to() -> None:
     pixels = np.full((4, 4, 3), 9, np.uint8)
     pixels.flags.writeable = False
     alpha = np.eye(4, dtype=np.uint8)
-    bleed(pixels, alpha)
+    bleed_alpha(pixels, alpha)
 
 
 def test_what_is_flat_all_around_stays_exactly_so() -> None:
