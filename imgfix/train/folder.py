@@ -11,9 +11,9 @@ from imgfix.errors import InputError, UsageError
 from imgfix.media.files import output_errors, write_atomic
 from imgfix.train.checkpoint import load_checkpoint, save_checkpoint
 from imgfix.train.job import TrainJob
-from imgfix.train.learner import Learner
 from imgfix.train.log import RunLog
 from imgfix.train.recipe import Recipe, differences, to_dict, to_toml
+from imgfix.train.state import TrainState
 
 RETRY_SECONDS = 60.0
 
@@ -104,7 +104,7 @@ class RunFolder:
             stale.unlink(missing_ok=True)
         write_atomic(self.recipe, to_toml(recipe))
 
-    def save(self, job: TrainJob, learner: Learner) -> None:
+    def save(self, job: TrainJob, learner: TrainState) -> None:
         """Write a checkpoint now, and the model file where it holds the latest weights.
 
         Raises:
@@ -118,11 +118,11 @@ class RunFolder:
             self.export(job, learner, {})
         self._saved_at, self._saved_step = time.monotonic(), learner.step
 
-    def due(self, learner: Learner) -> bool:
+    def due(self, learner: TrainState) -> bool:
         """Whether it is time for a checkpoint."""
         return time.monotonic() - self._saved_at >= 60 * learner.recipe.checkpoint_minutes
 
-    def export(self, job: TrainJob, learner: Learner, metrics: dict[str, float]) -> None:
+    def export(self, job: TrainJob, learner: TrainState, metrics: dict[str, float]) -> None:
         """Write the averaged weights as a model file that says how it was made.
 
         Raises:

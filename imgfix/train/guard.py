@@ -12,7 +12,7 @@ from torch import Tensor
 
 from imgfix.errors import ImgfixError
 from imgfix.train.checkpoint import copied
-from imgfix.train.learner import Learner
+from imgfix.train.state import TrainState
 
 
 class Guard:
@@ -24,7 +24,7 @@ class Guard:
         learner: whose state is kept and restored.
     """
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: TrainState) -> None:
         self.learner = learner
         self.names: list[str] = []
         self._bad = torch.full((2,), -1, dtype=torch.int64, device=learner.placement.device)

@@ -13,10 +13,10 @@ from imgfix.train.distributed import Team
 from imgfix.train.folder import RETRY_SECONDS, RunFolder
 from imgfix.train.guard import Guard, Interruption
 from imgfix.train.job import Draw, TrainJob
-from imgfix.train.learner import Learner
 from imgfix.train.progress import Display
 from imgfix.train.schedule import rate_factor
 from imgfix.train.sheet import write_sheet
+from imgfix.train.state import TrainState
 
 PATIENCE = {"cpu": 1, "accelerator": 20}
 """Steps the device may run ahead before the loop waits for it and looks whether all is well."""
@@ -47,7 +47,7 @@ class Outcome:
     """Whether this process is the one that speaks for the team."""
 
 
-def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Display) -> Outcome:
+def train(job: TrainJob, learner: TrainState, run: RunFolder, team: Team, show: Display) -> Outcome:
     """Train until the recipe's steps or minutes are over, or until somebody asks to stop.
 
     Raises:
@@ -109,7 +109,7 @@ def train(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Dis
     return outcome
 
 
-def take_step(job: TrainJob, learner: Learner, team: Team) -> dict[str, Tensor]:
+def take_step(job: TrainJob, learner: TrainState, team: Team) -> dict[str, Tensor]:
     """Take one optimizer step with every player of this step; returns losses and gradient norms, on the device."""
     recipe, place, step = learner.recipe, learner.placement, learner.step
     torch.manual_seed(
@@ -141,7 +141,7 @@ def take_step(job: TrainJob, learner: Learner, team: Team) -> dict[str, Tensor]:
     return values
 
 
-def look(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Display) -> dict[str, float]:
+def look(job: TrainJob, learner: TrainState, run: RunFolder, team: Team, show: Display) -> dict[str, float]:
     """Measure the averaged weights on held-out pictures; write the sheet, and the model where it is the best so far."""
     metrics: dict[str, float] = {}
     if team.leads:
@@ -168,7 +168,7 @@ def look(job: TrainJob, learner: Learner, run: RunFolder, team: Team, show: Disp
     return metrics
 
 
-def try_to_save(job: TrainJob, learner: Learner, run: RunFolder, show: Display) -> None:
+def try_to_save(job: TrainJob, learner: TrainState, run: RunFolder, show: Display) -> None:
     """Write a checkpoint; where that fails, say so and go on: the old one is whole, and we retry in a minute."""
     try:
         run.save(job, learner)
@@ -177,7 +177,7 @@ def try_to_save(job: TrainJob, learner: Learner, run: RunFolder, show: Display) 
         show.warn(f"{error.message}; the checkpoint from before is whole, trying again in a minute")
 
 
-def insist_on_saving(job: TrainJob, learner: Learner, run: RunFolder, show: Display, *, patient: bool) -> None:
+def insist_on_saving(job: TrainJob, learner: TrainState, run: RunFolder, show: Display, *, patient: bool) -> None:
     """Write the last checkpoint; a full disk at the very end is worth waiting for somebody to free some space."""
     for left in range(END_RETRIES if patient else 0, -1, -1):
         try:

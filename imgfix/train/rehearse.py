@@ -9,12 +9,12 @@ from pathlib import Path
 from imgfix.errors import ImgfixError
 from imgfix.train.distributed import Team
 from imgfix.train.job import Draw, TrainJob
-from imgfix.train.learner import Learner
 from imgfix.train.loop import take_step
 from imgfix.train.placement import Placement
 from imgfix.train.recipe import Recipe
 from imgfix.train.schedule import rate_factor
 from imgfix.train.sheet import write_sheet
+from imgfix.train.state import TrainState
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Estimate:
     """Of the whole run, without validations."""
 
 
-def rehearse(job: TrainJob, learner: Learner, team: Team, *, steps: int = 3, most_seconds: float = 20.0) -> Estimate:
+def rehearse(job: TrainJob, learner: TrainState, team: Team, *, steps: int = 3, most_seconds: float = 20.0) -> Estimate:
     """Take a few real steps and measure them. Nothing is saved; the learner is spoilt for training.
 
     Raises:

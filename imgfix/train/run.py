@@ -15,12 +15,12 @@ from imgfix.train import distributed
 from imgfix.train.folder import RunFolder
 from imgfix.train.job import TrainJob
 from imgfix.train.kinds import find_kind
-from imgfix.train.learner import Learner
 from imgfix.train.loop import Outcome, train
 from imgfix.train.placement import Placement, place
 from imgfix.train.progress import Display
 from imgfix.train.recipe import Recipe
 from imgfix.train.rehearse import Estimate, preview, rehearse
+from imgfix.train.state import TrainState
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,11 +98,11 @@ def write_preview(recipe: Recipe, count: int, target: Path, *, console: Console 
     preview(job, recipe, where, count, target)
 
 
-def prepare(recipe: Recipe, where: Placement, show: Display) -> tuple[TrainJob, Learner]:
+def prepare(recipe: Recipe, where: Placement, show: Display) -> tuple[TrainJob, TrainState]:
     """Build the job and what learns, and say what they are."""
     torch.manual_seed(recipe.seed)
     job: TrainJob = find_kind(recipe.kind).build(recipe, where.device)
-    learner = Learner(recipe, job, where)
+    learner = TrainState(recipe, job, where)
     sizes = ", ".join(f"{n} {sum(p.numel() for p in m.parameters()):,} parameters" for n, m in learner.raw.items())
     identity = job.identity()
     show.line(f"{recipe.kind}: {recipe.model or identity.net} on {where.device}, {where.precision}; {sizes}")

@@ -22,10 +22,10 @@ from imgfix.train import loop
 from imgfix.train.distributed import Team
 from imgfix.train.folder import RunFolder
 from imgfix.train.job import Batch, Draw
-from imgfix.train.learner import Learner
 from imgfix.train.progress import Display
 from imgfix.train.recipe import build_recipe, parse_assignment
 from imgfix.train.run import prepare, team_at, with_absolute_paths
+from imgfix.train.state import TrainState
 
 
 class Prepared:
@@ -79,13 +79,13 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def clock(learner: Learner) -> float:
+def clock(learner: TrainState) -> float:
     """Seconds by the clock that fits the device."""
     learner.placement.synchronize()
     return time.process_time() if learner.placement.device.type == "cpu" else time.perf_counter()
 
 
-def bare_steps(job: Any, learner: Learner, team: Team, count: int) -> float:
+def bare_steps(job: Any, learner: TrainState, team: Team, count: int) -> float:
     """Seconds a step of nothing but forward, backward, clipping, optimizer and average."""
     begun = clock(learner)
     for _ in range(count):
@@ -93,7 +93,7 @@ def bare_steps(job: Any, learner: Learner, team: Team, count: int) -> float:
     return (clock(learner) - begun) / count
 
 
-def loop_steps(job: Any, learner: Learner, team: Team, count: int, folder: Path) -> float:
+def loop_steps(job: Any, learner: TrainState, team: Team, count: int, folder: Path) -> float:
     """Seconds a step of the whole loop, its checkpoint at the end left out."""
     import dataclasses
 

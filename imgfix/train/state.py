@@ -17,7 +17,7 @@ from imgfix.train.placement import Placement, channels_last
 from imgfix.train.recipe import Recipe
 
 
-class Learner:
+class TrainState:
     """The whole state of a training: `state()` and `restore()` are exact opposites.
 
     Args:
