@@ -26,7 +26,7 @@ MOST_SKIPPED = 10
 
 
 @dataclass(frozen=True)
-class Terms:
+class LossWeights:
     """Losses and their weights; a weight of 0 leaves a term out."""
 
     pixel: float = 1.0
@@ -63,10 +63,10 @@ class Terms:
     """Steps between two penalties (each then weighs that many times more)."""
 
 
-class Judges:
+class Losses:
     """The terms that compare a result with its target; used by every kind that makes pictures."""
 
-    def __init__(self, terms: Terms, recipe: Recipe, device: torch.device, *, conditions: int = 0) -> None:
+    def __init__(self, terms: LossWeights, recipe: Recipe, device: torch.device, *, conditions: int = 0) -> None:
         self.terms = terms
         self.discriminator = (
             discriminator.build(terms.discriminator, 3 + conditions, terms.discriminator_channels).to(device)
@@ -154,7 +154,7 @@ def _seen(batch: Batch, picture: Tensor) -> Tensor:
 class Metric:
     """LPIPS for validation: measured where the perceptual loss is used and the metric's weights are at hand."""
 
-    def __init__(self, judges: Judges, device: torch.device) -> None:
+    def __init__(self, judges: Losses, device: torch.device) -> None:
         self.net: nn.Module | None = None
         if judges.perceptual is not None:
             try:

@@ -12,9 +12,9 @@ from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
-    Judges,
+    Losses,
+    LossWeights,
     Metric,
-    Terms,
     centre,
     folded,
     folded_config,
@@ -29,7 +29,7 @@ from imgfix.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Options(Terms):
+class Options(LossWeights):
     """Settings of `imgfix train inpaint`."""
 
     masks: tuple[float, ...] = (1.0, 2.0, 3.0, 2.0, 3.0, 1.0)
@@ -65,7 +65,7 @@ class InpaintJob:
         multiple = int(start.described.get("size_multiple", 1))
         if recipe.crop % multiple:
             raise UsageError(f"crop = {recipe.crop}: this network needs a multiple of {multiple}")
-        self.judges = Judges(self.options, recipe, device, conditions=1)
+        self.judges = Losses(self.options, recipe, device, conditions=1)
         self.metric = Metric(self.judges, device)
         photos = load_photos(
             recipe.photos, crop=recipe.crop, device=device, held_out=recipe.val, fraction=recipe.val_fraction

@@ -14,9 +14,9 @@ from imgfix.nets.contextffdnet import ContextFFDNet
 from imgfix.nets.ffdnet import BlindFFDNet
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
-    Judges,
+    Losses,
+    LossWeights,
     Metric,
-    Terms,
     centre,
     folded,
     folded_config,
@@ -31,7 +31,7 @@ from imgfix.train.spoil import Spoiling, as_validated, spoil
 
 
 @dataclass(frozen=True)
-class Options(Terms, Spoiling):
+class Options(LossWeights, Spoiling):
     """Settings of `imgfix train restore`."""
 
     level: float = 0.0
@@ -65,7 +65,7 @@ class RestoreJob:
             raise UsageError("level does not go with pairs, whose damage is not known", hint="leave level out")
         if recipe.crop % 16:
             raise UsageError(f"crop = {recipe.crop}: must be a multiple of 16")
-        self.judges = Judges(self.options, recipe, device)
+        self.judges = Losses(self.options, recipe, device)
         self.metric = Metric(self.judges, device)
         self.pairs: tuple[Pool, Pool] | None = None
         if recipe.input and recipe.target:

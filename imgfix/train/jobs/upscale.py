@@ -16,9 +16,9 @@ from imgfix.runtime.resize import downscale, resize
 from imgfix.train.degrade import LIGHT, Damage, damage
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
-    Judges,
+    Losses,
+    LossWeights,
     Metric,
-    Terms,
     centre,
     folded,
     folded_config,
@@ -35,7 +35,7 @@ _EXPECTS = {"bicubic": ("bicubic",), "mixed": ("bicubic", "resize", "blur", "noi
 
 
 @dataclass(frozen=True)
-class Options(Terms):
+class Options(LossWeights):
     """Settings of `imgfix train upscale`."""
 
     scale: int = 4
@@ -68,7 +68,7 @@ class UpscaleJob:
             recipe, device, task="upscale", key="repgate", config={"scale": scale}, check={"scale": scale}
         )
         self.net, self.key, self.config = start.net, start.key, start.config
-        self.judges = Judges(options, recipe, device)
+        self.judges = Losses(options, recipe, device)
         self.metric = Metric(self.judges, device)
         if "discriminator" in self.judges.players(10**9) and recipe.crop % 8:
             raise UsageError(f"crop = {recipe.crop}: the discriminator needs a multiple of 8")

@@ -18,9 +18,9 @@ from imgfix.train.compress import compress
 from imgfix.train.degrade import LIGHT, Damage, damage, gaussian_downscale
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
-    Judges,
+    Losses,
+    LossWeights,
     Metric,
-    Terms,
     folded,
     left_out,
     mean_of,
@@ -44,7 +44,7 @@ _EXPECTS = {
 
 
 @dataclass(frozen=True)
-class Options(Terms):
+class Options(LossWeights):
     """Settings of `imgfix train video`."""
 
     scale: int = 4
@@ -98,7 +98,7 @@ class VideoJob:
             recipe, device, task="video", key="videogate", config={"scale": scale}, check={"scale": scale}
         )
         self.net, self.key, self.config = start.net, start.key, start.config
-        self.judges = Judges(options, recipe, device)
+        self.judges = Losses(options, recipe, device)
         self.metric = Metric(self.judges, device)
         skipped: list[str] = []
         self.clips: ClipPool | None = None
