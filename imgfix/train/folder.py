@@ -104,25 +104,25 @@ class RunFolder:
             stale.unlink(missing_ok=True)
         write_atomic(self.recipe, to_toml(recipe))
 
-    def save(self, job: TrainJob, learner: TrainState) -> None:
+    def save(self, job: TrainJob, state: TrainState) -> None:
         """Write a checkpoint now, and the model file where it holds the latest weights.
 
         Raises:
             OutputError: no space or no right; the files from before are whole, and `due` asks again in a minute.
         """
-        if self._saved_step == learner.step:
+        if self._saved_step == state.step:
             return
-        self._saved_at = time.monotonic() - 60 * learner.recipe.checkpoint_minutes + RETRY_SECONDS
-        save_checkpoint(self.checkpoint, {**learner.state(), "recipe": to_dict(learner.recipe)})
-        if learner.best is None or learner.recipe.export == "last":
-            self.export(job, learner, {})
-        self._saved_at, self._saved_step = time.monotonic(), learner.step
+        self._saved_at = time.monotonic() - 60 * state.recipe.checkpoint_minutes + RETRY_SECONDS
+        save_checkpoint(self.checkpoint, {**state.state(), "recipe": to_dict(state.recipe)})
+        if state.best is None or state.recipe.export == "last":
+            self.export(job, state, {})
+        self._saved_at, self._saved_step = time.monotonic(), state.step
 
-    def due(self, learner: TrainState) -> bool:
+    def due(self, state: TrainState) -> bool:
         """Whether it is time for a checkpoint."""
-        return time.monotonic() - self._saved_at >= 60 * learner.recipe.checkpoint_minutes
+        return time.monotonic() - self._saved_at >= 60 * state.recipe.checkpoint_minutes
 
-    def export(self, job: TrainJob, learner: TrainState, metrics: dict[str, float]) -> None:
+    def export(self, job: TrainJob, state: TrainState, metrics: dict[str, float]) -> None:
         """Write the averaged weights as a model file that says how it was made.
 
         Raises:
@@ -131,12 +131,12 @@ class RunFolder:
         from imgfix import zoo
 
         identity = job.identity()
-        weights = job.exported(learner.average.module)
+        weights = job.exported(state.average.module)
         trained = {
-            "steps": learner.step,
-            "seconds": round(learner.seconds),
+            "steps": state.step,
+            "seconds": round(state.seconds),
             "metrics": metrics,
-            "recipe": to_dict(learner.recipe, private=False),
+            "recipe": to_dict(state.recipe, private=False),
         }
         zoo.save(self.model, identity.net, identity.config, weights, **identity.metadata, trained=trained)
 

@@ -24,11 +24,11 @@ class Guard:
         learner: whose state is kept and restored.
     """
 
-    def __init__(self, learner: TrainState) -> None:
-        self.learner = learner
+    def __init__(self, state: TrainState) -> None:
+        self.state = state
         self.names: list[str] = []
-        self._bad = torch.full((2,), -1, dtype=torch.int64, device=learner.placement.device)
-        self._good = copied(learner.state(), "cpu")
+        self._bad = torch.full((2,), -1, dtype=torch.int64, device=state.placement.device)
+        self._good = copied(state.state(), "cpu")
 
     def watch(self, step: int, values: Mapping[str, Tensor]) -> None:
         """Note whether this step's losses and gradient norms are numbers; the first step that fails is remembered."""
@@ -44,9 +44,9 @@ class Guard:
 
     def keep(self) -> bool:
         """Copy the present state to return to, unless a weight is not a number; tells whether it is good."""
-        if not self.learner.is_finite():
+        if not self.state.is_finite():
             return False
-        self._good = copied(self.learner.state(), "cpu")
+        self._good = copied(self.state.state(), "cpu")
         return True
 
     def go_back(self, latest: int) -> str:
@@ -61,22 +61,22 @@ class Guard:
         Raises:
             ImgfixError: it happened too often.
         """
-        learner, recipe = self.learner, self.learner.recipe
+        state, recipe = self.state, self.state.recipe
         bad, which = self._bad.tolist()
         bad = bad if bad >= 0 else latest
         names = [name for bit, name in enumerate(self.names) if which >= 0 and which >> bit & 1]
         what = " and ".join(names) or "a weight"
-        best, skipped = (learner.best, learner.best_step), [*learner.skipped, bad]
-        learner.restore(self._good, "the last good state")
-        (learner.best, learner.best_step), learner.skipped = best, skipped
+        best, skipped = (state.best, state.best_step), [*state.skipped, bad]
+        state.restore(self._good, "the last good state")
+        (state.best, state.best_step), state.skipped = best, skipped
         self._bad.fill_(-1)
-        times = len(learner.recent_incidents())
+        times = len(state.recent_incidents())
         sentence = f"step {bad + 1}: {what} became infinite or not a number"
         if times > recipe.guard_retries:
             raise ImgfixError(
                 f"{sentence}, for the {times}. time; giving up. The last checkpoint is good",
                 hint=f"lower the rate (--lr {recipe.lr / 4:g}), clip harder (--set clip={recipe.clip / 4 or 0.5:g})"
-                + (", or use --precision fp32" if learner.placement.precision != "fp32" else ""),
+                + (", or use --precision fp32" if state.placement.precision != "fp32" else ""),
             )
         factor = recipe.guard_lr_factor**times
         return f"{sentence}; back to step {learner.step}, leaving it out, at {factor:g} times the rate"

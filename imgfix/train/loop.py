@@ -47,29 +47,29 @@ class Outcome:
     """Whether this process is the one that speaks for the team."""
 
 
-def train(job: TrainJob, learner: TrainState, run: RunFolder, team: Team, show: Display) -> Outcome:
+def train(job: TrainJob, state: TrainState, run: RunFolder, team: Team, show: Display) -> Outcome:
     """Train until the recipe's steps or minutes are over, or until somebody asks to stop.
 
     Raises:
         ImgfixError: the losses stopped being numbers too often.
         OutputError: the results cannot be written at the end.
     """
-    recipe, outcome = learner.recipe, Outcome(leads=team.leads)
+    recipe, outcome = state.recipe, Outcome(leads=team.leads)
     limit = 60 * recipe.minutes if recipe.minutes else float("inf")
-    patience = PATIENCE["cpu" if learner.placement.device.type == "cpu" else "accelerator"]
-    begun = time.monotonic() - learner.seconds
-    guard = Guard(learner)
-    if learner.step == 0 and recipe.model:  # where fine-tuning starts from is worth knowing, and may stay the best
-        outcome.metrics = look(job, learner, run, team, show)
+    patience = PATIENCE["cpu" if state.placement.device.type == "cpu" else "accelerator"]
+    begun = time.monotonic() - state.seconds
+    guard = Guard(state)
+    if state.step == 0 and recipe.model:  # where fine-tuning starts from is worth knowing, and may stay the best
+        outcome.metrics = look(job, state, run, team, show)
 
     with Interruption() as interruption:
-        while learner.step < recipe.steps and outcome.reason == "finished":
-            step, values = learner.step, {}
-            rate = learner.set_rates(rate_factor(recipe, step, learner.seconds))
-            if step not in learner.skipped:
-                values = take_step(job, learner, team)
+        while state.step < recipe.steps and outcome.reason == "finished":
+            step, values = state.step, {}
+            rate = state.set_rates(rate_factor(recipe, step, state.seconds))
+            if step not in state.skipped:
+                values = take_step(job, state, team)
                 guard.watch(step, values)
-            learner.step = done = step + 1
+            state.step = done = step + 1
 
             logging = done % recipe.log_every == 0 or done == recipe.steps
             looking = done % recipe.validate_every == 0 or done == recipe.steps
@@ -79,39 +79,39 @@ def train(job: TrainJob, learner: TrainState, run: RunFolder, team: Team, show: 
 
             # From here on the device is waited for. First the processes agree on how things stand.
             standing = [time.monotonic() - begun, float(interruption.requested), float(guard.found_bad())]
-            learner.seconds, stop, bad = team.highest(standing, learner.placement.device)
+            state.seconds, stop, bad = team.highest(standing, state.placement.device)
             if bad or (keeping and not guard.keep()):
                 sentence = guard.go_back(step)
                 if team.leads:
-                    run.log.rewind(learner.step)
-                    run.log.write("event", learner.step, text=sentence)
+                    run.log.rewind(state.step)
+                    run.log.write("event", state.step, text=sentence)
                     show.warn(sentence)
                 continue
             if values and (logging or patience == 1):
                 means = team.mean(torch.stack([value.detach().float() for value in values.values()])).tolist()
                 show.losses = dict(zip(values, means, strict=True))
             if values and logging and team.leads:
-                run.log.write("train", done, **show.losses, lr=rate, seconds=round(learner.seconds, 2))
-            show.step(done, rate, learner.seconds, logging)
-            if done < recipe.steps and (stop or learner.seconds >= limit):
+                run.log.write("train", done, **show.losses, lr=rate, seconds=round(state.seconds, 2))
+            show.step(done, rate, state.seconds, logging)
+            if done < recipe.steps and (stop or state.seconds >= limit):
                 outcome.reason = "interrupted" if stop else "out of time"
             with show.pause():
                 if looking or outcome.reason == "out of time":
-                    outcome.metrics = look(job, learner, run, team, show)
-                if team.leads and run.due(learner) and learner.is_finite():
-                    try_to_save(job, learner, run, show)
+                    outcome.metrics = look(job, state, run, team, show)
+                if team.leads and run.due(state) and state.is_finite():
+                    try_to_save(job, state, run, show)
 
-    outcome.step, outcome.seconds, outcome.incidents = learner.step, learner.seconds, len(learner.skipped)
-    outcome.best, outcome.best_step = learner.best, learner.best_step
+    outcome.step, outcome.seconds, outcome.incidents = state.step, state.seconds, len(state.skipped)
+    outcome.best, outcome.best_step = state.best, state.best_step
     if team.leads:
-        insist_on_saving(job, learner, run, show, patient=outcome.reason != "interrupted")
+        insist_on_saving(job, state, run, show, patient=outcome.reason != "interrupted")
     team.wait()
     return outcome
 
 
-def take_step(job: TrainJob, learner: TrainState, team: Team) -> dict[str, Tensor]:
+def take_step(job: TrainJob, state: TrainState, team: Team) -> dict[str, Tensor]:
     """Take one optimizer step with every player of this step; returns losses and gradient norms, on the device."""
-    recipe, place, step = learner.recipe, learner.placement, learner.step
+    recipe, place, step = state.recipe, state.placement, state.step
     torch.manual_seed(
         Draw(recipe.seed, step, team.rank, team.world, recipe.batch).seed_for("global")
     )  # dropout and such
@@ -121,67 +121,67 @@ def take_step(job: TrainJob, learner: TrainState, team: Team) -> dict[str, Tenso
         slot, slots = turn * team.world + team.rank, recipe.accumulate * team.world
         batch = job.sample(Draw(recipe.seed, step, slot, slots, recipe.batch, place.device))
         for player in players:
-            learner.only(player)
+            state.only(player)
             with place.autocast():
-                terms = job.losses(player, learner.networks, batch, step)
+                terms = job.losses(player, state.networks, batch, step)
             total = torch.stack([term.float() for term in terms.values()]).sum() / recipe.accumulate
-            learner.scaler.scale(total).backward()
+            state.scaler.scale(total).backward()
             for name, term in {"loss": total * recipe.accumulate, **terms}.items():
                 key = name if player == "net" else f"{player}_{name}"
                 values[key] = values.get(key, 0) + term.detach() / recipe.accumulate
     for player in players:
-        team.average_gradients(learner.trainable[player])
-        norm = learner.clip(player)
-        if not learner.scaler.is_enabled():  # with loss scaling, endless gradients are normal: that step is left out
+        team.average_gradients(state.trainable[player])
+        norm = state.clip(player)
+        if not state.scaler.is_enabled():  # with loss scaling, endless gradients are normal: that step is left out
             values["gradient" if player == "net" else f"{player}_gradient"] = norm
-        learner.scaler.step(learner.optimizers[player])
-        learner.optimizers[player].zero_grad(set_to_none=True)
-    learner.scaler.update()
-    learner.average.update(step)
+        state.scaler.step(state.optimizers[player])
+        state.optimizers[player].zero_grad(set_to_none=True)
+    state.scaler.update()
+    state.average.update(step)
     return values
 
 
-def look(job: TrainJob, learner: TrainState, run: RunFolder, team: Team, show: Display) -> dict[str, float]:
+def look(job: TrainJob, state: TrainState, run: RunFolder, team: Team, show: Display) -> dict[str, float]:
     """Measure the averaged weights on held-out pictures; write the sheet, and the model where it is the best so far."""
     metrics: dict[str, float] = {}
     if team.leads:
-        net = learner.average.module
+        net = state.average.module
         net.eval()
         with torch.inference_mode():
             found = job.validate(net)
-        if net is learner.raw["net"]:
+        if net is state.raw["net"]:
             net.train()
         if found is not None:
-            metrics, better = found.metrics, learner.best is None or found.score > learner.best
-            run.log.write("validate", learner.step, **metrics, score=found.score)
-            show.validation(learner.step, metrics, better)
+            metrics, better = found.metrics, state.best is None or found.score > state.best
+            run.log.write("validate", state.step, **metrics, score=found.score)
+            show.validation(state.step, metrics, better)
             try:
                 if found.samples:
-                    write_sheet(run.samples / f"step_{learner.step:06d}.png", found.samples, learner.recipe.sheet_rows)
-                if better and learner.recipe.export == "best":
-                    run.export(job, learner, metrics)
+                    write_sheet(run.samples / f"step_{learner.step:06d}.png", found.samples, state.recipe.sheet_rows)
+                if better and state.recipe.export == "best":
+                    run.export(job, state, metrics)
                 if better:
-                    learner.best, learner.best_step = found.score, learner.step
+                    state.best, state.best_step = found.score, state.step
             except OutputError as error:
                 show.warn(error.message)
     team.wait()
     return metrics
 
 
-def try_to_save(job: TrainJob, learner: TrainState, run: RunFolder, show: Display) -> None:
+def try_to_save(job: TrainJob, state: TrainState, run: RunFolder, show: Display) -> None:
     """Write a checkpoint; where that fails, say so and go on: the old one is whole, and we retry in a minute."""
     try:
-        run.save(job, learner)
+        run.save(job, state)
     except OutputError as error:
-        run.log.write("event", learner.step, text=error.message)
+        run.log.write("event", state.step, text=error.message)
         show.warn(f"{error.message}; the checkpoint from before is whole, trying again in a minute")
 
 
-def insist_on_saving(job: TrainJob, learner: TrainState, run: RunFolder, show: Display, *, patient: bool) -> None:
+def insist_on_saving(job: TrainJob, state: TrainState, run: RunFolder, show: Display, *, patient: bool) -> None:
     """Write the last checkpoint; a full disk at the very end is worth waiting for somebody to free some space."""
     for left in range(END_RETRIES if patient else 0, -1, -1):
         try:
-            return run.save(job, learner)
+            return run.save(job, state)
         except OutputError as error:
             if not left:
                 raise

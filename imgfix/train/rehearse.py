@@ -37,16 +37,16 @@ class Estimate:
     """Of the whole run, without validations."""
 
 
-def rehearse(job: TrainJob, learner: TrainState, team: Team, *, steps: int = 3, most_seconds: float = 20.0) -> Estimate:
+def rehearse(job: TrainJob, state: TrainState, team: Team, *, steps: int = 3, most_seconds: float = 20.0) -> Estimate:
     """Take a few real steps and measure them. Nothing is saved; the learner is spoilt for training.
 
     Raises:
         ImgfixError: the very first loss is not a number.
     """
-    recipe, place = learner.recipe, learner.placement
-    learner.set_rates(rate_factor(recipe, 0))
+    recipe, place = state.recipe, state.placement
+    state.set_rates(rate_factor(recipe, 0))
     begun = time.perf_counter()
-    values = take_step(job, learner, team)
+    values = take_step(job, state, team)
     place.synchronize()
     first = time.perf_counter() - begun
     losses = {name: float(value) for name, value in values.items()}
@@ -57,21 +57,21 @@ def rehearse(job: TrainJob, learner: TrainState, team: Team, *, steps: int = 3, 
         )
     times: list[float] = []
     while len(times) < steps and (not times or sum(times) < most_seconds):
-        learner.step += 1
+        state.step += 1
         begun = time.perf_counter()
-        take_step(job, learner, team)
+        take_step(job, state, team)
         place.synchronize()
         times.append(time.perf_counter() - begun)
     begun = time.perf_counter()
     for turn in range(recipe.accumulate):
-        job.sample(Draw(recipe.seed, learner.step, turn, recipe.accumulate, recipe.batch, place.device))
+        job.sample(Draw(recipe.seed, state.step, turn, recipe.accumulate, recipe.batch, place.device))
     place.synchronize()
     sampling = time.perf_counter() - begun
     each = sorted(times)[len(times) // 2]
     whole = recipe.steps * each
     if recipe.minutes is not None:
         whole = min(whole, 60 * recipe.minutes)
-    parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in learner.raw.items()}
+    parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in state.raw.items()}
     return Estimate(parameters, losses, first, each, sampling, place.peak_memory(), whole)
 
 

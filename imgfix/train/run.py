@@ -52,16 +52,16 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
                 show.line(f"{out}: its {recipe.minutes:g} minutes are over already; more --minutes would go on")
                 return finished(state, team, "out of time")
             with memory_errors(recipe):
-                job, learner = prepare(recipe, where, show)
+                job, state = prepare(recipe, where, show)
                 if state:
-                    learner.restore(state, str(run.checkpoint))
+                    state.restore(state, str(run.checkpoint))
                 if team.leads:
-                    run.open(recipe, learner.step)
+                    run.open(recipe, state.step)
                 if state:
                     show.line(f"going on at step {learner.step} of {recipe.steps} ({run.checkpoint})")
-                team.share([*learner.raw.values(), learner.average.module])
+                team.share([*state.raw.values(), state.average.module])
                 with show:
-                    outcome = train(job, learner, run, team, show)
+                    outcome = train(job, state, run, team, show)
             return outcome
         finally:
             run.close()
@@ -80,8 +80,8 @@ def dry_run(recipe: Recipe, *, console: Console | None = None) -> tuple[Estimate
         ImgfixError: whatever would end the real run at its start.
     """
     with team_at(recipe) as (team, where), memory_errors(recipe):
-        job, learner = prepare(recipe, where, Display(recipe, console))
-        return rehearse(job, learner, team), where
+        job, state = prepare(recipe, where, Display(recipe, console))
+        return rehearse(job, state, team), where
 
 
 def write_preview(recipe: Recipe, count: int, target: Path, *, console: Console | None = None) -> None:
@@ -102,13 +102,13 @@ def prepare(recipe: Recipe, where: Placement, show: Display) -> tuple[TrainJob, 
     """Build the job and what learns, and say what they are."""
     torch.manual_seed(recipe.seed)
     job: TrainJob = find_kind(recipe.kind).build(recipe, where.device)
-    learner = TrainState(recipe, job, where)
-    sizes = ", ".join(f"{n} {sum(p.numel() for p in m.parameters()):,} parameters" for n, m in learner.raw.items())
+    state = TrainState(recipe, job, where)
+    sizes = ", ".join(f"{n} {sum(p.numel() for p in m.parameters()):,} parameters" for n, m in state.raw.items())
     identity = job.identity()
     show.line(f"{recipe.kind}: {recipe.model or identity.net} on {where.device}, {where.precision}; {sizes}")
     for line in job.facts():
         show.line(line)
-    return job, learner
+    return job, state
 
 
 @contextmanager

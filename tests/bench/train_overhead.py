@@ -55,18 +55,18 @@ def main() -> None:
     fixed = {"photos": (options.photos,), "steps": 10**9, "validate_every": 10**9}
     recipe = with_absolute_paths(build_recipe(options.kind, [*layers, fixed]))
     with team_at(recipe) as (team, place), tempfile.TemporaryDirectory() as folder:
-        job, learner = prepare(recipe, place, Display(recipe))
-        learner.set_rates(0.0)
+        job, state = prepare(recipe, place, Display(recipe))
+        state.set_rates(0.0)
         fixed_batch = job.sample(Draw(recipe.seed, 0, 0, recipe.accumulate, recipe.batch, place.device))
         bare, real = Prepared(job, fixed_batch), Prepared(job, None)
         for _ in range(3):
-            loop.take_step(real, learner, team)
+            loop.take_step(real, state, team)
         # Alternate, so that whatever else the machine does hits both alike.
         times: dict[str, list[float]] = {"bare": [], "loop": []}
         rounds = 5
         for number in range(rounds):
-            times["bare"].append(bare_steps(bare, learner, team, options.steps // rounds))
-            times["loop"].append(loop_steps(real, learner, team, options.steps // rounds, Path(folder) / str(number)))
+            times["bare"].append(bare_steps(bare, state, team, options.steps // rounds))
+            times["loop"].append(loop_steps(real, state, team, options.steps // rounds, Path(folder) / str(number)))
     best = {name: min(values) for name, values in times.items()}
     found = {
         "device": str(place.device),
@@ -79,47 +79,47 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def clock(learner: TrainState) -> float:
+def clock(state: TrainState) -> float:
     """Seconds by the clock that fits the device."""
-    learner.placement.synchronize()
-    return time.process_time() if learner.placement.device.type == "cpu" else time.perf_counter()
+    state.placement.synchronize()
+    return time.process_time() if state.placement.device.type == "cpu" else time.perf_counter()
 
 
-def bare_steps(job: Any, learner: TrainState, team: Team, count: int) -> float:
+def bare_steps(job: Any, state: TrainState, team: Team, count: int) -> float:
     """Seconds a step of nothing but forward, backward, clipping, optimizer and average."""
-    begun = clock(learner)
+    begun = clock(state)
     for _ in range(count):
-        loop.take_step(job, learner, team)
-    return (clock(learner) - begun) / count
+        loop.take_step(job, state, team)
+    return (clock(state) - begun) / count
 
 
-def loop_steps(job: Any, learner: TrainState, team: Team, count: int, folder: Path) -> float:
+def loop_steps(job: Any, state: TrainState, team: Team, count: int, folder: Path) -> float:
     """Seconds a step of the whole loop, its checkpoint at the end left out."""
     import dataclasses
 
-    run, before = RunFolder(folder), learner.recipe
-    learner.step = 0
-    learner.recipe = dataclasses.replace(before, steps=count + 1, model=None)
+    run, before = RunFolder(folder), state.recipe
+    state.step = 0
+    state.recipe = dataclasses.replace(before, steps=count + 1, model=None)
     run.claim()
-    run.open(learner.recipe, 0)
+    run.open(state.recipe, 0)
     begun, ended = 0.0, 0.0
-    shown = Display(learner.recipe)
+    shown = Display(state.recipe)
     taken = loop.take_step
 
     def timed(*arguments: Any) -> Any:
         nonlocal begun, ended
-        if learner.step in (0, count):
-            ended = clock(learner)
+        if state.step in (0, count):
+            ended = clock(state)
             begun = begun or ended
         return taken(*arguments)
 
     loop.take_step = timed  # type: ignore[assignment]
     try:
-        loop.train(job, learner, run, team, shown)
+        loop.train(job, state, run, team, shown)
     finally:
         loop.take_step = taken
         run.close()
-        learner.recipe = before
+        state.recipe = before
     return (ended - begun) / count
 
 

@@ -76,15 +76,15 @@ def test_a_resumed_run_is_the_uninterrupted_run(
     run_training(recipe_of(**settings), tmp_path / "whole")
     taken = loop.take_step
 
-    def break_off(job: Any, learner: Any, team: Any) -> Any:
-        if learner.step in stops:
-            stops.remove(learner.step)
+    def break_off(job: Any, state: Any, team: Any) -> Any:
+        if state.step in stops:
+            stops.remove(state.step)
             raise KeyboardInterrupt
-        return taken(job, learner, team)
+        return taken(job, state, team)
 
     stops = [7, 13]
     monkeypatch.setattr(loop, "take_step", break_off)
-    monkeypatch.setattr(folders.RunFolder, "due", lambda self, learner: learner.step % 5 == 0)
+    monkeypatch.setattr(folders.RunFolder, "due", lambda self, state: state.step % 5 == 0)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             run_training(recipe_of(**settings), tmp_path / "parts")
