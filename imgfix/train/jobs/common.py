@@ -154,13 +154,13 @@ def _seen(batch: Batch, picture: Tensor) -> Tensor:
 class Metric:
     """LPIPS for validation: measured where the perceptual loss is used and the metric's weights are at hand."""
 
-    def __init__(self, judges: Losses, device: torch.device) -> None:
+    def __init__(self, loss_terms: Losses, device: torch.device) -> None:
         self.net: nn.Module | None = None
-        if judges.perceptual is not None:
+        if loss_terms.perceptual is not None:
             try:
                 self.net = losses.Perceptual("lpips-alex", device)
             except ImgfixError:
-                self.net = judges.perceptual.net
+                self.net = loss_terms.perceptual.net
 
     def __call__(self, result: Tensor, target: Tensor) -> dict[str, float]:
         return {} if self.net is None else {"lpips": float(self.net(result, target).mean())}

@@ -65,8 +65,8 @@ class InpaintJob:
         multiple = int(start.described.get("size_multiple", 1))
         if recipe.crop % multiple:
             raise UsageError(f"crop = {recipe.crop}: this network needs a multiple of {multiple}")
-        self.judges = Losses(self.options, recipe, device, conditions=1)
-        self.metric = Metric(self.judges, device)
+        self.loss_terms = Losses(self.options, recipe, device, conditions=1)
+        self.metric = Metric(self.loss_terms, device)
         photos = load_photos(
             recipe.photos, crop=recipe.crop, device=device, held_out=recipe.val, fraction=recipe.val_fraction
         )
@@ -85,11 +85,11 @@ class InpaintJob:
         ]
 
     def networks(self) -> dict[str, nn.Module]:
-        judge = self.judges.discriminator
+        judge = self.loss_terms.discriminator
         return {"net": self.net} | ({"discriminator": judge} if judge is not None else {})
 
     def players(self, step: int) -> tuple[str, ...]:
-        return self.judges.players(step)
+        return self.loss_terms.players(step)
 
     def sample(self, draw: Draw) -> Batch:
         crop = self.recipe.crop
@@ -99,14 +99,14 @@ class InpaintJob:
 
     def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         if player == "discriminator":
-            return self.judges.discriminator_terms(networks, batch, step)
+            return self.loss_terms.discriminator_terms(networks, batch, step)
         mask, target = batch["condition"], batch["target"]
         result = networks["net"](batch["input"]).float()
         filled = result * mask + target * (1 - mask)
         # Divided by their share of the picture, so that small holes weigh as much as large ones.
         share = mask.mean(dim=(1, 2, 3), keepdim=True)
         trust = self.options.hole * mask / share.clamp(min=0.01) / 4
-        found = self.judges.net_terms(networks, batch, filled, step, trust)
+        found = self.loss_terms.net_terms(networks, batch, filled, step, trust)
         if self.options.known:
             outside = (result - target).abs() * (1 - mask)
             found["known"] = self.options.known * outside.mean()

@@ -65,8 +65,8 @@ class RestoreJob:
             raise UsageError("level does not go with pairs, whose damage is not known", hint="leave level out")
         if recipe.crop % 16:
             raise UsageError(f"crop = {recipe.crop}: must be a multiple of 16")
-        self.judges = Losses(self.options, recipe, device)
-        self.metric = Metric(self.judges, device)
+        self.loss_terms = Losses(self.options, recipe, device)
+        self.metric = Metric(self.loss_terms, device)
         self.pairs: tuple[Pool, Pool] | None = None
         if recipe.input and recipe.target:
             low, high, low_val, high_val, skipped = load_pairs(
@@ -103,11 +103,11 @@ class RestoreJob:
         ]
 
     def networks(self) -> dict[str, nn.Module]:
-        judge = self.judges.discriminator
+        judge = self.loss_terms.discriminator
         return {"net": self.net} | ({"discriminator": judge} if judge is not None else {})
 
     def players(self, step: int) -> tuple[str, ...]:
-        return self.judges.players(step)
+        return self.loss_terms.players(step)
 
     def sample(self, draw: Draw) -> Batch:
         crop = self.recipe.crop
@@ -124,15 +124,15 @@ class RestoreJob:
 
     def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         if player == "discriminator":
-            return self.judges.discriminator_terms(networks, batch, step)
+            return self.loss_terms.discriminator_terms(networks, batch, step)
         if self.options.level and isinstance(self.net, ContextFFDNet):
             context = self.net.context(batch["input"])
-            terms = self.judges.net_terms(networks, batch, self.net.restored(batch["input"], context), step)
+            terms = self.loss_terms.net_terms(networks, batch, self.net.restored(batch["input"], context), step)
             seen, told = self.net.damage(context).mean((2, 3)), self.net.told(context).mean((1, 2, 3))
             parts = _apart(seen, batch["damage"]) + _apart(told, batch["level"].flatten())
             terms["level"] = self.options.level * parts
             return terms
-        terms = self.judges.net_terms(networks, batch, networks["net"](batch["input"]), step)
+        terms = self.loss_terms.net_terms(networks, batch, networks["net"](batch["input"]), step)
         if self.options.level:
             assert isinstance(self.net, BlindFFDNet)
             terms["level"] = self.options.level * _apart(self.net.levels(batch["input"])[:, :1], batch["level"])

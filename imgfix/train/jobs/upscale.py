@@ -68,9 +68,9 @@ class UpscaleJob:
             recipe, device, task="upscale", key="repgate", config={"scale": scale}, check={"scale": scale}
         )
         self.net, self.key, self.config = start.net, start.key, start.config
-        self.judges = Losses(options, recipe, device)
-        self.metric = Metric(self.judges, device)
-        if "discriminator" in self.judges.players(10**9) and recipe.crop % 8:
+        self.loss_terms = Losses(options, recipe, device)
+        self.metric = Metric(self.loss_terms, device)
+        if "discriminator" in self.loss_terms.players(10**9) and recipe.crop % 8:
             raise UsageError(f"crop = {recipe.crop}: the discriminator needs a multiple of 8")
         self.pairs: tuple[Pool, Pool] | None = None
         if recipe.input and recipe.target:
@@ -97,11 +97,11 @@ class UpscaleJob:
         ]
 
     def networks(self) -> dict[str, nn.Module]:
-        judge = self.judges.discriminator
+        judge = self.loss_terms.discriminator
         return {"net": self.net} | ({"discriminator": judge} if judge is not None else {})
 
     def players(self, step: int) -> tuple[str, ...]:
-        return self.judges.players(step)
+        return self.loss_terms.players(step)
 
     def sample(self, draw: Draw) -> Batch:
         crop, scale = self.recipe.crop, self.options.scale
@@ -114,8 +114,8 @@ class UpscaleJob:
 
     def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         if player == "discriminator":
-            return self.judges.discriminator_terms(networks, batch, step)
-        return self.judges.net_terms(networks, batch, networks["net"](batch["input"]), step)
+            return self.loss_terms.discriminator_terms(networks, batch, step)
+        return self.loss_terms.net_terms(networks, batch, networks["net"](batch["input"]), step)
 
     def validate(self, net: nn.Module) -> Validation:
         rows, results = [], []

@@ -98,8 +98,8 @@ class VideoJob:
             recipe, device, task="video", key="videogate", config={"scale": scale}, check={"scale": scale}
         )
         self.net, self.key, self.config = start.net, start.key, start.config
-        self.judges = Losses(options, recipe, device)
-        self.metric = Metric(self.judges, device)
+        self.loss_terms = Losses(options, recipe, device)
+        self.metric = Metric(self.loss_terms, device)
         skipped: list[str] = []
         self.clips: ClipPool | None = None
         self.photos: Pool | None = None
@@ -148,11 +148,11 @@ class VideoJob:
         self._facts += left_out(skipped)
 
     def networks(self) -> dict[str, nn.Module]:
-        judge = self.judges.discriminator
+        judge = self.loss_terms.discriminator
         return {"net": self.net} | ({"discriminator": judge} if judge is not None else {})
 
     def players(self, step: int) -> tuple[str, ...]:
-        return self.judges.players(step)
+        return self.loss_terms.players(step)
 
     def sample(self, draw: Draw) -> Batch:
         parts, options = [], self.options
@@ -171,8 +171,8 @@ class VideoJob:
 
     def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         if player == "discriminator":
-            return self.judges.discriminator_terms(networks, batch, step)
-        return self.judges.net_terms(networks, batch, networks["net"](batch["clip"]).flatten(0, 1), step)
+            return self.loss_terms.discriminator_terms(networks, batch, step)
+        return self.loss_terms.net_terms(networks, batch, networks["net"](batch["clip"]).flatten(0, 1), step)
 
     def validate(self, net: nn.Module) -> Validation:
         rows, results = [], []
