@@ -19,8 +19,8 @@ from imgfix.nets.srvgg import SRVGG
 from imgfix.train.job import Draw, TrainJob
 from imgfix.train.jobs.common import fitted
 from imgfix.train.kinds import find_kind
+from imgfix.train.prune_depth import prune_depth
 from imgfix.train.recipe import Recipe, build_recipe
-from imgfix.train.shorten import shorten
 from imgfix.zoo.descriptor import Descriptor, Model
 
 NETS = {
@@ -205,7 +205,7 @@ def test_a_shortened_network_follows_the_deep_one_better_than_dropped_layers() -
             if isinstance(layer, nn.Conv2d):
                 layer.weight.mul_(1.6)
     x = torch.rand(24, 3, 16, 16)
-    left_over = shorten(deep, shallow, x[:16])
+    left_over = prune_depth(deep, shallow, x[:16])
     fitting = {k: v for k, v in deep.state_dict().items() if dropped.state_dict().get(k, v[:0]).shape == v.shape}
     dropped.load_state_dict(fitting, strict=False)
     with torch.no_grad():

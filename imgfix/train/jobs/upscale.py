@@ -28,8 +28,8 @@ from imgfix.train.jobs.common import (
     starting_net,
 )
 from imgfix.train.pool import Pool, load_pairs, load_photos
+from imgfix.train.prune_depth import prune_depth
 from imgfix.train.recipe import Recipe
-from imgfix.train.shorten import shorten
 
 _EXPECTS = {"bicubic": ("bicubic",), "mixed": ("bicubic", "resize", "blur", "noise", "jpeg")}
 
@@ -167,7 +167,7 @@ class UpscaleJob:
         deep = zoo.load(recipe.model).net
         if isinstance(deep, SRVGG) and isinstance(self.net, SRVGG) and len(deep.body) > len(self.net.body):
             parts = [self.sample(Draw(recipe.seed, step, 0, 1, 8, self.device))["input"] for step in range(12)]
-            unexplained = shorten(deep.to(self.device), self.net, torch.cat(parts))
+            unexplained = prune_depth(deep.to(self.device), self.net, torch.cat(parts))
             self._facts.append(f"layers fitted to {recipe.model}; unexplained at the end: {unexplained[-1]:.2f}")
 
     def _damaged(self, target: Tensor, cpu: torch.Generator, device: torch.Generator) -> Tensor:

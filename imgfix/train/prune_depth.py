@@ -12,7 +12,7 @@ from imgfix.nets.srvgg import SRVGG
 
 
 @torch.no_grad()
-def shorten(deep: SRVGG, shallow: SRVGG, pictures: Tensor, *, ridge: float = 1e-4) -> list[float]:
+def prune_depth(deep: SRVGG, shallow: SRVGG, pictures: Tensor, *, ridge: float = 1e-4) -> list[float]:
     """Give `shallow` the weights with which its layers best follow every n-th layer of `deep`.
 
     Each convolution of the shallow network is fitted by ridge regression: from the features that the shallow network
