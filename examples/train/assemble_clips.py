@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 
 from imgfix.media.video.opening import address, reading
-from imgfix.runtime.cuts import CutFinder
+from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.zoo.entry import Source as Package
 from imgfix.zoo.package_sources import fetch_archive
 

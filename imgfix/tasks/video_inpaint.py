@@ -22,8 +22,8 @@ import numpy as np
 from imgfix.errors import InputError
 from imgfix.media import mask as masks
 from imgfix.nets.motion import fetch
-from imgfix.runtime.cuts import CutFinder
 from imgfix.runtime.engine import Engine
+from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.tasks import grain
 from imgfix.tasks.background import Chain, Step, Steps, grey, hidden, measure, spread
 from imgfix.tasks.composite import composite

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from imgfix.errors import ModelError, UsageError
-from imgfix.runtime.cuts import CutFinder
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.recurrent import SMALLEST_TILE, Recurrent
+from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.tasks import resample
 from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.colour_fix import colour_fix

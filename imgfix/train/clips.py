@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from imgfix.errors import InputError
-from imgfix.runtime.cuts import CutFinder
+from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.train.job import Draw
 from imgfix.train.split import held_out as split
 

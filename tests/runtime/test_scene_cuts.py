@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from imgfix.runtime.cuts import CutFinder
+from imgfix.runtime.scene_cuts import CutFinder
 
 
 def scene(seed: int, side: int = 900) -> np.ndarray:
