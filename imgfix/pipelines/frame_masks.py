@@ -17,8 +17,8 @@ from imgfix.errors import InputError
 from imgfix.media import animation as animations
 from imgfix.media import mask as masks
 from imgfix.media.jobs import find_sources
-from imgfix.media.kinds import ANIMATION, kind_of_file
 from imgfix.media.mask import Size
+from imgfix.media.media_type import ANIMATION, media_type
 from imgfix.media.sources import IMAGE
 from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.pipelines.moving.animation import part
@@ -100,7 +100,7 @@ Open = Callable[[int], Iterator[np.ndarray]]
 
 def _opened(path: Path, cut: TimeRange) -> tuple[Open, Size, bool]:
     """How to read the frames of a mask clip, their size, and whether their values may be a little off."""
-    if kind_of_file(path, None) == ANIMATION:
+    if media_type(path, None) == ANIMATION:
         found = animations.inspect(path)
         first, last = part(found, cut.start, cut.end)
         return lambda skip: animations.frames(found, first + skip, last), (found.width, found.height), False
@@ -110,7 +110,7 @@ def _opened(path: Path, cut: TimeRange) -> tuple[Open, Size, bool]:
 
 def is_track(path: Path) -> bool:
     """Whether a mask path holds many masks: a folder, a clip, an animated picture."""
-    return path.is_dir() or kind_of_file(path, None) != IMAGE
+    return path.is_dir() or media_type(path, None) != IMAGE
 
 
 def open_track(path: Path, footage: Moving, *, invert: bool = False, fit: bool = False) -> Track:

@@ -24,14 +24,14 @@ LONG = 30.0
 
 def kind_of(source: Any, target: Any, options: ClipOptions, saving: Saving) -> str:
     """`video`, `animation`, `frames` or `image`: what a source is worked on as."""
-    from imgfix.media.kinds import kind_of_file
+    from imgfix.media.media_type import media_type
 
     if not isinstance(source, Path):
         return IMAGE
     if options.frames:
         return FRAMES
     place = target if isinstance(target, Path) else None
-    return kind_of_file(source, place, saving.for_pictures.format)
+    return media_type(source, place, saving.for_pictures.format)
 
 
 def open_moving(

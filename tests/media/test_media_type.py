@@ -10,7 +10,7 @@ from PIL import Image
 
 from imgfix.errors import UsageError
 from imgfix.media.jobs import plan
-from imgfix.media.kinds import kind_of_file
+from imgfix.media.media_type import media_type
 from imgfix.media.sniff import is_video
 from tests.media.clips import EVEN, Recipe, make
 
@@ -22,7 +22,7 @@ def test_videos_are_known_by_their_first_bytes(tmp_path: Path, name: str) -> Non
     clip = make(tmp_path / name, Recipe(times=EVEN[:6], codec=codec, time_base=base))
     assert is_video(clip.read_bytes()[:1024])
     hidden = clip.rename(tmp_path / "picture.png")
-    assert kind_of_file(hidden, None) == "video"
+    assert media_type(hidden, None) == "video"
 
 
 def test_other_files_are_no_videos() -> None:
@@ -41,18 +41,18 @@ def test_an_animation_is_what_it_is_to_become(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
     source = tmp_path / "a.gif"
     frames[0].save(source, save_all=True, append_images=frames[1:], duration=50)
-    kinds = {name: kind_of_file(source, tmp_path / name) for name in ("b.gif", "b.webp", "b.mp4", "b.jpg")}
+    kinds = {name: media_type(source, tmp_path / name) for name in ("b.gif", "b.webp", "b.mp4", "b.jpg")}
     assert kinds == {"b.gif": "animation", "b.webp": "animation", "b.mp4": "video", "b.jpg": "image"}
-    assert kind_of_file(source, None, "jpeg") == "image"
+    assert media_type(source, None, "jpeg") == "image"
     frames[0].save(tmp_path / "still.gif")
-    assert kind_of_file(tmp_path / "still.gif", tmp_path / "b.gif") == "image"
+    assert media_type(tmp_path / "still.gif", tmp_path / "b.gif") == "image"
     with pytest.raises(UsageError, match="not a picture format"):
-        kind_of_file(source, tmp_path / "b.doc")
+        media_type(source, tmp_path / "b.doc")
 
 
 def test_a_file_that_cannot_be_read_is_what_its_name_says(tmp_path: Path) -> None:
-    assert kind_of_file(tmp_path / "no.mkv", None) == "video"
-    assert kind_of_file(tmp_path / "no.png", None) == "image"
+    assert media_type(tmp_path / "no.mkv", None) == "video"
+    assert media_type(tmp_path / "no.png", None) == "image"
 
 
 def test_results_of_containers_that_cannot_be_written_get_another(tmp_path: Path) -> None:

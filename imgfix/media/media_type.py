@@ -11,7 +11,7 @@ from imgfix.media.video.containers import CONTAINERS
 ANIMATION = "animation"
 
 
-def kind_of_file(source: Path, target: Path | None, wanted: str | None = None) -> str:
+def media_type(source: Path, target: Path | None, wanted: str | None = None) -> str:
     """`video`, `animation` or `image`; an unreadable file is what its name says.
 
     An animated picture that is to become a video file is a `video`; one that is to become a JPEG is an `image`.
