@@ -60,15 +60,15 @@ class Sheets:
 class Film:
     """A clip or an animated picture of masks, the nth for the nth frame.
 
-    cut: the part of the clip it is for; the same part of the masks is taken. Raises InputError: another size.
+    time_range: the part of the clip it is for; the same part of the masks is taken. Raises InputError: another size.
     """
 
     def __init__(
-        self, path: Path, size: Size, cut: TimeRange | None = None, *, invert: bool = False, fit: bool = False
+        self, path: Path, size: Size, time_range: TimeRange | None = None, *, invert: bool = False, fit: bool = False
     ) -> None:
         self.name, self.size, self.invert = str(path), size, invert
         self.digest = digest_of([path])
-        self._open, own, self._lossy = _opened(path, cut or TimeRange())
+        self._open, own, self._lossy = _opened(path, time_range or TimeRange())
         if own != size:
             masks.check_shape(self.name, own, size, fit)
         self._next, self._frames = 0, self._open(0)
@@ -98,13 +98,13 @@ Open = Callable[[int], Iterator[np.ndarray]]
 """The frames from one of a number on."""
 
 
-def _opened(path: Path, cut: TimeRange) -> tuple[Open, Size, bool]:
+def _opened(path: Path, time_range: TimeRange) -> tuple[Open, Size, bool]:
     """How to read the frames of a mask clip, their size, and whether their values may be a little off."""
     if media_type(path, None) == ANIMATION:
         found = animations.inspect(path)
-        first, last = part(found, cut.start, cut.end)
+        first, last = part(found, time_range.start, time_range.end)
         return lambda skip: animations.frames(found, first + skip, last), (found.width, found.height), False
-    reader = Reader(path, cut, upright=True)
+    reader = Reader(path, time_range, upright=True)
     return lambda skip: (frame.pixels for frame in reader.frames(skip)), reader.size, True
 
 
@@ -117,7 +117,7 @@ def open_track(path: Path, footage: Moving, *, invert: bool = False, fit: bool =
     """The masks of a folder, a clip or an animated picture, for the frames of a clip. Raises InputError."""
     if path.is_dir():
         return Sheets(path, footage.shown, invert=invert, fit=fit)
-    return Film(path, footage.shown, footage.cut, invert=invert, fit=fit)
+    return Film(path, footage.shown, footage.time_range, invert=invert, fit=fit)
 
 
 def digest_of(paths: Sequence[Path]) -> str:
@@ -209,7 +209,11 @@ class FrameMasks:
             raise InputError(
                 f"{track.name} has {given} {'mask' if given == 1 else 'masks'} and {self.footage.name} {count} frames",
                 hint="give one mask for each frame"
-                + (" of the part that is worked on" if self.footage.cut != TimeRange() else ", or one picture for all"),
+                + (
+                    " of the part that is worked on"
+                    if self.footage.time_range != TimeRange()
+                    else ", or one picture for all"
+                ),
             )
 
     def _tell_empty(self, name: str) -> None:

@@ -172,7 +172,7 @@ class ClipOptions:
         if any((self.codec, self.crf is not None, self.preset, self.pix_fmt, self.encoder_option)):
             from imgfix.media.video import encoding
 
-            encoding.check(self.settings().wanted)
+            encoding.check(self.settings().encoder)
 
     def settings(self, overwrite: bool = False) -> Settings:
         """As a clip takes them."""
@@ -181,8 +181,8 @@ class ClipOptions:
         from imgfix.pipelines.moving.clip import Settings
 
         return Settings(
-            cut=TimeRange(*self.seconds, self.rate),
-            wanted=EncoderOptions(self.codec, self.crf, self.preset, self.pix_fmt, self.encoder_options),
+            time_range=TimeRange(*self.seconds, self.rate),
+            encoder=EncoderOptions(self.codec, self.crf, self.preset, self.pix_fmt, self.encoder_options),
             audio=self.audio,
             deinterlace=self.deinterlace,
             resume=self.resume,

@@ -113,7 +113,7 @@ class RunFolder:
         if self._saved_step == state.step:
             return
         self._saved_at = time.monotonic() - 60 * state.recipe.checkpoint_minutes + RETRY_SECONDS
-        save_checkpoint(self.checkpoint, {**state.state(), "recipe": to_dict(state.recipe)})
+        save_checkpoint(self.checkpoint, {**state.saved(), "recipe": to_dict(state.recipe)})
         if state.best is None or state.recipe.export == "last":
             self.export(job, state, {})
         self._saved_at, self._saved_step = time.monotonic(), state.step

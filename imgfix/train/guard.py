@@ -21,14 +21,14 @@ class Guard:
     It watches on the device, without waiting for it; `found_bad` waits, and is therefore called once in a while.
 
     Args:
-        learner: whose state is kept and restored.
+        state: what is kept and restored.
     """
 
     def __init__(self, state: TrainState) -> None:
         self.state = state
         self.names: list[str] = []
         self._bad = torch.full((2,), -1, dtype=torch.int64, device=state.placement.device)
-        self._good = copied(state.state(), "cpu")
+        self._good = copied(state.saved(), "cpu")
 
     def watch(self, step: int, values: Mapping[str, Tensor]) -> None:
         """Note whether this step's losses and gradient norms are numbers; the first step that fails is remembered."""
@@ -46,7 +46,7 @@ class Guard:
         """Copy the present state to return to, unless a weight is not a number; tells whether it is good."""
         if not self.state.is_finite():
             return False
-        self._good = copied(self.state.state(), "cpu")
+        self._good = copied(self.state.saved(), "cpu")
         return True
 
     def go_back(self, latest: int) -> str:
@@ -79,7 +79,7 @@ class Guard:
                 + (", or use --precision fp32" if state.placement.precision != "fp32" else ""),
             )
         factor = recipe.guard_lr_factor**times
-        return f"{sentence}; back to step {learner.step}, leaving it out, at {factor:g} times the rate"
+        return f"{sentence}; back to step {state.step}, leaving it out, at {factor:g} times the rate"
 
 
 class Interruption:

@@ -157,7 +157,7 @@ def look(job: TrainJob, state: TrainState, run: RunFolder, team: Team, show: Dis
             show.validation(state.step, metrics, better)
             try:
                 if found.samples:
-                    write_sheet(run.samples / f"step_{learner.step:06d}.png", found.samples, state.recipe.sheet_rows)
+                    write_sheet(run.samples / f"step_{state.step:06d}.png", found.samples, state.recipe.sheet_rows)
                 if better and state.recipe.export == "best":
                     run.export(job, state, metrics)
                 if better:

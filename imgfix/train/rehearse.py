@@ -38,7 +38,7 @@ class Estimate:
 
 
 def rehearse(job: TrainJob, state: TrainState, team: Team, *, steps: int = 3, most_seconds: float = 20.0) -> Estimate:
-    """Take a few real steps and measure them. Nothing is saved; the learner is spoilt for training.
+    """Take a few real steps and measure them. Nothing is saved; the state is spoilt for training.
 
     Raises:
         ImgfixError: the very first loss is not a number.

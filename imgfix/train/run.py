@@ -40,25 +40,25 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
     """
     with team_at(recipe) as (team, where):
         run = RunFolder(out)
-        state = run.previous(recipe, resume)
+        saved = run.previous(recipe, resume)
         if team.leads:
             run.claim()
         show = Display(recipe, console if team.leads else None)
         try:
-            if state and state["step"] >= recipe.steps:
+            if saved and saved["step"] >= recipe.steps:
                 show.line(f"{out}: all {recipe.steps} steps are done already; more --steps would go on")
-                return finished(state, team)
-            if state and recipe.minutes is not None and state["seconds"] >= 60 * recipe.minutes:
+                return finished(saved, team)
+            if saved and recipe.minutes is not None and saved["seconds"] >= 60 * recipe.minutes:
                 show.line(f"{out}: its {recipe.minutes:g} minutes are over already; more --minutes would go on")
-                return finished(state, team, "out of time")
+                return finished(saved, team, "out of time")
             with memory_errors(recipe):
                 job, state = prepare(recipe, where, show)
-                if state:
-                    state.restore(state, str(run.checkpoint))
+                if saved:
+                    state.restore(saved, str(run.checkpoint))
                 if team.leads:
                     run.open(recipe, state.step)
-                if state:
-                    show.line(f"going on at step {learner.step} of {recipe.steps} ({run.checkpoint})")
+                if saved:
+                    show.line(f"going on at step {state.step} of {recipe.steps} ({run.checkpoint})")
                 team.share([*state.raw.values(), state.average.module])
                 with show:
                     outcome = train(job, state, run, team, show)
@@ -67,10 +67,10 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
             run.close()
 
 
-def finished(state: dict[str, Any], team: distributed.Team, reason: str = "finished") -> Outcome:
+def finished(saved: dict[str, Any], team: distributed.Team, reason: str = "finished") -> Outcome:
     """Describe a run that has nothing left to do; reason: as of `Outcome`."""
-    known = {name: state[name] for name in ("step", "seconds", "best", "best_step")}
-    return Outcome(**known, reason=reason, incidents=len(state["skipped"]), leads=team.leads)
+    known = {name: saved[name] for name in ("step", "seconds", "best", "best_step")}
+    return Outcome(**known, reason=reason, incidents=len(saved["skipped"]), leads=team.leads)
 
 
 def dry_run(recipe: Recipe, *, console: Console | None = None) -> tuple[Estimate, Placement]:

@@ -18,7 +18,7 @@ from imgfix.train.recipe import Recipe
 
 
 class TrainState:
-    """The whole state of a training: `state()` and `restore()` are exact opposites.
+    """The whole state of a training: `saved()` and `restore()` are exact opposites.
 
     Args:
         recipe: rates, optimizer, average, precision.
@@ -85,7 +85,7 @@ class TrainState:
         tensors = [p for n in (*self.raw.values(), self.average.module) for p in n.parameters()]
         return bool(torch.stack([t.detach().abs().max() for t in tensors if t.numel()]).isfinite().all())
 
-    def state(self) -> dict[str, Any]:
+    def saved(self) -> dict[str, Any]:
         """Everything that decides how the run goes on; tensors are the live ones, so copy or save before stepping.
 
         No generator is in it: all randomness follows from (seed, step), see `imgfix.train.job.Draw`.

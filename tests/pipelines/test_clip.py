@@ -187,7 +187,7 @@ def test_depth_chroma_codec_and_alpha_stay(tmp_path: Path, pixels: str, codec: s
 
 def test_pictures_are_those_that_the_task_made(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mp4", Recipe(pixels="yuv444p", options={"qp": "0"}))
-    run(source, tmp_path / "b.mp4", settings=Settings(wanted=LOSSLESS))
+    run(source, tmp_path / "b.mp4", settings=Settings(encoder=LOSSLESS))
     given = [frame.pixels for frame in Reader(source).frames()]
     made = [frame.pixels for frame in Reader(tmp_path / "b.mp4").frames()]
     for before, after in zip(given, made, strict=True):
@@ -228,12 +228,12 @@ def test_hdr_is_kept_with_its_light_levels_or_refused(tmp_path: Path) -> None:
     assert (after.hdr, after.pixels.bits, after.codec) == ("PQ", 10, "hevc")
     assert before.light == light == after.light
     with pytest.raises(InputError, match="HDR"):
-        Clip(source, tmp_path / "c.mp4", Settings(wanted=EncoderOptions(codec="h264", pixels="yuv420p")))
+        Clip(source, tmp_path / "c.mp4", Settings(encoder=EncoderOptions(codec="h264", pixels="yuv420p")))
 
 
 def test_odd_sizes_are_filled_up_where_the_codec_wants_even_ones(tmp_path: Path) -> None:
     source = make(tmp_path / "a.mkv", Recipe(times=EVEN[:3], size=(47, 31), codec="ffv1", pixels="yuv420p"))
-    kept = double(source, tmp_path / "b.mkv", wanted=EncoderOptions(codec="ffv1"))
+    kept = double(source, tmp_path / "b.mkv", encoder=EncoderOptions(codec="ffv1"))
     assert (kept.frames[0].width, kept.frames[0].height) == (94, 62)
     same = Clip(source, tmp_path / "c.mp4")
     same.run(Doubling(1), {})
@@ -278,7 +278,7 @@ def test_a_part_of_a_clip_has_its_part_of_everything(tmp_path: Path) -> None:
     recipe = Recipe(**{**RICH.__dict__, "times": times, "sounds": (Sound(seconds=2),),
                        "chapters": ((0, 0.9, "one"), (0.9, 1.3, "two"), (1.3, 2, "three"))})  # fmt: skip
     source = make(tmp_path / "a.mp4", recipe)
-    seen = double(source, tmp_path / "b.mp4", cut=TimeRange(0.6, 1.2))
+    seen = double(source, tmp_path / "b.mp4", time_range=TimeRange(0.6, 1.2))
     assert np.allclose(seen.times, [i / 25 for i in range(15)])
     assert seen.starts[1] is not None and 0 <= seen.starts[1] < 0.03
     assert abs(seen.ends[1] - 0.6) < 0.03
@@ -287,7 +287,9 @@ def test_a_part_of_a_clip_has_its_part_of_everything(tmp_path: Path) -> None:
 
 
 def test_the_frame_rate_can_be_set(tmp_path: Path) -> None:
-    seen = double(make(tmp_path / "a.mp4", Recipe(times=UNEVEN)), tmp_path / "b.mp4", cut=TimeRange(rate=Fraction(10)))
+    seen = double(
+        make(tmp_path / "a.mp4", Recipe(times=UNEVEN)), tmp_path / "b.mp4", time_range=TimeRange(rate=Fraction(10))
+    )
     assert np.allclose(seen.times, np.arange(len(seen.times)) / 10)
 
 
@@ -430,7 +432,7 @@ def test_a_job_that_changed_begins_anew_and_says_why(tmp_path: Path, short: None
     elif change == "options":
         job = {"model": "another"}
     elif change == "encoding":
-        settings = Settings(resume=True, wanted=EncoderOptions(crf=30))
+        settings = Settings(resume=True, encoder=EncoderOptions(crf=30))
     else:
         (segments.folder_of(target) / "00000.seg").unlink()
     said: list[str] = []
@@ -548,13 +550,13 @@ def test_settings_that_make_no_sense_are_refused_with_a_near_name(
 ) -> None:
     source = make(tmp_path / "a.mov", Recipe(times=EVEN[:2]))
     with pytest.raises(UsageError, match=words) as caught:
-        Clip(source, tmp_path / "b.3gp", Settings(wanted=wanted))
+        Clip(source, tmp_path / "b.3gp", Settings(encoder=wanted))
     assert caught.value.hint
 
 
 def test_an_encoder_that_refuses_is_told_before_any_work(tmp_path: Path) -> None:
     clip = Clip(
-        make(tmp_path / "a.mp4"), tmp_path / "b.mp4", Settings(wanted=EncoderOptions(options={"tune": "nonsense"}))
+        make(tmp_path / "a.mp4"), tmp_path / "b.mp4", Settings(encoder=EncoderOptions(options={"tune": "nonsense"}))
     )
     with pytest.raises(UsageError, match="does not take these settings"):
         clip.rehearse(96, 64)

@@ -37,7 +37,7 @@ class Finished:
     encoding: Encoding
     colour: Colour
     streams: Streams
-    cut: TimeRange
+    time_range: TimeRange
     shift: float
     """Seconds by which everything moves towards zero."""
     time_base: Fraction
@@ -103,7 +103,7 @@ class _Joiner:
         codec = stream.codec_context
         if finished.encoding.encoder.family == "prores":  # here the tag says which of its kinds it is
             codec.codec_tag = template.codec_context.codec_tag
-        codec.framerate = finished.cut.rate or finished.header.rate
+        codec.framerate = finished.time_range.rate or finished.header.rate
         codec.sample_aspect_ratio = finished.aspect
         if finished.colour.matrix:
             codec.colorspace = finished.colour.matrix
@@ -179,10 +179,10 @@ class _Joiner:
 
     def _end(self) -> float:
         """Seconds on the result's clock at which the part ends."""
-        cut = self.finished.cut
-        if cut.end is None:
+        time_range = self.finished.time_range
+        if time_range.end is None:
             return math.inf
-        return self.finished.header.start + cut.end - self.finished.shift
+        return self.finished.header.start + time_range.end - self.finished.shift
 
     # -- packets -------------------------------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ class _Joiner:
         end = self._end()
         decoded = {stream.index: self._decoded(stream) for stream in wanted if self._is_moving(copies, stream)}
         covered: set[int] = set()
-        cut_start = self.finished.cut.start is not None
+        cut_start = self.finished.time_range.start is not None
         with contextlib.suppress(av.FFmpegError):  # a file that is cut off: what could be read is carried
             for packet in self.source.demux(wanted):
                 carried, stream = copies[packet.stream.index]

@@ -53,7 +53,7 @@ class Reader:
     """
 
     path: Path
-    cut: TimeRange = field(default_factory=TimeRange)
+    time_range: TimeRange = field(default_factory=TimeRange)
     upright: bool = False
     """Apply the display matrix (multiples of 90 degrees) instead of leaving it to the player."""
     deinterlace: str = "off"
@@ -69,21 +69,21 @@ class Reader:
         self.header = headers.inspect(self.path)
         self.header.colour.check(self.path)
         length = self.header.seconds
-        if length and self.cut.start is not None and self.cut.start >= length:
+        if length and self.time_range.start is not None and self.time_range.start >= length:
             raise InputError(
-                f"{self.path} is {length:.2f} seconds long, and `start` {self.cut.start:g} is beyond its end",
+                f"{self.path} is {length:.2f} seconds long, and `start` {self.time_range.start:g} is beyond its end",
                 hint="choose an earlier `start`",
             )
 
     @property
     def time_base(self) -> Fraction:
         """Seconds per unit of a frame's time."""
-        return 1 / self.cut.rate if self.cut.rate else self.header.time_base
+        return 1 / self.time_range.rate if self.time_range.rate else self.header.time_base
 
     @property
     def shift(self) -> float:
         """Seconds by which every stream moves towards zero, so that a part begins at its beginning."""
-        return self.header.start + self.cut.start if self.cut.start is not None else 0.0
+        return self.header.start + self.time_range.start if self.time_range.start is not None else 0.0
 
     @property
     def count(self) -> int:
@@ -91,10 +91,10 @@ class Reader:
         head = self.header
         if not head.frames:
             return 0
-        if self.cut.start is None and self.cut.end is None and self.cut.rate is None:
+        if self.time_range.start is None and self.time_range.end is None and self.time_range.rate is None:
             return head.frames
-        end = min(head.seconds, self.cut.end if self.cut.end is not None else math.inf)
-        return max(1, round((end - (self.cut.start or 0)) * (self.cut.rate or head.rate)))
+        end = min(head.seconds, self.time_range.end if self.time_range.end is not None else math.inf)
+        return max(1, round((end - (self.time_range.start or 0)) * (self.time_range.rate or head.rate)))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -140,7 +140,7 @@ class Reader:
         frames = self._wanted()
         if self.deinterlace != "off":
             frames = self._whole(frames)
-        return self._even(frames, self.cut.rate) if self.cut.rate else frames
+        return self._even(frames, self.time_range.rate) if self.time_range.rate else frames
 
     def _whole(self, frames: Iterator[tuple[Any, int, int]]) -> Iterator[tuple[Any, int, int]]:
         work = Deinterlacer(every=self.deinterlace == "on")
@@ -153,9 +153,9 @@ class Reader:
         base = self.header.time_base
         usual = max(1, round(1 / (self.header.rate * base)))
         origin = self.header.start
-        start = -math.inf if self.cut.start is None else origin + self.cut.start
-        end = math.inf if self.cut.end is None else origin + self.cut.end
-        shift = round(self.shift / base) if self.cut.start is not None else 0
+        start = -math.inf if self.time_range.start is None else origin + self.time_range.start
+        end = math.inf if self.time_range.end is None else origin + self.time_range.end
+        shift = round(self.shift / base) if self.time_range.start is not None else 0
         before: tuple[Any, int, int] | None = None
         half = float(usual * base) / 2
         for raw, time, own in self._decoded(usual):
@@ -164,7 +164,7 @@ class Reader:
                 break
             if seconds < start - min(half, 1e-3):
                 continue
-            time = max(time - shift, 0 if self.cut.start is not None else time - shift)
+            time = max(time - shift, 0 if self.time_range.start is not None else time - shift)
             if before is not None:
                 yield before[0], before[1], max(1, time - before[1])
             before = raw, time, own
@@ -206,8 +206,8 @@ class Reader:
 
     def _packets(self) -> Iterator[tuple[Any, int | None]]:
         """Frames as they are decoded; (None, time) for one that was announced and never came."""
-        if self.cut.start:
-            target = self.header.start + self.cut.start
+        if self.time_range.start:
+            target = self.header.start + self.time_range.start
             found = self._packets_from(target)
             head = next(found, None)
             if head is not None and head[1] is not None and float(head[1] * self.header.time_base) <= target:

@@ -31,7 +31,7 @@ class AnimatedFile(Frames):
         self.name, self.notes = str(source), self.animation.notes
         self.size = self.shown = (self.animation.width, self.animation.height)
         start, end = options.seconds
-        self.cut = TimeRange(start, end)
+        self.time_range = TimeRange(start, end)
         self.part = part(self.animation, start, end)
         self.count = self.part[1] - self.part[0]
         self.ignored = left_out(options)

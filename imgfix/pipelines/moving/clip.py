@@ -38,8 +38,8 @@ _QUEUE = 2  # frames that wait between two stages
 class Settings:
     """How a clip is read and written, whatever is done to its frames."""
 
-    cut: TimeRange = field(default_factory=TimeRange)
-    wanted: EncoderOptions = field(default_factory=EncoderOptions)
+    time_range: TimeRange = field(default_factory=TimeRange)
+    encoder: EncoderOptions = field(default_factory=EncoderOptions)
     audio: bool = True
     deinterlace: str = "auto"
     """`auto`, `on` or `off`, as of `imgfix.media.video.reader.Reader`."""
@@ -74,15 +74,15 @@ class Clip:
     settings: Settings = field(default_factory=Settings)
 
     def __post_init__(self) -> None:
-        head = Reader(self.source, self.settings.cut, deinterlace=self.settings.deinterlace)
+        head = Reader(self.source, self.settings.time_range, deinterlace=self.settings.deinterlace)
         container = encoding.container_of(self.target)
         turn = head.header.matrix is not None and not streams.keeps_rotation(self.target)
         self.reader = replace(head, upright=True) if turn else head
         self.header = self.reader.header
-        self.encoding = encoding.choose(self.header, container, self.settings.wanted)
+        self.encoding = encoding.choose(self.header, container, self.settings.encoder)
         self.colour: Colour = encoding.as_written(self.header, self.encoding)
         self.streams = streams.plan(self.header, container, self.settings.audio)
-        self.rate = self.settings.cut.rate or self.header.rate
+        self.rate = self.settings.time_range.rate or self.header.rate
         self.aspect = (
             1 / self.header.aspect
             if turn and self.reader.size != (self.header.width, self.header.height)
@@ -178,14 +178,14 @@ class Clip:
     # -- parts of it ---------------------------------------------------------------------------------------------------
 
     def _binding(self, task: SequenceTask) -> dict[str, Any]:
-        cut = self.settings.cut
+        time_range = self.settings.time_range
         return {
             "version": 2,
             "library": av.__version__,  # another encoder may give other bytes, which do not belong together
             "encoding": [self.encoding.encoder.name, self.encoding.pixels.name, *map(list, self.encoding.options)],
             "container": self.encoding.container,
             "size": list(task.size(*self.size)),
-            "cut": [cut.start, cut.end, str(cut.rate) if cut.rate else None],
+            "cut": [time_range.start, time_range.end, str(time_range.rate) if time_range.rate else None],
             "upright": self.reader.upright,
             "deinterlace": self.settings.deinterlace,
             "segment": segments.LENGTH,
@@ -272,7 +272,7 @@ class Clip:
             encoding=self.encoding,
             colour=self.colour,
             streams=self.streams,
-            cut=self.settings.cut,
+            time_range=self.settings.time_range,
             shift=self.reader.shift,
             time_base=self.reader.time_base,
             aspect=self.aspect,

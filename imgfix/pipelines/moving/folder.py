@@ -31,7 +31,7 @@ class FrameFolder(Frames):
         self.source, self.target, self.saving, self.limit = source, target, saving, max_pixels
         self.pairs = [(Path(str(each.source)), Path(str(each.target))) for each in planned]
         self.header = image.inspect(self.pairs[0][0])
-        self.name, self.cut, self.count = str(source), TimeRange(), len(self.pairs)
+        self.name, self.time_range, self.count = str(source), TimeRange(), len(self.pairs)
         self.size = self.shown = (self.header.width, self.header.height)
         self.ignored = left_out(options)
         self.quality = saving.quality

@@ -61,7 +61,7 @@ class Moving(Protocol):
         """What width and height of the result have to be multiples of."""
 
     @property
-    def cut(self) -> TimeRange:
+    def time_range(self) -> TimeRange:
         """The part of the file that is worked on."""
 
     @property

@@ -23,7 +23,7 @@ class VideoFile:
         self.clip = Clip(source, target, options.settings(saving.overwrite))
         self.source, self.target, self.name = source, target, str(source)
         self.size, self.shown = self.clip.size, self.clip.reader.shown
-        self.multiple, self.cut = self.clip.encoding.multiple, self.clip.settings.cut
+        self.multiple, self.time_range = self.clip.encoding.multiple, self.clip.settings.time_range
         self.ignored: tuple[str, ...] = ()
         if saving.quality is not None:
             self.ignored = ("`quality` is for pictures; the quality of a clip is `crf`",)
