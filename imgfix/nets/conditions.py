@@ -26,12 +26,12 @@ class ConditionEncoder(nn.Module):
     """Brings all conditions into one space, where they can stand in for one another and be mixed.
 
     Text, sound and picture say what to draw: their vectors are averaged, a learned one stands in where there is none.
-    The class says in which manner (or, without the others, what); its vector stands beside that.
+    The class says in which style (or, without the others, what); its vector stands beside that.
 
     Args:
         words: arguments of the word table; `None` for a network without text.
         classes: names of the classes.
-        sound, image: whether it listens and looks.
+        sound, image: whether it has an audio and an image encoder.
         size: numbers of each of the two vectors; where there is a word table, those of its vectors instead.
         channels: of the pictures it looks at.
     """
@@ -57,7 +57,8 @@ class ConditionEncoder(nn.Module):
         # Without them there must be no stand-in either: a vector that is the same for all pictures is learned faster
         # than anything else, and a generator with batch norm then draws one picture, whatever the noise.
         self.nothing = nn.Parameter(torch.zeros(size if says else 0))
-        self.manner = nn.Embedding(len(classes) + 1, size) if classes else None  # the last row: no class given
+        # The embedding of the style; `manner` is its name in weights files. Its last row: no class given.
+        self.manner = nn.Embedding(len(classes) + 1, size) if classes else None
         if self.manner is not None:
             nn.init.normal_(self.manner.weight, 0, 0.5)
 
@@ -100,7 +101,7 @@ class ConditionEncoder(nn.Module):
         return torch.where(weight > 0, total / weight.clamp_min(1), self.nothing.expand_as(total)), parts
 
     def join(self, content: Tensor, given: Conditions) -> Tensor:
-        """Put the vector of the class beside the content, which is brought to one length so that both are heard."""
+        """Put the vector of the class beside the content, which is brought to one length so that neither outweighs the other."""
         if len(self.nothing):
             content = F.layer_norm(content, (self.size,))
         if self.manner is None:

@@ -133,7 +133,7 @@ class Generator:
 
         Args:
             wish: what is asked for.
-            seed: chooses the class (the manner of drawing) where a model that draws words has some and none is asked.
+            seed: chooses the class (the style of drawing) where a model that draws words has some and none is asked.
 
         Returns:
             (1, total) on the device.
@@ -156,12 +156,12 @@ class Generator:
         content = torch.stack(parts).mean(0) if parts else encoder.nothing[None]
         number = self.classes.index(wish.label) if wish.label is not None else self._class_of(seed)
         joined = encoder.join(content, {"class": torch.tensor([number], device=device)})
-        if self.draws_words and self.classes:  # a manner must not outweigh what is to be drawn
+        if self.draws_words and self.classes:  # a style must not outweigh what is to be drawn
             joined[:, encoder.size :] *= WEIGHT_OF_CLASS if wish.label is not None else WEIGHT_OF_CHANCE
         return joined
 
     def _class_of(self, seed: int) -> int:
-        """The class that a seed asks for; -1 where classes are not manners of drawing."""
+        """The class that a seed asks for; -1 where classes are not styles of drawing."""
         if not self.draws_words or not self.classes:
             return -1
         return int(self.noise(seed)[0, : len(self.classes)].argmax())

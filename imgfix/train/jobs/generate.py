@@ -360,7 +360,7 @@ class GenerateJob:
         condition = net.conditions.join(content, batch)
         self._add_alignment(found, net, batch, parts)
         if not (options.pixel or options.perceptual or options.plan or self.discriminator is not None):
-            return found  # only the ears learn
+            return found  # only the audio encoder learns
         if self._plans:
             judged = "discriminator" in self.players(step)
             made, found = self._planned_and_copied(net, batch, condition, found, judged)
