@@ -101,7 +101,7 @@ class ConditionEncoder(nn.Module):
         return torch.where(weight > 0, total / weight.clamp_min(1), self.nothing.expand_as(total)), parts
 
     def join(self, content: Tensor, given: Conditions) -> Tensor:
-        """Put the vector of the class beside the content, which is brought to one length so that neither outweighs the other."""
+        """Put the vector of the class beside the content, brought to one length so that neither outweighs the other."""
         if len(self.nothing):
             content = F.layer_norm(content, (self.size,))
         if self.manner is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from imgfix.runtime.engine import Engine
 from imgfix.tasks.resampling import SCALE, Resampling, resampled
-from imgfix.tasks.sequence import Estimate, Made, Restart, SequenceTask
+from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
 from imgfix.tasks.upscale import Upscale, UpscaleOptions, target_size, upscale
 from imgfix.tasks.video_upscale import open_sequence
 
@@ -38,7 +38,7 @@ class EachFrame(ABC):
         """Width and height of what comes out."""
         return target_size(width, height, self.options, self.scale)
 
-    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[Made]:
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Work on a clip; each frame is a place to begin."""
         before: tuple[np.ndarray, np.ndarray] | None = None
         for number, frame in enumerate(frames, start=restart.first_input if restart is not None else 0):
@@ -50,7 +50,7 @@ class EachFrame(ABC):
                 colours = np.ascontiguousarray(frame[..., :3]) if alpha is not None else frame
                 made = self._enlarged(colours, alpha)
             before = frame, made
-            yield Made(made, Restart(number, number))
+            yield FrameResult(made, Restart(number, number))
 
 
 class FrameByFrame(EachFrame):

@@ -13,7 +13,7 @@ import numpy as np
 
 from imgfix.runtime.prefetch import prefetch
 from imgfix.tasks import resample
-from imgfix.tasks.alpha import bleed
+from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.sequence import Estimate
 from imgfix.tasks.upscale import PROCESS_BYTES, UpscaleOptions, quantised, target_size
 
@@ -95,7 +95,7 @@ class Resampling:
         alpha = None if self.alpha is None else self.alpha[..., None]
         if self.method == "nearest":
             return self._nearest(self.pixels), None if alpha is None else self._nearest(alpha)
-        colours = self.pixels if self.alpha is None else bleed(self.pixels, self.alpha)
+        colours = self.pixels if self.alpha is None else bleed_alpha(self.pixels, self.alpha)
         # Bicubic has no second lobe: it leaves no halo in the transparency.
         return (
             self._filtered(colours, _FILTERS[self.method]),
