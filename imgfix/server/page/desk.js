@@ -1,0 +1,143 @@
+// The work on one file: what is open, what is marked, and what was done to it.
+
+import { Sheet } from "./sheets.js";
+import { Timeline } from "./timeline.js";
+
+const SMALL = 2048;
+
+export class Desk {
+  timeline = null;
+  time = 0; // where a clip stands, in seconds
+  sample = null; // a short result of a clip: { file, start }
+  against = "first"; // what is compared with: the first file, or the one before
+  uploaded = Promise.resolve();
+  #changed;
+
+  constructor({ client, view, sheets, masks, changed }) {
+    Object.assign(this, { client, view, sheets, masks });
+    this.#changed = changed;
+  }
+
+  get now() {
+    return this.timeline?.now;
+  }
+
+  get file() {
+    return this.now?.file;
+  }
+
+  get moves() {
+    return this.file !== undefined && this.file.kind !== "image";
+  }
+
+  /** Open a file of the user's. What the browser can decode is shown before it is sent. Throws Refusal. */
+  async open(blob, name, progress) {
+    this.#reset();
+    const bitmap = blob.type.startsWith("image/") && blob.type !== "image/gif" ? await createImageBitmap(blob).catch(() => null) : null;
+    const sent = this.client.upload(blob, name, progress);
+    this.uploaded = sent;
+    sent.catch(() => {});
+    if (bitmap) this.#preview(bitmap, blob, name);
+    const file = await sent;
+    if (this.uploaded !== sent) return; // another file was opened meanwhile
+    if (this.timeline) this.timeline.states = this.timeline.states.map((state) => ({ ...state, file }));
+    else this.#begin(file);
+    if (bitmap && file.kind === "image" && bitmap.width === file.width && bitmap.height === file.height) {
+      this.sheets.get(file, 0).seed(bitmap, SMALL);
+    }
+    this.changed();
+  }
+
+  #preview(bitmap, blob, name) {
+    const file = { id: null, name, kind: "image", width: bitmap.width, height: bitmap.height, media_type: blob.type, bytes: blob.size };
+    this.#begin(file);
+    this.local = new Sheet(this.client, file);
+    this.local.seed(bitmap, SMALL);
+    this.changed();
+  }
+
+  /** Open what the server has. */
+  openStored(file) {
+    this.#reset();
+    this.uploaded = Promise.resolve(file);
+    this.#begin(file);
+    this.changed();
+  }
+
+  #begin(file) {
+    this.timeline = new Timeline();
+    this.timeline.push({ file, marks: [], step: null });
+  }
+
+  #reset() {
+    this.sheets.clear();
+    Object.assign(this, { timeline: null, time: 0, sample: null, local: null });
+  }
+
+  close() {
+    this.#reset();
+    this.changed();
+  }
+
+  /** Take up what a reload interrupted. */
+  restore({ timeline, time, sample, against }) {
+    Object.assign(this, { timeline: Timeline.from(timeline), time, sample, against: against ?? "first" });
+    this.changed();
+  }
+
+  get saved() {
+    if (!this.timeline || this.file.id === null) return null;
+    return { timeline: this.timeline.saved, time: this.time, sample: this.sample, against: this.against };
+  }
+
+  changed() {
+    if (this.timeline) this.#show();
+    this.#changed();
+  }
+
+  #show() {
+    const { now, sample } = this;
+    this.view.marks = sample ? [] : now.marks;
+    if (now.file.id === null) return this.view.show(this.local, this.local);
+    const before = this.against === "first" ? this.timeline.first.file : this.timeline.previous;
+    if (sample) {
+      const within = Math.min(Math.max(this.time - sample.start, 0), Math.max((sample.file.duration ?? 3) - 0.04, 0));
+      this.view.show(this.sheets.get(sample.file, within), this.sheets.get(now.file, this.time));
+    } else {
+      this.view.show(this.sheets.get(now.file, this.time), this.sheets.get(before, this.time));
+    }
+  }
+
+  mark(mark) {
+    this.timeline.push({ marks: [...this.now.marks, mark] });
+    this.changed();
+  }
+
+  setMarks(marks) {
+    this.timeline.push({ marks });
+    this.changed();
+  }
+
+  undo() {
+    this.timeline?.undo();
+    this.sample = null;
+    this.changed();
+  }
+
+  redo() {
+    this.timeline?.redo();
+    this.sample = null;
+    this.changed();
+  }
+
+  jump(index) {
+    this.timeline.jump(index);
+    this.sample = null;
+    this.changed();
+  }
+
+  seek(time) {
+    this.time = time;
+    this.changed();
+  }
+}
