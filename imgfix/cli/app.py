@@ -15,8 +15,8 @@ from imgfix import __version__
 from imgfix.cli.synonyms import FORMER
 
 VERBS = (
-    "upscale", "inpaint", "restore", "generate", "select", "cutout", "watch", "train", "evaluate", "weights", "doctor",
-    "config",
+    "upscale", "inpaint", "restore", "generate", "select", "cutout", "ui", "serve", "watch", "train", "evaluate",
+    "weights", "doctor", "config",
 )  # fmt: skip
 """In the order of the help page. Each is a file of this folder with a `command` (function or typer app)."""
 

@@ -64,6 +64,12 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         choice = self.choice(kind)
         return {"scale": self._factor(choice), "model": models.label(choice)}
 
+    def size(self, width: int, height: int, kind: str) -> tuple[int, int]:
+        """Width and height of the result for a source of a kind. Raises InputError: it would grow too much."""
+        from imgfix.tasks.upscale import target_size
+
+        return target_size(width, height, self.wanted, models.scale_of(self.choice(kind)))
+
     def _factor(self, choice: Choice) -> str:
         """`4` or `2.5` for file names; empty when the factor differs from picture to picture."""
         wanted = self.wanted

@@ -1,0 +1,70 @@
+"""`imgfix serve`: the operations over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from imgfix.cli import options
+from imgfix.cli.console import Console
+from imgfix.errors import ExitCode
+from imgfix.server import run
+from imgfix.server.settings import Settings, size
+
+EPILOG = options.examples(
+    "imgfix serve",
+    "imgfix serve --host 0.0.0.0 --token-file token.txt --max-upload 500M",
+    "curl -F file=@photo.jpg http://127.0.0.1:8765/v1/upscale -o large.jpg",
+)
+
+
+def _option(name: str, metavar: str, help: str, **more: Any) -> Any:
+    return typer.Option(name, metavar=metavar, help=help, **more)
+
+
+Host = Annotated[str, _option("--host", "ADDRESS", "Where to listen; anything but loopback needs a token.")]
+Port = Annotated[int, _option("--port", "N", "0: any free port.", min=0, max=65535)]
+Token = Annotated[str | None, _option("--token", "TEXT", "What callers have to send; IMGFIX_TOKEN does the same.")]
+TokenFile = Annotated[Path | None, _option("--token-file", "FILE", "A file that holds the token.")]
+Name = Annotated[list[str] | None, _option("--name", "HOST", "A host name it is called by; may be repeated.")]
+Folder = Annotated[Path | None, _option("--folder", "PATH", "Where uploads and jobs are kept.", show_default=False)]
+Upload = Annotated[str, _option("--max-upload", "SIZE", "Largest request.")]
+Storage = Annotated[str, _option("--max-storage", "SIZE", "Most that is kept.")]
+Pixels = Annotated[int, _option("--max-pixels", "N", "Largest image.", min=1)]
+Keep = Annotated[float, _option("--keep", "HOURS", "Delete files and finished jobs after so long.", min=0.01)]
+Queue = Annotated[int, _option("--queue", "N", "Jobs, and requests, that may wait.", min=1)]
+Connections = Annotated[int, _option("--connections", "N", "Open connections.", min=1)]
+
+
+def command(
+    host: Host = "127.0.0.1",
+    port: Port = 8765,
+    token: Token = None,
+    token_file: TokenFile = None,
+    name: Name = None,
+    folder: Folder = None,
+    device: options.Device = "auto",
+    max_upload: Upload = "1G",
+    max_storage: Storage = "20G",
+    max_pixels: Pixels = 100_000_000,
+    keep: Keep = 24.0,
+    queue: Queue = 32,
+    connections: Connections = 200,
+) -> int:
+    """Serve upscale, inpaint, restore, select, cutout, generate and evaluate over HTTP, with models kept loaded."""
+    run.check_extra()
+    settings = Settings(
+        folder or run.usual_folder("server"), host, port, run.token(token, token_file), tuple(name or ()), device,
+        max_upload=size(max_upload), max_storage=size(max_storage), max_pixels=max_pixels, keep=keep, queue=queue,
+        connections=connections,
+    )  # fmt: skip
+    console = Console()
+
+    def ready(address: str) -> None:
+        known = "the token is needed" if settings.token else "without a token: every program here may call it"
+        console.say(f"{address} ({known}); Ctrl-C ends it")
+
+    run.serve(settings, ready)
+    return ExitCode.OK

@@ -1,0 +1,180 @@
+"""What a server answers: files as they came, results as the command line gives them, jobs, errors."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from imgfix.errors import ExitCode
+from imgfix.media import image
+from tests.server.conftest import Site, mask_png, png
+
+
+def test_a_file_comes_back_as_it_was_sent(site: Site) -> None:
+    data = png()
+    row = site.upload(data, "a photo.png")
+    assert {**row, "id": "?"} == {
+        "id": "?", "name": "a photo.png", "kind": "image", "media_type": "image/png", "width": 48, "height": 32,
+        "bytes": len(data),
+    }  # fmt: skip
+    answer = site.client.get(f"/v1/files/{row['id']}")
+    assert answer.content == data and answer.headers["content-type"] == "image/png"
+    assert site.client.get(f"/v1/files/{row['id']}?download=1").headers["content-disposition"].startswith("attachment")
+    assert site.client.delete(f"/v1/files/{row['id']}").status_code == 204
+    assert site.client.get(f"/v1/files/{row['id']}").status_code == 404
+
+
+def test_a_file_can_be_sent_without_a_form(site: Site) -> None:
+    answer = site.client.post("/v1/uploads?name=b.png", content=png(), headers={"Content-Type": "image/png"})
+    assert answer.status_code == 201 and answer.json()["name"] == "b.png"
+
+
+def test_a_preview_is_upright_and_small(site: Site) -> None:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.full((40, 80, 3), (200, 30, 30), np.uint8)).save(stream, "JPEG", exif=exif)
+    row = site.upload(stream.getvalue(), "turned.jpg")
+    assert (row["width"], row["height"]) == (40, 80)
+    answer = site.client.get(f"/v1/files/{row['id']}/preview?width=20")
+    assert Image.open(io.BytesIO(answer.content)).size == (20, 40)
+    assert answer.headers["content-type"] == "image/jpeg"
+
+
+def test_the_answer_is_the_file_that_the_command_line_writes(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imgfix import cli
+
+    sent = {"file": ("photo.png", png()), "mask": ("hole.png", mask_png())}
+    answer = site.client.post("/v1/inpaint", files=sent, data={"model": "telea", "grow": "2"})
+    assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
+    monkeypatch.chdir(tmp_path)
+    Path("photo.png").write_bytes(png())
+    Path("hole.png").write_bytes(mask_png())
+    words = "inpaint photo.png --mask hole.png --model telea --grow 2 --device cpu -o out.png"
+    assert cli.run(words.split()) == ExitCode.OK
+    assert answer.content == Path("out.png").read_bytes()
+    assert site.server.store.held() == (0, 0)  # nobody has an identifier of what was sent and made
+
+
+def test_with_json_wanted_the_answer_says_what_was_done(site: Site) -> None:
+    photo, mask = site.upload(png()), site.upload(mask_png(), "hole.png")
+    found = site.ask("inpaint", input=photo["id"], mask=mask["id"], model="telea").json()
+    assert found["status"] == "done" and found["result"]["model"] == "telea"
+    assert found["command"] == "imgfix inpaint photo.png --model telea --mask hole.png"
+    assert found["output"]["name"] == "photo_filled.png"
+    made = site.client.get(f"/v1/files/{found['output']['id']}").content
+    before, after = image.read(png()).pixels, image.read(made).pixels
+    white = image.read(mask_png()).pixels[..., 0] == 0
+    assert np.array_equal(before[white], after[white]) and not np.array_equal(before, after)
+
+
+def test_the_file_says_how_it_was_made_without_places_of_the_server(site: Site) -> None:
+    photo, mask = site.upload(png()), site.upload(mask_png(), "hole.png")
+    found = site.ask("inpaint", input=photo["id"], mask=mask["id"], model="telea").json()
+    made = site.client.get(f"/v1/files/{found['output']['id']}").content
+    record = image.read_record(made)
+    assert record is not None
+    assert record["command"] == "imgfix inpaint photo.png --model telea --mask hole.png --device cpu"
+    assert os.fsencode(site.server.store.folder) not in made
+
+
+def test_boxes_are_numbers_or_text(site: Site) -> None:
+    photo = site.upload(png())
+    found = [
+        site.ask("inpaint", input=photo["id"], box=boxes, model="telea").json()["command"]
+        for boxes in ([[10, 8, 6, 5]], "10,8,6,5", ["10,8,6,5"])
+    ]
+    assert set(found) == {"imgfix inpaint photo.png --model telea --box 10,8,6,5"}
+
+
+def test_a_job_tells_its_progress_and_its_end(site: Site) -> None:
+    photo = site.upload(png())
+    answer = site.client.post("/v1/inpaint?job=1", json={"input": photo["id"], "box": "10,8,6,5", "model": "telea"})
+    assert answer.status_code == 202
+    found = site.settled(answer.json()["id"])
+    assert found["status"] == "done" and found["progress"]["done"] == found["progress"]["total"] > 0
+    assert site.client.get(f"/v1/files/{found['output']['id']}").status_code == 200
+    assert [job["id"] for job in site.client.get("/v1/jobs").json()["jobs"]] == [found["id"]]
+    assert site.client.delete(f"/v1/jobs/{found['id']}").status_code == 204
+    assert site.client.get("/v1/jobs").json() == {"jobs": []}
+
+
+def test_a_job_that_fails_says_why(site: Site) -> None:
+    photo, mask = site.upload(png()), site.upload(mask_png(30, 30), "small.png")
+    values = {"input": photo["id"], "mask": mask["id"], "model": "telea", "job": True}
+    found = site.settled(site.client.post("/v1/inpaint", json=values).json()["id"])
+    assert found["status"] == "failed" and found["error"]["code"] == "input"
+    assert "small.png" in found["error"]["message"] and str(site.server.store.folder) not in str(found)
+
+
+def test_several_pictures_that_were_drawn_come_as_an_archive_or_one_by_one(site: Site) -> None:
+    answer = site.client.post("/v1/generate", data={"prompt": "a red apple", "count": "2", "seed": "7"})
+    assert answer.headers["content-type"] == "application/zip"
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.namelist() == ["001_a-red-apple_7.png", "002_a-red-apple_8.png"]
+    found = site.ask("generate", prompt="a red apple", count=2, seed=7).json()
+    assert [one["name"] for one in found["outputs"]] == ["a-red-apple_7.png", "a-red-apple_8.png"]
+    assert found["command"] == "imgfix generate 'a red apple' -n 2 --seed 7"
+    first = site.client.get(f"/v1/files/{found['outputs'][0]['id']}").content
+    assert first == archive.read("001_a-red-apple_7.png")
+
+
+def test_a_result_is_measured_against_its_reference(site: Site) -> None:
+    one, other = site.upload(png()), site.upload(png(seed=9), "other.png")
+    found = site.ask("evaluate", input=one["id"], against=other["id"], metric=["psnr"]).json()
+    assert found["command"] == "imgfix evaluate photo.png --against other.png --metric psnr"
+    assert 20 < found["result"]["values"]["psnr"] < 40
+    same = site.ask("evaluate", input=one["id"], against=one["id"], metric=["psnr"]).json()
+    assert same["result"]["values"] == {"psnr": None}
+
+
+@pytest.mark.parametrize(
+    ("verb", "values", "status", "fields"),
+    [
+        ("upscale", {"scale": 99}, 400, ["scale"]),
+        ("upscale", {"scale": 2, "sclae": 2}, 400, []),
+        ("upscale", {"tta": "perhaps"}, 400, ["tta"]),
+        ("inpaint", {"box": [[1, 2, 3]]}, 400, ["box"]),
+        ("inpaint", {}, 400, None),
+        ("inpaint", {"box": "900,8,6,5", "model": "telea"}, 422, None),
+        ("restore", {"precision": "fp7"}, 400, ["precision"]),
+        ("generate", {"prompt": "cat", "upscale": 99}, 400, ["upscale"]),
+        ("generate", {"prompt": "cat", "count": 1000}, 400, ["count", "seeds"]),
+        ("cutout", {"behind": "no colour"}, 400, None),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_the_name_of_the_field(
+    site: Site, verb: str, values: dict[str, Any], status: int, fields: list[str] | None
+) -> None:
+    if verb != "generate":
+        values = {"input": site.upload(png())["id"], **values}
+    answer = site.ask(verb, **values)
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert error["message"] and (fields is None or error["fields"] == fields)
+
+
+def test_a_model_that_is_not_here_is_not_fetched(site: Site) -> None:
+    photo = site.upload(png())
+    answer = site.ask("upscale", input=photo["id"], model="realesrgan-x4plus")
+    assert answer.status_code == 503 and answer.json()["error"]["code"] == "model"
+    known = {model["name"]: model for model in site.client.get("/v1/models").json()["models"]}
+    assert not known["realesrgan-x4plus"]["installed"] and known["photo-x4"]["installed"]
+
+
+def test_the_server_describes_itself(site: Site) -> None:
+    document = site.client.get("/openapi.json").json()
+    assert set(document["paths"]) >= {"/v1/upscale", "/v1/uploads", "/v1/jobs/{id}/events", "/healthz"}
+    fields = {field["name"]: field for field in site.client.get("/v1/options/upscale").json()["fields"]}
+    assert fields["audio"]["default"] is True and fields["deinterlace"]["choices"] == ["auto", "on", "off"]
+    assert site.client.get("/healthz").json()["status"] == "ok"
