@@ -29,6 +29,7 @@ EXTRAS = {
     "raw": ("rawpy", "raw files of cameras"),
     "onnx": ("onnxruntime", "imgfix weights export"),
     "diffusion": ("diffusers", "imgfix generate with diffusers pipelines"),
+    "serve": ("starlette", "imgfix serve and imgfix ui"),
     "watch": ("watchfiles", "imgfix watch without polling"),
     "tensorboard": ("tensorboard", "TensorBoard logs of trainings"),
 }
