@@ -54,7 +54,7 @@ class UnknownKeywordError(UsageError, TypeError):
     """A keyword that a function does not have, or an argument too few or too many."""
 
 
-FORMER_KEYWORDS = {"restore": {"light": "low_light"}}
+FORMER_KEYWORDS = {"restore": {"light": "low_light"}, "inpaint": {"grow": "dilate"}}
 """Function -> former name of a keyword -> its name today; still accepted."""
 
 
@@ -175,7 +175,6 @@ def inpaint(
     tolerance: float = 12.0,
     alpha: bool = False,
     expand: str | None = None,
-    grow: float = 0.0,
     feather: float = 0.0,
     invert: bool = False,
     fit_mask: bool = False,
@@ -228,13 +227,13 @@ def inpaint(
         color, tolerance: everything painted in a colour is filled, within so many of 255.
         alpha: the transparent part is filled.
         expand: new borders, such as "left=200,top=10%".
-        grow: pixels the region is widened by.
         feather: pixels over which the fill fades out beyond it.
         invert: in the mask, black is filled.
         fit_mask: resize a mask of another size but the same shape.
         tta: join several runs of the network into one; None: for small pictures and for large holes.
         point ... score: what is filled is chosen by what it is, as of `select`; in pictures only.
-        dilate: pixels that it is widened by; "auto": so that no halo of it stays.
+        dilate: pixels by which the region is dilated, negative ones erode; "auto": only what is chosen, so that no halo
+            of it stays.
         save_mask: also write the region, white = filled.
         model: as for `upscale`; `telea` and `ns` are classical and need no weights.
         progress: told (done, total) groups of holes; frames for a clip.

@@ -154,6 +154,7 @@ INPAINT = [
     row("--alpha", alpha=True, refused=True),
     row("--expand left=4,top=10%", expand="left=4,top=10%"),
     row("--expand sideways", expand="sideways", refused=True),
+    row("--box 4,4,8,8 --dilate 2", boxes=[(4, 4, 8, 8)], dilate=2),
     row("--box 4,4,8,8 --grow 2", boxes=[(4, 4, 8, 8)], grow=2),
     row("--box 4,4,8,8 --feather 2", boxes=[(4, 4, 8, 8)], feather=2),
     row("--box 4,4,8,8 --feather -1", boxes=[(4, 4, 8, 8)], feather=-1, refused=True),

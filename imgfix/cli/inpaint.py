@@ -13,7 +13,7 @@ from imgfix.pipelines.options import CLASSICAL, InpaintRequest
 
 EPILOG = options.examples(
     "imgfix inpaint photo.jpg --mask mask.png",
-    "imgfix inpaint photo.jpg --box 100,50,200,80 --grow 4",
+    "imgfix inpaint photo.jpg --box 100,50,200,80 --dilate 4",
     "imgfix inpaint photo.jpg --object person:2",
     "imgfix inpaint photos/ --mask masks/ -o clean/",
     "imgfix inpaint photo.jpg --expand left=20%,right=20%",
@@ -63,10 +63,13 @@ Expand = Annotated[
         help="Outpainting: extend the canvas, such as left=200,top=10% or all=15%.",
     ),
 ]  # fmt: skip
-Grow = Annotated[
-    float,
-    typer.Option("--grow", metavar="N", rich_help_panel=_REGION, help="Dilate the region by N pixels."),
-]
+Dilate = Annotated[
+    str,
+    typer.Option(
+        "--dilate", metavar="auto|N", rich_help_panel=_REGION,
+        help="Dilate the region by N pixels; negative: erode. auto: only what is chosen, so that no halo of it stays.",
+    ),
+]  # fmt: skip
 Feather = Annotated[
     float,
     typer.Option(
@@ -97,14 +100,13 @@ FitMask = Annotated[
 class Request(choosing.Choosing, InpaintRequest):
     """The options that only this verb has."""
 
-    dilate: choosing.Dilate = "auto"
+    dilate: Dilate = "auto"
     mask: Mask = None
     boxes: BoxOption = None
     color: Colour = None
     tolerance: Tolerance = 12.0
     alpha: Alpha = False
     expand: Expand = None
-    grow: Grow = 0.0
     feather: Feather = 0.0
     invert: Invert = False
     fit_mask: FitMask = False

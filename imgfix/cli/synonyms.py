@@ -13,7 +13,7 @@ OPTIONS = {
     "--replace": "--overwrite", "--out": "-o", "--outdir": "-o", "--output-dir": "-o", "--output-folder": "-o",
     "--dest": "-o", "--fp16": "--precision fp16", "--half": "--precision fp16", "--fp32": "--precision fp32",
     "--epochs": "--steps", "--iterations": "--steps", "--learning-rate": "--lr", "--batch-size": "--batch",
-    "--noise": "--denoise", "--dilate": "--grow", "--prompt": "the words themselves",
+    "--noise": "--denoise", "--prompt": "the words themselves",
     "--tile-size": "--tile", "--tta-mode": "--tta", "--model-name": "--model", "-n": "--model",
     "--ext": "--format", "--silent": "--quiet", "--recurse": "--recursive", "--framerate": "--fps", "-ss": "--start",
     "-to": "--end", "-an": "--no-audio", "-c:v": "--codec", "--metrics": "--metric", "--reference": "--against",
@@ -30,7 +30,7 @@ VERBS = {
     "check": "doctor", "info": "doctor", "settings": "config", "help": "--help", "version": "--version",
 }  # fmt: skip
 """Verb of others -> ours."""
-FORMER = {"--light": "--low-light"}
+FORMER = {"--light": "--low-light", "--grow": "--dilate"}
 """Former name of an option -> its name today; still accepted, but not shown in help."""
 
 

@@ -268,12 +268,12 @@ def combine(*masks: np.ndarray) -> np.ndarray:
     return found
 
 
-def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
+def dilate(mask: np.ndarray, pixels: float) -> np.ndarray:
     """Widen a mask by a number of pixels all around (round corners), or narrow it by a negative number."""
     if pixels == 0:
         return mask
     if pixels < 0:
-        return 1 - grow(1 - mask, -pixels)
+        return 1 - dilate(1 - mask, -pixels)
     box = bounds(mask >= 0.5)
     if box is None:
         return mask

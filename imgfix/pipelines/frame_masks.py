@@ -137,7 +137,7 @@ class FrameMasks:
         fixed: masks (H, W) float32 in [0, 1] for all frames, upright.
         track: one for each frame.
         colour: what is painted in it is filled, looked for in every frame. tolerance: as of `masks.from_colour`.
-        grow: pixels by which all of it is widened.
+        dilate: pixels by which all of it is dilated, or eroded where negative.
     """
 
     def __init__(
@@ -148,15 +148,15 @@ class FrameMasks:
         track: Track | None = None,
         colour: tuple[int, int, int] | None = None,
         tolerance: float = masks.DEFAULT_TOLERANCE,
-        grow: float = 0.0,
+        dilate: float = 0.0,
     ) -> None:
-        self.footage, self.track, self.colour, self.tolerance, self.amount = footage, track, colour, tolerance, grow
+        self.footage, self.track, self.colour, self.tolerance, self.amount = footage, track, colour, tolerance, dilate
         empty = np.zeros(footage.shown[::-1], np.float32)
         self.fixed = footage.lay(masks.combine(empty, *fixed))
         self.same = track is None and colour is None
         """One mask is for all frames."""
         if self.same:
-            self.fixed = masks.grow(self.fixed, grow)
+            self.fixed = masks.dilate(self.fixed, dilate)
 
     def __call__(self, number: int, frame: np.ndarray) -> np.ndarray:
         """The mask of a frame, (H, W) float32 in [0, 1], lying as the frame does. Raises InputError: there is none."""
@@ -174,7 +174,7 @@ class FrameMasks:
         if self.colour is not None:
             colours = np.ascontiguousarray(frame[..., :3])
             parts.append(masks.from_colour(colours, self.colour, self.tolerance))
-        return masks.grow(masks.combine(*parts), self.amount)
+        return masks.dilate(masks.combine(*parts), self.amount)
 
     def coverage(self) -> float:
         """The share of the clip that is filled, 0 to 1; where the mask changes, all frames are looked at.

@@ -6,12 +6,13 @@ raises UsageError; nothing heavy is imported here, so that a help page can be ma
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from imgfix.errors import UsageError
 
@@ -240,6 +241,8 @@ class Choosing:
     dilate: str | float = "auto"
     """Pixels by which what is found is widened; `auto`: so that no halo of it stays."""
 
+    _LEAST_DILATION: ClassVar[float] = 0.0
+
     def __post_init__(self) -> None:
         if not 0 < self.score < 1:
             raise UsageError(f"`score` {self.score:g} is out of range", hint="choose between 0 and 1")
@@ -253,8 +256,8 @@ class Choosing:
         try:
             found = float(self.dilate)
         except ValueError:
-            found = -1.0
-        if not 0 <= found <= 10000:
+            found = math.nan
+        if not self._LEAST_DILATION <= found <= 10000:
             raise UsageError(f"`dilate` {self.dilate}: not a width", hint="give auto, or a number of pixels")
         return found
 
@@ -302,7 +305,9 @@ class CutoutRequest(Choosing):
 
 @dataclass(frozen=True)
 class InpaintRequest(Choosing):
-    """Which part is filled, and how."""
+    """Which part is filled, and how; `dilate` is for all of it, a negative one erodes."""
+
+    _LEAST_DILATION: ClassVar[float] = -10000.0
 
     mask: Any = None
     """A file or a folder; in Python also an array."""
@@ -312,7 +317,6 @@ class InpaintRequest(Choosing):
     tolerance: float = 12.0
     alpha: bool = False
     expand: str | None = None
-    grow: float = 0.0
     feather: float = 0.0
     invert: bool = False
     fit_mask: bool = False

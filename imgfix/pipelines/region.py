@@ -37,14 +37,13 @@ class Region:
     colour: tuple[int, int, int] | None = None
     tolerance: float = 12.0
     transparent: bool = False
-    grow: float = 0.0
-    """Pixels that the region is widened by; negative ones narrow it."""
     invert: bool = False
     fit: bool = False
     choices: tuple[Choice, ...] = ()
     """What is chosen by what it is; in pictures only."""
     dilate: float | None = None
-    """Pixels by which that is widened; None: so that no halo of it stays."""
+    """Pixels by which the region is dilated, or eroded where negative; None: only what is chosen is, so that no halo of
+    it stays."""
     score: float = 0.4
     """How sure the detector has to be."""
 
@@ -63,7 +62,6 @@ class Region:
             colour=_colour(asked.color),
             tolerance=asked.tolerance,
             transparent=asked.alpha,
-            grow=asked.grow,
             invert=asked.invert,
             fit=asked.fit_mask,
             choices=choices_of(asked),
@@ -110,7 +108,7 @@ class Region:
         if self.choices:
             whole = self._chosen(picture, whole, tools)
         assert whole is not None
-        region = masks.grow(whole, self.grow)
+        region = masks.dilate(whole, self.dilate or 0.0)
         masks.check(region, name, self._remedy)
         return region, notes
 
@@ -118,14 +116,16 @@ class Region:
         from imgfix.tasks.select.choose import choose
 
         assert tools is not None
-        found = choose(seen(picture), self.choices, tools, dilate=self.dilate, least=self.score, base=base)
+        found = choose(
+            seen(picture), self.choices, tools, dilate=None if self.dilate is None else 0.0, least=self.score, base=base
+        )
         return found.mask
 
     @property
     def _remedy(self) -> str:
         """What could be done about a region that is empty or the whole picture."""
-        if self.grow:
-            return f"`grow` {self.grow:g} is part of it; try another number"
+        if self.dilate:
+            return f"`dilate` {self.dilate:g} is part of it; try another number"
         if self.mask is not None:
             return masks.POLARITY
         if self.colour is not None:
@@ -154,7 +154,7 @@ class Region:
                 notes += [f"{name}: {note}"] if note else []
                 digest = digest_of([given]) if isinstance(given, Path) else hashlib.sha256(values.tobytes()).hexdigest()
         made = FrameMasks(
-            moving, fixed=fixed, track=track, colour=self.colour, tolerance=self.tolerance, grow=self.grow
+            moving, fixed=fixed, track=track, colour=self.colour, tolerance=self.tolerance, dilate=self.dilate or 0.0
         )
         return made, digest, notes
 

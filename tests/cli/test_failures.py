@@ -65,8 +65,8 @@ def test_the_remedy_for_an_empty_region_is_about_what_was_given(imgfix: Run, tmp
     photo = save_photo(tmp_path / "a.png")
     coloured = imgfix("inpaint", photo, "--color", "#ff00ff", "--model", "telea")
     assert coloured.code == 1 and "--tolerance" in coloured.err and "--invert" not in coloured.err
-    narrowed = imgfix("inpaint", photo, "--box", "5,5,8,8", "--grow", "-20", "--model", "telea")
-    assert narrowed.code == 1 and "--grow -20" in narrowed.err
+    narrowed = imgfix("inpaint", photo, "--box", "5,5,8,8", "--dilate", "-20", "--model", "telea")
+    assert narrowed.code == 1 and "--dilate -20" in narrowed.err
 
 
 def test_a_file_that_is_no_checkpoint_is_refused_in_words(imgfix: Run, tmp_path: Path) -> None:

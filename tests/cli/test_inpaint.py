@@ -110,8 +110,8 @@ def test_one_mask_for_many(imgfix: Run, tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
-def test_grow_and_feather_reach_so_far_and_no_farther(imgfix: Run, photo: Path) -> None:
-    for options, reach in ((["--grow", "3"], 3), (["--feather", "4"], 4)):
+def test_dilating_and_feathering_reach_so_far_and_no_farther(imgfix: Run, photo: Path) -> None:
+    for options, reach in ((["--dilate", "3"], 3), (["--grow", "3"], 3), (["--feather", "4"], 4)):
         target = photo.with_name("out.png")
         arguments = ["--box", "8,6,10,9", *options, "--model", "telea", "-o", target, "--overwrite"]
         assert imgfix("inpaint", photo, *arguments).code == 0

@@ -176,7 +176,7 @@ def test_a_painted_colour_is_found_in_every_frame(imgfix: Run, tmp_path: Path) -
 
 def test_growing_and_feathering_reach_beyond_the_mask_and_no_farther(imgfix: Run, tmp_path: Path) -> None:
     source, mask = plain(tmp_path / "a.mkv"), film(tmp_path / "m.mkv", walking())
-    words = ["--grow", "2", "--feather", "2"]
+    words = ["--dilate", "2", "--feather", "2"]
     assert imgfix("inpaint", source, "--mask", mask, *words, *LOSSLESS, "-o", tmp_path / "b.mkv").code == 0
     for old, new, one in zip(pixels(source), pixels(tmp_path / "b.mkv"), walking(), strict=True):
         rows, columns = np.nonzero((old != new).any(axis=2))

@@ -243,16 +243,16 @@ def distance() -> np.ndarray:
 
 @pytest.mark.parametrize("pixels", [1, 2.5, 7])
 def test_growing_reaches_as_far_as_told_in_all_directions(pixels: float) -> None:
-    assert np.array_equal(masks.grow(spot(), pixels) > 0, distance() <= pixels)
+    assert np.array_equal(masks.dilate(spot(), pixels) > 0, distance() <= pixels)
 
 
 def test_growing_by_less_than_nothing_narrows() -> None:
-    grown = masks.grow(spot(), 9)
-    assert np.array_equal(masks.grow(grown, -4) > 0.5, masks.grow(spot(), 5) > 0.5)
+    grown = masks.dilate(spot(), 9)
+    assert np.array_equal(masks.dilate(grown, -4) > 0.5, masks.dilate(spot(), 5) > 0.5)
 
 
 def test_a_feather_goes_outward_and_ends() -> None:
-    body = masks.grow(spot(), 5)
+    body = masks.dilate(spot(), 5)
     soft = masks.feather(body, 6)
     assert (soft[body == 1] == 1).all(), "what was filled in full still is"
     assert (soft[distance() > 5 + 6.01] == 0).all()
@@ -262,7 +262,7 @@ def test_a_feather_goes_outward_and_ends() -> None:
 
 def test_nothing_grows_from_an_empty_mask() -> None:
     empty = np.zeros((5, 5), np.float32)
-    assert not masks.grow(empty, 3).any() and not masks.feather(empty, 3).any()
+    assert not masks.dilate(empty, 3).any() and not masks.feather(empty, 3).any()
 
 
 def test_masks_add_up() -> None:

@@ -99,7 +99,7 @@ def test_every_masked_pixel_is_filled_in_the_files_own_colours(channels: int, pr
     result = inpaint(pixels, mask, Painter(), colour=transform)  # type: ignore[arg-type]
     wanted = transform.from_srgb(np.full((1, 1, 3), Painter.paint, np.float32), pixels.dtype)[0, 0]
     reach = 1 if bits == 8 else 300
-    middle = masks.grow(mask, -2) == 1  # the rim is where the fill meets the picture
+    middle = masks.dilate(mask, -2) == 1  # the rim is where the fill meets the picture
     assert (np.abs(result[middle].astype(int) - wanted.astype(int)) <= reach).all()
 
 

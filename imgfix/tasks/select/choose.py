@@ -313,7 +313,7 @@ class _Finder:
         for number, line in enumerate(own, 1):
             self._add("text", line.text, number, writing.mask_of([line], shape) > 0, line.score)
         found = writing.mask_of(own, shape, margin)
-        return masks.grow(found, (self.dilate or 0.0) if widened else 0.0)
+        return masks.dilate(found, (self.dilate or 0.0) if widened else 0.0)
 
     def _kept(
         self, kind: str, name: str, number: int, inside: np.ndarray, score: float | None, sign: Sign
@@ -322,7 +322,7 @@ class _Finder:
         inside = without_specks(inside)
         self._add(kind, name, number, inside, score)
         reach = self.dilate if self.dilate is not None else max(EDGE_LEAST, EDGE * max(self._size))
-        return masks.grow(inside.astype(np.float32), reach if sign == "+" else 0.0)
+        return masks.dilate(inside.astype(np.float32), reach if sign == "+" else 0.0)
 
     def _add(self, kind: str, name: str, number: int, inside: np.ndarray, score: float | None) -> None:
         edges = masks.bounds(inside)
