@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,11 +12,13 @@ LONGEST = math.log(1000 / 16)
 """Largest logarithm by which a side is stretched: a random or faulty answer must not overflow."""
 
 
-def overlaps(one: Tensor, boxes: Tensor) -> Tensor:
-    """Intersection over union of a box (4,) with each of others (n, 4): (n,)."""
-    low, high = torch.maximum(one[:2], boxes[:, :2]), torch.minimum(one[2:], boxes[:, 2:])
-    shared = (high - low).clamp(min=0).prod(dim=1)
-    return shared / ((one[2:] - one[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(dim=1) - shared)
+def overlap_table(some: Tensor, others: Tensor) -> Tensor:
+    """Intersections over union (n, m) of boxes (n, 4) with others (m, 4)."""
+    low = torch.maximum(some[:, None, :2], others[None, :, :2])
+    high = torch.minimum(some[:, None, 2:], others[None, :, 2:])
+    shared = (high - low).clamp(min=0).prod(dim=2)
+    areas, other_areas = ((each[:, 2:] - each[:, :2]).prod(dim=1) for each in (some, others))
+    return shared / (areas[:, None] + other_areas - shared)
 
 
 def suppressed(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
@@ -24,11 +27,16 @@ def suppressed(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
     most: intersection over union with a better box above which a box is dropped.
     """
     order = scores.argsort(descending=True, stable=True)
+    ranked = boxes[order]
+    # The table is made at once, and walked through outside of torch, whose every step costs more than a row of it.
+    covered = (overlap_table(ranked, ranked) > most).cpu().numpy()
+    dropped = np.zeros(len(order), bool)
     kept = []
-    while order.numel():
-        kept.append(order[0])
-        order = order[1:][~(overlaps(boxes[order[0]], boxes[order[1:]]) > most)]
-    return torch.stack(kept) if kept else order
+    for index in range(len(order)):
+        if not dropped[index]:
+            kept.append(index)
+            dropped |= covered[index]
+    return order[torch.tensor(kept, dtype=torch.long, device=order.device)]
 
 
 def suppressed_by_group(boxes: Tensor, scores: Tensor, groups: Tensor, most: float) -> Tensor:
@@ -55,6 +63,13 @@ def decoded(differences: Tensor, bases: Tensor, weights: tuple[float, float, flo
     middle = scaled[..., :2] * sides + centre
     half = 0.5 * (scaled[..., 2:].clamp(max=LONGEST).exp() * sides)
     return torch.cat([middle - half, middle + half], dim=-1)
+
+
+def encoded(boxes: Tensor, bases: Tensor, weights: tuple[float, float, float, float]) -> Tensor:
+    """The differences (..., 4) from which `decoded` makes these boxes (..., 4)."""
+    sides, wanted = bases[..., 2:] - bases[..., :2], boxes[..., 2:] - boxes[..., :2]
+    shift = (boxes[..., :2] + 0.5 * wanted - bases[..., :2] - 0.5 * sides) / sides
+    return torch.cat([shift, (wanted / sides).log()], dim=-1) * boxes.new_tensor(weights)
 
 
 def clipped(boxes: Tensor, height: int, width: int) -> Tensor:

@@ -9,12 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgfix.nets.proposals import RegionProposals
+from imgfix.nets.mobilenetv2 import MobileNetV2FPN
+from imgfix.nets.proposals import RATIOS, SIZES, RegionProposals
 from imgfix.nets.resnetfpn import ResNetFPN
 from imgfix.nets.roiheads import RoIHeads
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """A picture in [0, 1] is brought to the network's range with these, red, green, blue."""
+BACKBONES = ("resnet", "mobilenetv2")
 MULTIPLE = 32
 """Of the sides that the network sees; zeros are put behind the picture."""
 
@@ -38,12 +40,13 @@ class MaskRCNN(nn.Module):
 
     Mask R-CNN: He et al. 2017, arXiv 1703.06870. Licence of the published weights: BSD-3-Clause. Parameters: 44.4 M
     with 91 classes. Names and shapes of the tensors are those of torchvision's maskrcnn_resnet50_fpn, whose weights
-    load. For inference: training needs targets, samples and losses, which are not here.
+    load. This is the forward pass; targets, samples and losses are in `imgfix.train.detection`.
 
-    width, blocks: of the ResNet. pyramid: width of the feature pyramid. hidden: of the box head. mask, layers: width
-    and number of the mask head's convolutions. classes: with the background. epsilon: what the frozen batch
-    normalisation adds to a variance, 0 in the published weights for COCO. least, most: pixels that the shorter side
-    is brought to, and the longer one does not exceed.
+    backbone: `resnet` or `mobilenetv2`, the light one. width, blocks: of the ResNet. pyramid: width of the feature
+    pyramid. hidden: of the box head. mask, layers: width and number of the mask head's convolutions. classes: with
+    the background. epsilon: what the frozen batch normalisation adds to a variance, 0 in the published weights for
+    COCO. least, most: pixels that the shorter side is brought to, and the longer one does not exceed. sizes, ratios:
+    of the anchors, see `proposals`. names: what the classes from 1 on are called, empty for COCO's.
 
     Shapes: (1, 3, H, W), sRGB in [0, 1], to `Instances`.
     """
@@ -63,10 +66,21 @@ class MaskRCNN(nn.Module):
         epsilon: float = 0.0,
         least: int = 800,
         most: int = 1333,
+        backbone: str = "resnet",
+        sizes: Sequence[int] = SIZES,
+        ratios: Sequence[float] = RATIOS,
+        names: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        self.backbone = ResNetFPN(width, blocks, pyramid, epsilon)
-        self.rpn = RegionProposals(pyramid)
+        if backbone not in BACKBONES:
+            raise ValueError(f"backbone {backbone!r} is none of {', '.join(BACKBONES)}")
+        if names and len(names) != classes - 1:
+            raise ValueError(f"{len(names)} names for {classes - 1} classes")
+        self.backbone: ResNetFPN | MobileNetV2FPN = (
+            ResNetFPN(width, blocks, pyramid, epsilon) if backbone == "resnet" else MobileNetV2FPN(pyramid)
+        )
+        self.names = tuple(names)
+        self.rpn = RegionProposals(pyramid, sizes, ratios)
         self.roi_heads = RoIHeads(pyramid, hidden, mask, layers, classes)
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None], persistent=False)
         self.register_buffer("deviation", torch.tensor(DEVIATION)[:, None, None], persistent=False)

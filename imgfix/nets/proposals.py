@@ -23,21 +23,22 @@ _LEAST = 1e-3
 class RegionProposals(nn.Module):
     """Boxes that may hold a thing, from a pyramid of features (Ren et al. 2015, arXiv 1506.01497)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, sizes: Sequence[int] = SIZES, ratios: Sequence[float] = RATIOS) -> None:
         super().__init__()
-        self.head = ProposalHead(width, len(RATIOS))
+        self.sizes, self.ratios = tuple(sizes), tuple(ratios)
+        self.head = ProposalHead(width, len(self.ratios))
 
     def forward(self, levels: Sequence[Tensor], padded: tuple[int, int], size: tuple[int, int]) -> Tensor:
         """Boxes (n, 4), surest first, n <= 1000.
 
-        levels: one map (1, C, h, w) for each of `SIZES`. padded: height and width that the network saw. size: those
+        levels: one map (1, C, h, w) for each size. padded: height and width that the network saw. size: those
         of the picture in it, at whose edge the boxes are cut off.
         """
         boxes, scores, groups = [], [], []
-        for index, (level, anchor) in enumerate(zip(levels, SIZES, strict=True)):
+        for index, (level, anchor) in enumerate(zip(levels, self.sizes, strict=True)):
             logits, differences = self.head(level)
             best = logits.topk(min(CANDIDATES, logits.numel())).indices
-            bases = anchors(anchor, level.shape[2:], padded).to(level)
+            bases = anchors(anchor, level.shape[2:], padded, self.ratios).to(level)
             boxes.append(clipped(decoded(differences[best], bases[best], (1.0, 1.0, 1.0, 1.0)), *size))
             scores.append(logits[best].sigmoid())
             groups.append(torch.full_like(best, index))
@@ -63,9 +64,9 @@ class ProposalHead(nn.Module):
         return logits, self.bbox_pred(inside)[0].permute(1, 2, 0).reshape(-1, 4)
 
 
-def anchors(size: int, cells: Sequence[int], padded: tuple[int, int]) -> Tensor:
+def anchors(size: int, cells: Sequence[int], padded: tuple[int, int], shapes: Sequence[float] = RATIOS) -> Tensor:
     """Boxes (h * w * ratios, 4) of one level, around the left top corner of each cell, rounded to whole pixels."""
-    ratios = torch.tensor(RATIOS)
+    ratios = torch.tensor(shapes)
     tall = ratios.sqrt()
     heights, widths = tall * size, (1 / tall) * size
     around = (torch.stack([-widths, -heights, widths, heights], dim=1) / 2).round()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 _AT_ONCE = 64
@@ -17,42 +18,33 @@ def roi_align(features: Tensor, boxes: Tensor, scale: float, side: int, samples:
     features: (C, H, W). boxes: (n, 4), left, top, right, bottom in pixels of the picture. scale: of the map to the
     picture. side: cells along each side. samples: along each side of a cell. Gives (n, C, side, side).
     """
-    parts = [_aligned(features, some * scale, side, samples) for some in boxes.split(_AT_ONCE)]
-    return torch.cat(parts) if len(boxes) else features.new_zeros(0, features.shape[0], side, side)
+    if not len(boxes):
+        return features.new_zeros(0, features.shape[0], side, side)
+    return torch.cat([_aligned(features, some * scale, side, samples) for some in boxes.split(_AT_ONCE)])
 
 
 def _aligned(features: Tensor, boxes: Tensor, side: int, samples: int) -> Tensor:
     channels, height, width = features.shape
     extent = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)
-    cell = torch.arange(side, device=boxes.device, dtype=boxes.dtype)[:, None]
-    within = (torch.arange(samples, device=boxes.device, dtype=boxes.dtype) + 0.5) / samples
-    steps = (cell + within).flatten()
-    x = boxes[:, :1] + steps * (extent[:, :1] / side)
-    y = boxes[:, 1:2] + steps * (extent[:, 1:] / side)
-    left, right, across = _neighbours(x, width)
-    top, bottom, down = _neighbours(y, height)
-    flat = features.flatten(1).t()
-
-    def rows(row: Tensor, share: Tensor) -> Tensor:
-        """(n, steps y, steps x, C) of one row each, weighted between its left and right neighbours."""
-        values = (
-            flat[row[:, :, None] * width + left[:, None]] * share[:, :, None, None] * across[:, 0][:, None, :, None]
-        )
-        values += (
-            flat[row[:, :, None] * width + right[:, None]] * share[:, :, None, None] * across[:, 1][:, None, :, None]
-        )
-        return values
-
-    sampled = rows(top, down[:, 0]) + rows(bottom, down[:, 1])
-    cells = sampled.reshape(len(boxes), side, samples, side, samples, channels)
-    return cells.mean(dim=(2, 4)).permute(0, 3, 1, 2)
+    count = side * samples
+    within = (torch.arange(count, device=boxes.device, dtype=boxes.dtype) + 0.5) / count
+    x = boxes[:, :1] + within * extent[:, :1]
+    y = boxes[:, 1:2] + within * extent[:, 1:]
+    across, down = _places(x, width)[:, None, :], _places(y, height)[:, :, None]
+    grid = torch.stack([across.expand(-1, count, -1), down.expand(-1, -1, count)], dim=-1)
+    # A point beside the map takes the value at its edge; one further than a cell away has none.
+    sampled = F.grid_sample(
+        features[None], grid.reshape(1, -1, count, 2).to(features), "bilinear", "border", align_corners=True
+    )
+    known = (_near(y, height)[:, :, None] & _near(x, width)[:, None, :]).reshape(1, 1, -1, count)
+    cells = F.avg_pool2d(sampled * known.to(sampled), samples)
+    return cells[0].reshape(channels, -1, side, side).transpose(0, 1)
 
 
-def _neighbours(places: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices below and above each place (n, steps), and their weights (n, 2, steps), zero more than 1 outside."""
-    inside = (places >= -1) & (places <= length)
-    places = places.clamp(0, length - 1)
-    low = places.floor().long()
-    share = places - low
-    weights = torch.stack([1 - share, share], dim=1) * inside[:, None]
-    return low, (low + 1).clamp(max=length - 1), weights
+def _places(places: Tensor, length: int) -> Tensor:
+    """Cells of a map counted from its first to -1 ... 1."""
+    return places.clamp(0, length - 1) * (2 / max(length - 1, 1)) - 1
+
+
+def _near(places: Tensor, length: int) -> Tensor:
+    return (places >= -1) & (places <= length)

@@ -33,12 +33,13 @@ def level_of(boxes: Tensor) -> Tensor:
 
 def pooled(levels: Sequence[Tensor], boxes: Tensor, side: int) -> Tensor:
     """What the maps (1, C, h, w), finest first, say in boxes (n, 4): (n, C, side, side)."""
-    found = levels[0].new_zeros(len(boxes), levels[0].shape[1], side, side)
     chosen = level_of(boxes)
+    order, found = [], []
     for number, features in enumerate(levels[: _COARSEST - _FINEST + 1], _FINEST):
         own = (chosen == number).nonzero()[:, 0]
-        found[own] = roi_align(features[0], boxes[own], 1 / 2**number, side)
-    return found
+        order.append(own)
+        found.append(roi_align(features[0], boxes[own], 1 / 2**number, side))
+    return torch.cat(found)[torch.cat(order).argsort()]
 
 
 class RoIHeads(nn.Module):

@@ -1,4 +1,4 @@
-"""What one kind of training (upscale, inpaint, restore, video, generate) gives the loop, and what the loop gives it.
+"""What one kind of training (upscale, inpaint, restore, video ...) gives the loop, and what the loop gives it.
 
 The loop knows steps, optimizers, averages, files and failures; a job knows pictures, degradations and losses.
 All randomness of a job comes from a `Draw`, which is a pure function of (seed, step, slot). That is why an

@@ -24,6 +24,7 @@ KINDS: dict[str, str] = {
     "restore": "imgfix.train.jobs.restore",
     "video": "imgfix.train.jobs.video",
     "generate": "imgfix.train.jobs.generate",
+    "select": "imgfix.train.jobs.select",
 }
 """Kind to the module that holds it."""
 

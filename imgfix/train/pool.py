@@ -72,6 +72,12 @@ class Pool:
         pixels = self.pixels[first : first + height * width].reshape(1, height, width, 3)
         return pixels.permute(0, 3, 1, 2).float() / 255
 
+    def pixels_of(self, number: int) -> np.ndarray:
+        """The bytes of one picture, (H, W, 3) uint8; not a copy, so leave them as they are. On the CPU only."""
+        first, height, width = (int(values[number]) for values in (self.offsets, self.heights, self.widths))
+        found: np.ndarray = self.pixels[first : first + height * width].reshape(height, width, 3).numpy()
+        return found
+
     def windows(self, draw: Draw, crop: int) -> Windows:
         """Choose where to cut: every possible crop of every picture is equally likely.
 

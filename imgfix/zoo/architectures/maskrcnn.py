@@ -1,4 +1,4 @@
-"""Mask R-CNN with a ResNet and a feature pyramid, in torchvision's layout."""
+"""Mask R-CNN with a ResNet or MobileNetV2 and a feature pyramid, in torchvision's layout."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def adapt(state: State) -> dict[str, Tensor]:
 
 
 def detect(state: State) -> Config | None:
-    """A backbone with bottlenecks, a head of three anchors, and heads for classes, boxes and masks."""
+    """A ResNet with bottlenecks, a head of three anchors, and heads for classes, boxes and masks.
+
+    One with MobileNetV2 is told by its file's header alone: its anchors' shapes and names are nowhere in the tensors.
+    """
     named = {_present(name): tensor for name, tensor in state.items()}
     stem = shape(named, "backbone.body.conv1.weight", 4)
     anchors = shape(named, "rpn.head.cls_logits.weight", 4)
