@@ -26,7 +26,9 @@ def _option(name: str, metavar: str, help: str, **more: Any) -> Any:
 
 Host = Annotated[str, _option("--host", "ADDRESS", "Where to listen; anything but loopback needs a token.")]
 Port = Annotated[int, _option("--port", "N", "0: any free port.", min=0, max=65535)]
-Token = Annotated[str | None, _option("--token", "TEXT", "What callers have to send; IMGFIX_TOKEN does the same.")]
+Token = Annotated[
+    str | None, _option("--token", "TEXT", "What callers have to send; better in a file, or as IMGFIX_SERVE_TOKEN.")
+]
 TokenFile = Annotated[Path | None, _option("--token-file", "FILE", "A file that holds the token.")]
 Name = Annotated[list[str] | None, _option("--name", "HOST", "A host name it is called by; may be repeated.")]
 Folder = Annotated[Path | None, _option("--folder", "PATH", "Where uploads and jobs are kept.", show_default=False)]

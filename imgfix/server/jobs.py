@@ -77,7 +77,7 @@ class Queue:
 
     def __init__(self, store: Store, kitchens: Sequence[Kitchen], most: int, metrics: Metrics) -> None:
         self._store, self._kitchens, self._most, self._metrics = store, kitchens, most, metrics
-        self._change = threading.Condition()
+        self._change, self._noting = threading.Condition(), threading.Lock()
         self._quick: deque[Job] = deque()
         self._slow: deque[Job] = deque()
         self._running: set[Job] = set()
@@ -124,10 +124,9 @@ class Queue:
                     429, "busy", f"{len(waiting)} {'jobs' if lasting else 'requests'} are waiting already",
                     f"try again in {after} s", headers={"Retry-After": str(after)},
                 )  # fmt: skip
+            self._note(job)
             waiting.append(job)
             self._change.notify()
-        if lasting:
-            self._note(job)
         return job
 
     def _seconds_until_room(self, lasting: bool) -> int:
@@ -280,10 +279,11 @@ class Queue:
 
     def _note(self, job: Job) -> None:
         """Write a lasting job down."""
-        job.version += 1
-        if job.lasting:
-            job.written = time.monotonic()
-            self._store.save_job(job.row)
+        with self._noting:  # two threads that write the same job down do so in the order of what they saw
+            job.version += 1
+            if job.lasting:
+                job.written = time.monotonic()
+                self._store.save_job(job.row)
 
 
 def answer(made: Made) -> dict[str, Any]:

@@ -122,9 +122,13 @@ class Kitchen:
             self._comparison(order)
             return self._command(order), 0
         if order.verb == "generate":
-            drawing = self._drawing(order, self.store.incoming)
-            if len(drawing.orders) > _MOST_DRAWN or drawing.request.frames > _MOST_FRAMES:
-                raise UsageError("`count` and `seeds` ask for too many pictures", hint=f"{_MOST_DRAWN} at most")
+            if order.values.get("frames", 0) > _MOST_FRAMES:
+                raise UsageError("`frames` are too many", hint=f"{_MOST_FRAMES} at most")
+            several = UsageError("`count` and `seeds` ask for too many pictures", hint=f"{_MOST_DRAWN} at most")
+            if order.values.get("count", 1) > _MOST_DRAWN:
+                raise several
+            if len(self._drawing(order, self.store.incoming).orders) > _MOST_DRAWN:
+                raise several
             return self._command(order), 0
         pipeline = self._pipeline(order)
         assert source is not None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from imgfix.errors import MissingExtraError, UsageError
@@ -35,7 +36,7 @@ def usual_folder(name: str) -> Path:
 
 
 def token(given: str | None, file: Path | None) -> str | None:
-    """The token: as given, from a file, or from the environment. Raises UsageError."""
+    """The token, as given or from a file; None: there is none. Raises UsageError."""
     if given is not None and file is not None:
         raise UsageError("`token` and `token_file` were both given", hint="give one of them")
     if file is not None:
@@ -43,7 +44,7 @@ def token(given: str | None, file: Path | None) -> str | None:
             return file.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"`token_file` {file}: cannot be read ({type(error).__name__})") from None
-    return given or os.environ.get("IMGFIX_TOKEN") or None
+    return given
 
 
 def new_token() -> str:
@@ -65,7 +66,6 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 
     with _bound(settings) as listener:
         app, server = build(settings)
-        tempfile.tempdir = str(server.store.incoming)  # forms are spooled there, and not where others may look
         address = _address(settings, listener)
         config = uvicorn.Config(
             app, http=bounded(settings.connections, settings.patience), ws="none", loop="asyncio", lifespan="on",
@@ -81,7 +81,18 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
                 if not self.should_exit:
                     ready(address)
 
-        Told(config).run(sockets=[listener])
+        with _spooled_in(server.store.incoming):
+            Told(config).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _spooled_in(folder: Path) -> Iterator[None]:
+    """Forms are kept in a private folder while they come in, and not where others may look or little room is."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _bound(settings: Settings) -> socket.socket:

@@ -9,6 +9,7 @@ import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imgfix.server.answers import Refused
@@ -59,7 +60,10 @@ class Guard:
                 if path.startswith("/v1/"):
                     headers.setdefault("cache-control", "no-store")
                 self._metrics.answered(scope["method"], route_of(path), message["status"])
-            await send(message)
+            try:
+                await asyncio.wait_for(send(message), self._settings.patience)
+            except TimeoutError:
+                raise ClientDisconnect from None  # it does not read its answer
 
         try:
             self._check(scope)

@@ -54,7 +54,7 @@ class Settings:
         if not self.local and self.token is None:
             raise UsageError(
                 f"`host` {self.host} can be reached from other machines, and there is no `token`",
-                hint="give `token_file`, or set IMGFIX_TOKEN",
+                hint="give `token_file`, or set IMGFIX_SERVE_TOKEN",
             )
 
     @property

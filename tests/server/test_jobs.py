@@ -1,0 +1,256 @@
+"""The queue: its bound, who goes first, cancelling, and what is left after a restart."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imgfix.server.answers import Refused
+from imgfix.server.jobs import Queue
+from imgfix.server.metrics import Metrics
+from imgfix.server.orders import Made, Order
+from imgfix.server.store import FileRow, Store, new_identifier
+from tests.server.conftest import Site, png
+
+
+class Slow:
+    """In the place of a kitchen: does its work step by step, each when it is let."""
+
+    device = "cpu"
+
+    def __init__(self) -> None:
+        self.steps = threading.Semaphore(0)
+        self.log: list[str] = []
+
+    def unit(self, order: Order) -> str:
+        return "steps"
+
+    def names(self, order: Order) -> dict[str, str]:
+        return {}
+
+    def carry_out(self, order: Order, job: str, progress: Callable[[int, int], None]) -> Made:
+        name = str(order.values["name"])
+        self.log.append(f"{name} begins")
+        if order.values.get("quick"):
+            return Made((), {"result": name})
+        if order.values.get("fails"):
+            raise RuntimeError("a fault")
+        for number in range(3):
+            assert self.steps.acquire(timeout=20)
+            progress(number + 1, 3)
+        self.log.append(f"{name} ends")
+        return Made((), {"result": name})
+
+
+class Bench:
+    """A queue with its store and its slow kitchen."""
+
+    def __init__(self, folder: Path, most: int = 3) -> None:
+        self.store, self.kitchen = Store(folder), Slow()
+        self.queue = Queue(self.store, [self.kitchen], most, Metrics())  # type: ignore[list-item]
+        self.queue.start()
+
+    def submit(self, name: str, lasting: bool = True, **values: Any) -> Any:
+        return self.queue.submit(Order("upscale", None, {"name": name, **values}), f"imgfix {name}", lasting)
+
+    def wait(self, job: Any, *statuses: str) -> None:
+        end = time.monotonic() + 20
+        while job.status not in statuses:
+            assert time.monotonic() < end, (job.status, self.kitchen.log)
+            time.sleep(0.005)
+
+    def close(self) -> None:
+        for _ in range(100):
+            self.kitchen.steps.release()
+        self.queue.stop()
+        self.store.close()
+
+
+@contextmanager
+def bench(folder: Path, most: int = 3) -> Iterator[Bench]:
+    made = Bench(folder, most)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_orders_are_carried_out_one_after_the_other(tmp_path: Path) -> None:
+    with bench(tmp_path) as here:
+        jobs = [here.submit("a"), here.submit("b")]
+        here.kitchen.steps.release(6)
+        for job in jobs:
+            here.wait(job, "done")
+        assert here.kitchen.log == ["a begins", "a ends", "b begins", "b ends"]
+        assert here.queue.job(jobs[0].id).facts["result"] == "a"  # type: ignore[union-attr]
+
+
+def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
+    with bench(tmp_path, most=2) as here:
+        here.wait(here.submit("a"), "running")
+        here.submit("b")
+        here.submit("c")
+        with pytest.raises(Refused) as refused:
+            here.submit("d")
+        assert refused.value.status == 429
+        assert 1 <= int((refused.value.headers or {})["Retry-After"]) <= 60
+        assert len(here.store.jobs()) == 3  # what was refused is not written down
+
+
+def test_requests_that_wait_have_a_queue_of_their_own_and_a_job_makes_way_for_them(tmp_path: Path) -> None:
+    with bench(tmp_path, most=1) as here:
+        here.wait(here.submit("film"), "running")
+        here.submit("next film")
+        waiting = here.submit("click", lasting=False, quick=True)
+        here.kitchen.steps.release()  # the film's next frame
+        here.wait(waiting, "done")
+        assert here.kitchen.log == ["film begins", "click begins"]
+
+
+def test_a_job_that_waits_is_cancelled_at_once_and_one_that_runs_at_its_next_step(tmp_path: Path) -> None:
+    with bench(tmp_path) as here:
+        running, waiting = here.submit("a"), here.submit("b")
+        here.wait(running, "running")
+        assert here.queue.cancel(waiting.id) and waiting.status == "cancelled"
+        assert here.queue.cancel(running.id) and running.status == "running"
+        here.kitchen.steps.release()
+        here.wait(running, "cancelled")
+        assert here.kitchen.log == ["a begins"]
+        assert not here.queue.cancel(running.id)
+        assert [row.status for row in here.store.jobs()] == ["cancelled", "cancelled"]
+
+
+def test_a_fault_ends_its_job_and_no_other(tmp_path: Path) -> None:
+    with bench(tmp_path) as here:
+        bad, good = here.submit("bad", fails=True), here.submit("good", quick=True)
+        here.wait(good, "done")
+        assert bad.status == "failed" and bad.refused.status == 500
+        assert "fault" not in bad.refused.message  # what broke is for the log, not for callers
+        assert here.queue.works
+
+
+def test_jobs_survive_a_restart_and_requests_do_not(tmp_path: Path) -> None:
+    with bench(tmp_path) as here:
+        running, waiting = here.submit("a"), here.submit("b")
+        here.wait(running, "running")
+        here.submit("click", lasting=False)
+        (here.store.folder_of(running.id) / "half").touch()
+        (here.store.folder_of("0" * 32) / "litter").touch()
+        here.kitchen.steps.release()
+    with bench(tmp_path) as again:
+        names = [str(order.order.values["name"]) for order in (*again.queue._running, *again.queue._slow)]
+        assert sorted(names) == ["a", "b"]
+        assert (again.store.work / running.id / "half").exists()
+        assert not (again.store.work / ("0" * 32)).exists()
+        again.kitchen.steps.release(6)
+        end = time.monotonic() + 20
+        while any(row.status != "done" for row in again.store.jobs()) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert {row.id: row.status for row in again.store.jobs()} == {running.id: "done", waiting.id: "done"}
+
+
+def test_what_is_old_is_deleted_but_for_what_is_in_use(tmp_path: Path) -> None:
+    with bench(tmp_path) as here:
+        rows = []
+        for hours in (30, 20, 30):
+            place = here.store.incoming / "x"
+            place.write_bytes(b"x")
+            made = time.time() - 3600 * hours
+            row = FileRow(new_identifier(), "x.png", "image", "image/png", 1, 1, 1, None, None, ".png", made)
+            rows.append(here.store.add_file(place, row))
+        assert here.store.expire(24, used={rows[2].id}) == 1
+        assert [here.store.file(row.id) is not None for row in rows] == [False, True, True]
+        assert not here.store.path(rows[0]).exists()
+
+
+def test_files_without_a_row_and_rows_without_a_file_are_cleared_away(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (store.incoming / "half").touch()
+    (tmp_path / "files" / "orphan").mkdir()
+    place = store.incoming / "y"
+    place.write_bytes(b"y")
+    row = store.add_file(
+        place, FileRow(new_identifier(), "y.png", "image", "image/png", 1, 1, 1, None, None, ".png", time.time())
+    )  # fmt: skip
+    store.path(row).unlink()
+    store.close()
+    again = Store(tmp_path)
+    assert list((tmp_path / "files").iterdir()) == [] and list(again.incoming.iterdir()) == []
+    assert again.held() == (0, 0)
+    again.close()
+
+
+def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
+    from imgfix.errors import UsageError
+
+    store = Store(tmp_path)
+    with pytest.raises(UsageError, match="another server"):
+        Store(tmp_path)
+    store.close()
+    Store(tmp_path).close()
+
+
+def test_work_that_takes_too_long_for_an_answer_goes_on_as_a_job(
+    start: Callable[..., Site], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = start(timeout=0.0)
+    answer = site.client.post(
+        "/v1/inpaint", files={"file": ("a.png", png())}, data={"box": "10,8,6,5", "model": "telea"}
+    )  # fmt: skip
+    if answer.status_code == 202:  # else it was quicker than no time at all
+        assert site.settled(answer.json()["id"])["status"] == "done"
+
+
+def test_large_work_is_a_job_by_itself(start: Callable[..., Site]) -> None:
+    site = start(at_once=1000)
+    row = site.upload(png())
+    answer = site.ask("inpaint", input=row["id"], box="10,8,6,5", model="telea")
+    assert answer.status_code == 202
+    assert site.settled(answer.json()["id"])["output"]["width"] == 48
+
+
+def test_a_file_that_a_job_needs_is_not_deleted(site: Site) -> None:
+    row = site.upload(png())
+    gate = threading.Event()
+    kitchen = site.server.kitchens[0]
+    work = kitchen.carry_out
+
+    def held(*words: Any) -> Made:
+        assert gate.wait(20)
+        return work(*words)
+
+    kitchen.carry_out = held  # type: ignore[method-assign]
+    values = {"input": row["id"], "box": "10,8,6,5", "model": "telea"}
+    job = site.client.post("/v1/inpaint?job=1", json=values).json()["id"]
+    assert site.client.delete(f"/v1/files/{row['id']}").status_code == 409
+    gate.set()
+    site.settled(job)
+    assert site.client.delete(f"/v1/files/{row['id']}").status_code == 204
+
+
+def test_metrics_count_what_happened(site: Site) -> None:
+    row = site.upload(png())
+    site.ask("inpaint", input=row["id"], box="10,8,6,5", model="telea")
+    site.ask("inpaint", input="nothing", box="10,8,6,5")
+    text = site.client.get("/metrics").text
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert lines['imgfix_requests_total{method="POST",route="/v1/inpaint",status="200"}'] == "1"
+    assert lines['imgfix_requests_total{method="POST",route="/v1/inpaint",status="404"}'] == "1"
+    assert lines['imgfix_work_total{verb="inpaint",status="done"}'] == "1"
+    assert lines['imgfix_work_seconds_bucket{verb="inpaint",le="+Inf"}'] == "1"
+    assert lines["imgfix_files"] == "2" and float(lines["imgfix_resident_bytes"]) > 1e6
+
+
+def test_metrics_do_not_grow_with_what_is_asked_for(site: Site) -> None:
+    for name in ("a", "b", "c"):
+        site.client.get(f"/v1/files/{name}")
+        site.client.get(f"/{name}")
+        site.client.get(f"/v1/{name}")
+    text = site.client.get("/metrics").text
+    assert sum(line.startswith("imgfix_requests_total{") for line in text.splitlines()) == 2
