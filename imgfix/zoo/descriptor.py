@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Task = Literal[
-    "upscale", "inpaint", "restore", "generate", "video", "select", "detect", "overlay", "cutout", "faces", "metric"
+    "upscale", "inpaint", "restore", "generate", "video", "interpolate", "select", "detect", "overlay", "cutout",
+    "faces", "metric",
 ]  # fmt: skip
 Precision = Literal["fp32", "fp16", "bf16"]
 

@@ -48,6 +48,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("mobilesam", {}),
     ("niqe", {}),
     ("realbasicvsr", {"features": 4, "blocks": 2, "cleaning": 3}),
+    ("rife", {"features": 6}),
     (
         "realplksr",
         {
