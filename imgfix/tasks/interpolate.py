@@ -14,7 +14,7 @@ from torch import Tensor
 from imgfix.errors import ModelError
 from imgfix.nets import motion
 from imgfix.runtime.engine import Engine
-from imgfix.tasks.alpha import bleed
+from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.upscale import quantised
 
 FINEST = Fraction(1, 16)
@@ -198,4 +198,4 @@ def _visible(frame: np.ndarray) -> np.ndarray:
     if frame.shape[2] == 3:
         return frame
     colours, alpha = np.ascontiguousarray(frame[..., :3]), np.ascontiguousarray(frame[..., 3])
-    return np.dstack([bleed(colours, alpha), alpha])
+    return np.dstack([bleed_alpha(colours, alpha), alpha])

@@ -29,8 +29,8 @@ from imgfix.media.picture import Picture
 from imgfix.media.video.reader import Reader
 from imgfix.metrics.psnr import psnr
 from imgfix.metrics.ssim import ssim
-from imgfix.runtime.cuts import CutFinder
 from imgfix.runtime.engine import Engine
+from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.tasks.interpolate import ByFlow, ByNetwork
 
 HALF = [Fraction(1, 2)]
