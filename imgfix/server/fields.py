@@ -67,8 +67,8 @@ _CHOOSING = (
     Field("subject", "flag", "the main subject"),
     Field("background", "flag", "all but the main subject"),
     Field("score", "number", "how sure the detector has to be, 0 to 1"),
-    Field("dilate", "text", "pixels by which what is found is widened, or auto"),
 )
+_DILATE = Field("dilate", "text", "pixels by which what is found is widened, or auto")
 _PICTURE = (
     Field("format", "text", "format of the result; default: that of the input"),
     Field("quality", "whole", "1 to 100, for lossy formats"),
@@ -154,7 +154,7 @@ VERBS = {
                 Field("tolerance", "number", "how much a pixel may differ from color, of 255"),
                 Field("alpha", "flag", "the transparent part"),
                 Field("expand", "text", "extend the canvas: left=200,top=10% or all=15%"),
-                Field("grow", "number", "widen the region by so many pixels"),
+                Field("dilate", "text", "widen the region by so many pixels, or auto", also="grow"),
                 Field("feather", "number", "blend over so many pixels"),
                 Field("invert", "flag", "fill the black part of the mask"),
                 Field("fit_mask", "flag", "resize a mask of another size"),
@@ -182,7 +182,7 @@ VERBS = {
         Verb(
             "select", "The mask of what is clicked, named or written", SelectRequest,
             (
-                *_CHOOSING,
+                *_CHOOSING, _DILATE,
                 Field("invert", "flag", "the mask of everything else"),
                 Field("list", "flag", "no mask: all that is there and has a name"),
                 Field("hover", "flag", "a quick look: the mask of a copy of 1024 pixels"),
@@ -193,7 +193,7 @@ VERBS = {
         Verb(
             "cutout", "The subject on transparency or on something else", CutoutRequest,
             (
-                *_CHOOSING,
+                *_CHOOSING, _DILATE,
                 Field("behind", "file or text", "a colour, blur, or the identifier of an upload", also="on"),
                 *_PICTURE, _MODEL[0],
             ),
@@ -250,8 +250,8 @@ REFUSED = {
 }  # fmt: skip
 """Attributes of records that no request sets: they name places on this machine, or are the server's own affair."""
 
-EVERY_VERB = {"input", "file", "job"}
-"""Names that mean the picture itself and how it is answered."""
+OWN = {"list", "hover"}
+"""Fields that the server understands itself."""
 
 
 def default_of(verb: Verb, field: Field) -> Any:

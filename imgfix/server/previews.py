@@ -71,11 +71,11 @@ def _picture(path: Path, row: FileRow, time: float | None, max_pixels: int) -> P
 
 def _frame(path: Path, time: float) -> np.ndarray:
     """The frame of a clip that is shown at a time; the first one where it is beyond the end."""
-    from imgfix.media.video.reader import Cut, Reader
+    from imgfix.media.video.reader import Reader, TimeRange
 
     seconds = Reader(path).header.seconds
     start = min(time, max(0.0, seconds - 0.5)) if seconds else 0.0
-    reader = replace(Reader(path, Cut(start=start or None), deinterlace="auto"), upright=True)
+    reader = replace(Reader(path, TimeRange(start=start or None), deinterlace="auto"), upright=True)
     for frame in reader.frames():
         return np.ascontiguousarray(frame.pixels[..., :3])
     raise Refused(422, "input", "the clip has no frame there", "choose an earlier time")

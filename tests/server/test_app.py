@@ -49,6 +49,42 @@ def test_a_preview_is_upright_and_small(site: Site) -> None:
     assert answer.headers["content-type"] == "image/jpeg"
 
 
+def test_a_clip_can_be_looked_at_and_is_always_a_job(site: Site, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from tests.media import clips
+
+    path = clips.make(tmp_path / "film.mp4", clips.Recipe(rotation=90))
+    row = site.upload(path.read_bytes(), "film.mp4")
+    assert (row["kind"], row["media_type"], row["frames"]) == ("video", "video/mp4", 24)
+    assert (row["width"], row["height"]) == (32, 48)
+    looks = [
+        site.client.get(f"/v1/files/{row['id']}/preview?width=32{more}").content
+        for more in ("", "&time=0.5", "&time=99")
+    ]
+    assert all(Image.open(io.BytesIO(look)).size == (32, 48) for look in looks) and looks[0] != looks[1]
+    answer = site.ask("inpaint", input=row["id"], box="10,8,6,5", model="telea", crf=30, end="0.5")
+    assert answer.status_code == 202
+    found = site.settled(answer.json()["id"])
+    assert found["progress"] == {"done": 13, "total": 13, "unit": "frames"}
+    assert found["output"]["name"] == "film_filled.mp4" and found["output"]["frames"] == 13
+    assert "--resume" not in found["command"]
+
+
+def test_an_animated_picture_is_one_too(site: Site) -> None:
+    from PIL import Image
+
+    frames = [Image.fromarray(np.full((20, 30, 3), 40 * n, np.uint8)) for n in range(4)]
+    stream = io.BytesIO()
+    frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:], duration=100)
+    row = site.upload(stream.getvalue(), "anim.gif")
+    assert (row["kind"], row["frames"]) == ("animation", 4)
+    look = site.client.get(f"/v1/files/{row['id']}/preview?width=30&time=0.25").content
+    assert abs(int(np.asarray(Image.open(io.BytesIO(look)))[5, 5, 0]) - 80) < 4
+    found = site.settled(site.ask("inpaint", input=row["id"], box="2,2,6,5", model="telea").json()["id"])
+    assert found["output"]["kind"] == "animation"
+
+
 def test_the_answer_is_the_file_that_the_command_line_writes(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

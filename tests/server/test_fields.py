@@ -8,7 +8,7 @@ import pytest
 
 from imgfix.errors import UsageError
 from imgfix.pipelines.options import ClipOptions, Machine, Saving
-from imgfix.server.fields import REFUSED, VERBS, Verb, default_of, read
+from imgfix.server.fields import OWN, REFUSED, VERBS, Verb, default_of, read
 
 TRANSFORMING = [verb for verb in VERBS.values() if verb.request is not None]
 
@@ -21,6 +21,8 @@ def test_every_field_of_a_request_is_allowed_or_refused(verb: Verb) -> None:
     refused = REFUSED.get(verb.request, set())
     assert known == (known & allowed) | refused
     assert not allowed & refused
+    common = {one.name for record in (Saving, ClipOptions, Machine) for one in fields_of(record)}
+    assert allowed <= known | common | OWN  # what no record takes would be passed over in silence
 
 
 @pytest.mark.parametrize("record", [Saving, ClipOptions, Machine])
