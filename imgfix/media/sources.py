@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import re
@@ -102,7 +103,11 @@ def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str]
         found.sources.append(Source(Stdin(), Path("stdin")))
         return
     path = Path(word)
-    if path.is_dir():
+    problem = _impossible(path)
+    if problem:
+        path = Path(word.replace("\0", "\N{REPLACEMENT CHARACTER}"))  # for the messages alone
+        found.sources.append(Source(path, Path(path.name), InputError(f"{path}: {problem}", hint="check the path")))
+    elif path.is_dir():
         found.several = True
         found.sources += [
             Source(file, file.relative_to(path), discovered=True) for file in _files_in(path, recursive, extensions)
@@ -126,6 +131,17 @@ def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str]
         found.sources.append(
             Source(path, Path(path.name), InputError(f"{word}: no such file", hint="check the path; quote globs"))
         )
+
+
+def _impossible(path: Path) -> str | None:
+    """Why no file can have this name; such names come from lists, which may be anything."""
+    try:
+        path.lstat()
+    except ValueError:
+        return "no file's name holds a null byte"
+    except OSError as error:
+        return "the name is too long for a file" if error.errno == errno.ENAMETOOLONG else None
+    return None
 
 
 def is_pipe(path: Path) -> bool:

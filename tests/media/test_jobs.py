@@ -80,6 +80,16 @@ def test_lists_name_one_path_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         plan(["@missing.txt"])
 
 
+@pytest.mark.parametrize("line", ["a\0b.png", "\0", "x" * 5000 + ".png", "y" * 300 + ".png"])
+def test_a_line_that_can_be_no_name_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    touch(tmp_path, "a.png")
+    monkeypatch.chdir(tmp_path)
+    Path("list.txt").write_bytes(f"{line}\na.png\n".encode())
+    bad, good = plan(["@list.txt"], "out/")
+    assert isinstance(bad.error, InputError) and "name" in bad.error.message
+    assert good.error is None
+
+
 def test_a_dash_is_stdin_and_stdout() -> None:
     (job,) = plan(["-"])
     assert (job.source, job.target, job.kind) == (Stdin(), Stdout(), "unknown")
