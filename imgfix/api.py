@@ -119,6 +119,7 @@ def upscale(
     model: str | Path | Model | Engine = "auto",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     tile: int | str | None = "auto",
     offline: bool = False,
     max_pixels: int | None = None,
@@ -146,7 +147,7 @@ def upscale(
             `imgfix.pipelines.options.ClipOptions`.
         model: a catalog name (pulled when missing), a weights file, `auto`, or what `load` gave; an `Engine` to run
             many pictures without preparing the model each time.
-        device, precision, tile, offline: as on the command line.
+        device, precision, engine, tile, offline: as on the command line.
         max_pixels: refuse larger pictures; 0 takes any.
         shard: "3/8" does only the third of eight parts of the list, and gives None for the others; as on the command
             line.
@@ -210,6 +211,7 @@ def inpaint(
     model: str | Path | Model | Engine = "auto",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     offline: bool = False,
     max_pixels: int | None = None,
     shard: str | None = None,
@@ -395,6 +397,7 @@ def restore(
     model: str | Path | Model | Engine = "auto",
     device: str = "auto",
     precision: str = "auto",
+    engine: str = "auto",
     tile: int | str | None = "auto",
     offline: bool = False,
     max_pixels: int | None = None,

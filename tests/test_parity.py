@@ -77,6 +77,8 @@ SHARED = [
     row("--device cpu", device="cpu"),
     row("--device abacus", device="abacus", refused=True),
     row("--precision fp32", precision="fp32"),
+    row("--engine torch", engine="torch"),
+    row("--engine abacus", engine="abacus", refused=True),
     row("--offline", offline=True),
     row("--max-pixels 100", max_pixels=100, refused=True),
     row("--max-pixels 0", max_pixels=0),
@@ -309,7 +311,9 @@ def test_every_option_of_a_verb_is_a_keyword_and_a_row() -> None:
     for verb, request in REQUESTS.items():
         shared = [Saving, Machine] if verb == "generate" else [Saving, ClipOptions, Machine, Reading]
         names = {field.name for record in [request, *shared] for field in fields(record)}
-        lacking = {"inpaint": {"tile"}, "generate": {"precision", "tile", "prompts", "prompt_file"}}.get(verb, set())
+        lacking = {"inpaint": {"tile"}, "generate": {"precision", "engine", "tile", "prompts", "prompt_file"}}.get(
+            verb, set()
+        )
         names -= {"recursive", *lacking}  # Python takes lists, not folders and files of prompts
         keywords = set(inspect.signature(getattr(imgfix, verb)).parameters)
         assert names <= keywords, (verb, names - keywords)

@@ -16,7 +16,7 @@ from imgfix.cli.synonyms import FORMER
 
 VERBS = (
     "upscale", "inpaint", "restore", "generate", "select", "cutout", "ui", "serve", "watch", "train", "evaluate",
-    "weights", "doctor", "config",
+    "weights", "doctor", "bench", "config",
 )  # fmt: skip
 """In the order of the help page. Each is a file of this folder with a `command` (function or typer app)."""
 

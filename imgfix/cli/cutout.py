@@ -44,7 +44,7 @@ class Machine(options.Machine):
     model: options.model(("cutout", "select", "detect"), " It replaces its own kind.") = "auto"  # type: ignore[valid-type]
 
 
-@options.flat(without=("tile", "precision", "background"))
+@options.flat(without=("tile", "precision", "engine", "background"))
 def command(
     inputs: options.Inputs,
     request: Request,

@@ -144,7 +144,7 @@ class Machine(options.Machine):
     model: options.model("generate") = "auto"  # type: ignore[valid-type]
 
 
-@options.flat(without=("precision", "tile"))
+@options.flat(without=("precision", "tile", "engine"))
 def command(request: Request, saving: options.Saving, machine: Machine, reporting: options.Reporting) -> int:
     """Generate images from a prompt, a class, a sound or another image.
 

@@ -135,6 +135,17 @@ Offline = Annotated[
     ),
 ]
 
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help="torch, openvino, onnx, or auto: the fastest one that was measured here.",
+        rich_help_panel=_MODEL,
+        autocompletion=lambda: ["auto", "torch", "openvino", "onnx"],
+    ),
+]
+
 Codec = Annotated[
     str | None,
     typer.Option(
@@ -305,6 +316,7 @@ class Machine(asked.Machine):
     precision: Precision = "auto"
     tile: Tile = "auto"
     offline: Offline = False
+    engine: Engine = "auto"
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class Machine(options.Machine):
     model: options.model(("select", "detect", "cutout"), " It replaces its own kind.") = "auto"  # type: ignore[valid-type]
 
 
-@options.flat(without=("tile", "precision"))
+@options.flat(without=("tile", "precision", "engine"))
 def command(
     inputs: options.Inputs,
     request: Request,

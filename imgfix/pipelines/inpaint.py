@@ -85,7 +85,8 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             return self.choice.name
         if self._engine is None:
             self._engine = self.models.open(self.choice, "inpaint")
-        return self._engine
+        # Passes are of one size whatever the picture's, and a few of them are not worth measuring for.
+        return models.fitted(self._engine, (self._engine.descriptor.native_size or 512) ** 2, self.listener, dry)
 
     def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
         found = super()._placed(inputs, saving)
@@ -142,11 +143,10 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         made = replace(picture, pixels=pixels, alpha=alpha)
         written: tuple[str, ...] = ()
         if target is not None:
-            descriptor = None if isinstance(filler, str) else filler.descriptor
             written = tuple(
                 image.write(
                     target, made, format=saving.format, quality=saving.quality,
-                    record=self._record(source, self.choice.name, descriptor),
+                    record=self._record(source, self.choice.name, filler),
                 )
             )  # fmt: skip
         return Result(
@@ -197,8 +197,8 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             task,
             facts,
             model=descriptor.sha256 if descriptor is not None else self.choice.name,
-            binding={**self.region.binding, "mask": digest, **asdict(self.how)},
-            record=self._record(moving.source, self.choice.name, descriptor),
+            binding={**self.region.binding, "mask": digest, **asdict(self.how), **work.bound(filler)},
+            record=self._record(moving.source, self.choice.name, filler),
             listener=self.listener,
             progress=progress,
         )

@@ -169,9 +169,13 @@ class Models:
             if isinstance(choice.given, Engine):
                 engine = choice.given
             else:
-                device, precision = self.machine.device, self.machine.precision
-                engine = self.ready("engine", choice, task, lambda model: Engine(model, device, precision), precision)
+                device, precision, kind = self.machine.device, self.machine.precision, self.machine.engine
+                engine = self.ready(
+                    "engine", choice, task, lambda model: Engine(model, device, precision, engine=kind), precision, kind
+                )
                 engine.note = self.listener.warned
+                if kind not in ("auto", "torch"):
+                    engine.prepare()  # whether it runs there, and in which precision, is known only then
             self._engines[choice.name] = engine
         engine = self._engines[choice.name]
         if announce and choice.name not in self._announced:
@@ -187,6 +191,19 @@ class Models:
         return choice.name
 
 
+Fitted = TypeVar("Fitted", "Engine", "Engine | str")
+
+
+def fitted(engine: Fitted, pixels: int, listener: Listener, dry: bool = False) -> Fitted:
+    """The engine for a picture or a clip of so many pixels in all, as of `Engine.for_pixels`; a method stays.
+
+    pixels: 0: not known. dry: only plans are made, and nothing is measured.
+    """
+    if isinstance(engine, str) or not pixels:
+        return engine
+    return engine.for_pixels(pixels, measure=not dry, say=listener.said)
+
+
 class DamageModels:
     """The engine for each kind of damage: of the model that was named where it fits, else the best on this machine.
 
@@ -197,14 +214,16 @@ class DamageModels:
         """named: what goes before the others, None for nothing."""
         self._models, self._named = models, named
         self._jobs: Collection[str] = damage_of(named) if named is not None else ()
+        self.pixels, self.dry = 0, False
+        """Of the picture or clip that comes next, 0: not known; whether nothing but a plan of it is made."""
 
     def __call__(self, job: str) -> Engine:
         """The engine for a kind of damage, as of `imgfix.tasks.restore.JOBS`. Raises ModelError when there is none."""
         from imgfix.zoo import auto
 
-        if self._named is not None and job in self._jobs:
-            return self._models.open(self._named, "restore")
-        return self._models.open(Choice(*auto.resolve("restore", job=job)), "restore")
+        own = self._named if job in self._jobs else None
+        engine = self._models.open(own or Choice(*auto.resolve("restore", job=job)), "restore")
+        return fitted(engine, self.pixels, self._models.listener, self.dry)
 
     def filler(self) -> Engine | str:
         """What scratches are filled with: the best model on this machine, or the name of a classical method."""

@@ -96,6 +96,8 @@ class Machine:
     precision: str = "auto"
     tile: str | int | None = "auto"
     offline: bool = False
+    engine: str = "auto"
+    """What computes the networks: `torch`, `openvino`, `onnx`, or `auto`, the one that was measured quickest."""
 
     def __post_init__(self) -> None:
         self.side  # noqa: B018  (raises)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from imgfix.media.sources import Found
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
-    from imgfix.zoo.descriptor import Descriptor
 
 Request = TypeVar("Request")
 _NUMBER = re.compile(r"\{n(:[^{}]*)?\}")
@@ -215,11 +214,17 @@ class Pipeline(ABC, Generic[Request]):
     def _open(self, kind: str, source: Any, target: Any) -> Moving:
         return work.open_moving(kind, source, target, self.clips, self.saving, self.reading.limit)
 
-    def _record(self, source: Any, model: str, descriptor: Descriptor | None) -> dict[str, Any] | None:
+    def _record(self, source: Any, model: str, engine: Engine | str | None) -> dict[str, Any] | None:
+        """How a result is made; engine: that of the model, or a method without one."""
         if not self.saving.record:
             return None
+        machine, descriptor = self.machine, None
+        if engine is not None and not isinstance(engine, str):
+            descriptor = engine.descriptor
+            if engine.placement.engine != "torch":
+                machine = replace(machine, engine=engine.placement.engine)  # what `auto` took
         return record.of(
-            self.verb, pictures.name_of(source), model, descriptor, self.request, self.saving, self.clips, self.machine,
+            self.verb, pictures.name_of(source), model, descriptor, self.request, self.saving, self.clips, machine,
             names=self.names,
         )  # fmt: skip
 
@@ -227,7 +232,7 @@ class Pipeline(ABC, Generic[Request]):
 def runner_of(engine: Engine) -> Runner:
     """The model of an engine, and where it runs."""
     where = engine.placement
-    return Runner(engine.descriptor.name, str(where.device), where.precision)
+    return Runner(engine.descriptor.name, str(where.device), where.precision, where.engine)
 
 
 def unseen_model(choice: Choice) -> ModelError:

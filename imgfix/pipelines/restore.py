@@ -103,6 +103,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             source, target, relative
         )
         picture = self._read(source)
+        self.engines.pixels, self.engines.dry = picture.width * picture.height, False
         transform = colour.transform(picture.metadata, picture.channels)
         pixels, result = picture.pixels, Result()
         if self.request.scratches:
@@ -136,7 +137,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                     target, width=picture.width, height=picture.height, channels=picture.channels,
                     dtype=picture.pixels.dtype, alpha=picture.alpha is not None, metadata=picture.metadata,
                     format=saving.format, quality=quality,
-                    record=self._record(source, self.model, steps[0].engine.descriptor if steps else None),
+                    record=self._record(source, self.model, steps[0].engine if steps else None),
                 )  # fmt: skip
                 with writer:
                     at = 0
@@ -168,6 +169,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             header = pictures.inspect(source, self.reading.limit)
             return Plan(input=FileFacts(header.width, header.height), output=FileFacts(header.width, header.height))
         picture = self._read(source)
+        self.engines.pixels, self.engines.dry = picture.width * picture.height, True
         found, steps, notes = self._steps(picture, picture.pixels)
         size = FileFacts(picture.width, picture.height)
         plan = Plan(
@@ -228,6 +230,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
     # -- what moves ----------------------------------------------------------------------------------------------------
 
     def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
+        self.engines.pixels, self.engines.dry = work.pixels(moving), False
         task, steps, facts = self._looked_at(moving)
         if not steps and self._stays(moving, kind):
             return work.copy(moving, facts, progress)
@@ -238,8 +241,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             task,
             facts,
             model=shas[0] if shas else self.model,
-            binding={**asdict(self.wanted), "models": shas},
-            record=self._record(moving.source, self.model, steps[0].engine.descriptor if steps else None),
+            binding={**asdict(self.wanted), "models": shas, **work.bound(*(step.engine for step in steps))},
+            record=self._record(moving.source, self.model, steps[0].engine if steps else None),
             listener=self.listener,
             progress=progress,
             announce=not self.clips.resume and kind == work.VIDEO,
@@ -251,6 +254,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             if kind != work.VIDEO:
                 raise unseen_model(self.named)
             return work.plan_unseen(moving, Facts(runner=Runner(self.named.name)))
+        self.engines.pixels, self.engines.dry = work.pixels(moving), True
         task, steps, facts = self._looked_at(moving)
         if not steps and self._stays(moving, kind):
             size = FileFacts(*moving.shown)
@@ -316,7 +320,7 @@ def facts_of(found: Damage | None, steps: list[Step]) -> RestoreFacts:
     made = tuple(
         StepFacts(
             tuple(step.jobs), step.engine.descriptor.name, step.level, str(step.engine.placement.device),
-            step.engine.placement.precision,
+            step.engine.placement.precision, step.engine.placement.engine,
         )
         for step in steps
     )  # fmt: skip

@@ -76,6 +76,7 @@ class Runner:
     model: str
     device: str | None = None
     precision: str | None = None
+    engine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class StepFacts:
     level: float | None
     device: str
     precision: str
+    engine: str
 
 
 @dataclass(frozen=True)

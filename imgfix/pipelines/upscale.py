@@ -105,6 +105,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         _refuse_sequences(upscaler)
         picture = pictures.read(source, self.reading.limit)
         transform = colour.transform(picture.metadata, picture.channels)
+        upscaler = models.fitted(upscaler, picture.width * picture.height, self.listener)
         task = self._still(picture.pixels, upscaler, picture.alpha, transform)
         self._expect(task, source)
         made = _Kept(picture, task.width, task.height) if keep else None
@@ -118,7 +119,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             writer = image.open_writer(
                 target, width=task.width, height=task.height, channels=picture.channels, dtype=picture.pixels.dtype,
                 alpha=picture.alpha is not None, metadata=picture.metadata, format=saving.format,
-                quality=saving.quality, record=self._record(source, choice.name, _descriptor(upscaler)),
+                quality=saving.quality, record=self._record(source, choice.name, upscaler),
             )  # fmt: skip
             with writer:
                 for band in task.bands(progress):
@@ -153,6 +154,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         header = pictures.inspect(source, self.reading.limit)
         kind = np.uint16 if header.bits > 8 else np.uint8
         blank = np.broadcast_to(np.zeros((), kind), (header.height, header.width, header.channels))  # takes no memory
+        upscaler = models.fitted(upscaler, header.width * header.height, self.listener, dry=True)
         task = self._still(blank, upscaler)
         pictures.check_size(target, header, saving.format, task.width, task.height)
         estimate = task.estimate()
@@ -201,15 +203,15 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
     # -- what moves ----------------------------------------------------------------------------------------------------
 
     def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
-        upscaler = self._upscaler(self.choice(kind))
+        upscaler = models.fitted(self._upscaler(self.choice(kind)), work.pixels(moving), self.listener)
         descriptor = _descriptor(upscaler)
         return work.run(
             moving,
             self._task(moving, upscaler),
             self._facts(upscaler),
             model=descriptor.sha256 if descriptor is not None else str(upscaler),
-            binding=asdict(self.wanted),
-            record=self._record(moving.source, self.choice(kind).name, descriptor),
+            binding={**asdict(self.wanted), **work.bound(upscaler)},
+            record=self._record(moving.source, self.choice(kind).name, upscaler),
             listener=self.listener,
             progress=progress,
             announce=not self.clips.resume and kind == work.VIDEO,
@@ -221,7 +223,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             if kind != work.VIDEO:
                 raise unseen_model(choice)
             return work.plan_unseen(moving, Facts(runner=Runner(choice.name)))
-        upscaler = self._upscaler(choice)
+        upscaler = models.fitted(self._upscaler(choice), work.pixels(moving), self.listener, dry=True)
         return work.plan(moving, self._task(moving, upscaler), self._facts(upscaler))
 
     def _facts(self, upscaler: Engine | str) -> Facts:

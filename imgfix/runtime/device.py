@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import torch
 
 from imgfix.errors import UsageError
-from imgfix.runtime import container
+from imgfix.runtime import container, engines
 
 if TYPE_CHECKING:
     from imgfix.zoo.descriptor import Descriptor, Precision
@@ -27,6 +27,8 @@ class Placement:
     precision: Precision
     channels_last: bool
     why: str
+    engine: str = engines.TORCH
+    """What computes, of `imgfix.runtime.engines.ENGINES`."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -39,7 +41,8 @@ class Placement:
         return self.device.type == "cpu"
 
     def __str__(self) -> str:
-        return f"{device_name(self.device)}, {self.precision}"
+        engine = "" if self.engine == engines.TORCH else f", {self.engine}"
+        return f"{device_name(self.device)}, {self.precision}{engine}"
 
 
 def available() -> list[str]:
@@ -132,6 +135,29 @@ def select(device: str = "auto", precision: str = "auto", descriptor: Descriptor
         picked = cast("Precision", precision)
         why = "as asked" if precision in native else f"as asked, though {chosen.type} only emulates {precision}"
     return Placement(chosen, picked, channels_last=chosen.type != "mps", why=why)
+
+
+def select_for(engine: str, device: str, precision: str, descriptor: Descriptor) -> Placement:
+    """The same for one engine; those besides torch compute on the CPU, which is what `device` auto is for them.
+
+    Raises UsageError: there is no such engine, or it does not compute there, in that precision, or such a network.
+    """
+    engines.check_name(engine)
+    if engine == engines.TORCH:
+        return select(device, precision, descriptor)
+    if descriptor.frames != 1 or descriptor.in_channels == 0:
+        raise UsageError(f"{descriptor.name} is run by torch alone", hint="use `engine` auto or torch")
+    placed = select("cpu" if device == "auto" else device, precision, descriptor)
+    if not placed.on_cpu:
+        raise UsageError(f"`engine` {engine} computes on the CPU", hint="use `device` cpu, or `engine` torch")
+    able = engines.precisions(engine, precisions(placed.device))
+    if precision == "auto" and placed.precision not in able:
+        placed = replace(placed, precision="fp32")
+    if placed.precision not in able:
+        raise UsageError(
+            f"`engine` {engine} does not compute in {placed.precision} here", hint="use `precision` auto or fp32"
+        )
+    return replace(placed, engine=engine, channels_last=False)
 
 
 def _device(name: str) -> torch.device:

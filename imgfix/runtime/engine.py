@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
@@ -15,13 +16,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgfix.errors import ModelError
+from imgfix.errors import ImgfixError, ModelError
 from imgfix.runtime import device as devices
-from imgfix.runtime import memory, precision, prefetch
+from imgfix.runtime import engines, memory, precision, prefetch
+from imgfix.runtime.engines import choice
+from imgfix.zoo import exported
 from imgfix.zoo.descriptor import Descriptor, Model
+from imgfix.zoo.export import probe
 
 UNBOUNDED_OVERLAP = 24  # input pixels around a tile, for networks that look further than is worth computing
 EXACT_LIMIT = 48  # up to this receptive field tiles carry all of it, and tiled equals untiled
+LOWEST_LIKENESS = 45.0  # dB between another engine and torch in fp32; below it the engine is refused
 LOWEST_PSNR = 38.0  # dB between low precision and fp32 on the probe; below it the model runs in fp32
 
 
@@ -43,10 +48,11 @@ class Engine:
         model: descriptor and network, which stays as it is.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, `xpu`.
         precision: `auto`, `fp32`, `bf16`, `fp16`.
+        engine: what computes: `torch`, `openvino`, `onnx`; `auto`: torch, unless `for_pixels` finds a quicker one.
         note: told in one sentence when something turns out otherwise than planned.
 
     Raises:
-        UsageError: the device is not there.
+        UsageError: the device is not there, or the engine is not installed or does not compute there.
     """
 
     def __init__(
@@ -55,16 +61,22 @@ class Engine:
         device: str = "auto",
         precision: str = "auto",
         note: Callable[[str], None] | None = None,
+        engine: str = engines.TORCH,
     ) -> None:
         self.model = model
-        self.placement = devices.select(device, precision, model.descriptor)
+        engines.check_name(engine)
+        self._open = engine == engines.AUTO
+        self.placement = devices.select_for(
+            engines.TORCH if self._open else engine, device, precision, model.descriptor
+        )
+        self._others: dict[str, Engine] = {}
         self.note = note or (lambda text: None)
         self._chosen = precision == "auto"
         self._exact: Engine | None = None
         if self.placement.on_cpu:
             memory.keep_pages()
             devices.respect_quota()
-        self._net: nn.Module | None = None
+        self._net: Callable[[Tensor], Tensor] | None = None
         self._autocast = False
         self._flat_checked = False
         self._bytes_per_pixel: float | None = None
@@ -109,8 +121,71 @@ class Engine:
         if dtype.itemsize == 1 or not self._chosen or self.placement.precision == "fp32":
             return self
         if self._exact is None:
-            self._exact = Engine(self.model, str(self.placement.device), "fp32", lambda text: self.note(text))
+            where = self.placement
+            self._exact = Engine(self.model, str(where.device), "fp32", lambda text: self.note(text), where.engine)
         return self._exact
+
+    def for_pixels(self, pixels: int, *, measure: bool = True, say: Callable[[str], None] | None = None) -> Engine:
+        """The engine for a picture or a clip of so many input pixels; itself, unless `auto` was asked for.
+
+        Where all engines of this machine were measured with this network, precision and class of sizes, the quickest.
+        Where they were not, they are if the work is long enough for it to pay, and `measure`.
+
+        say: told in a sentence what is measured, and which engine does the work.
+        """
+        say = say or (lambda text: None)
+        others = [name for name in engines.installed() if name != engines.TORCH]
+        facts, where = self.descriptor, self.placement
+        if not (self._open and others and where.on_cpu and facts.frames == 1 and facts.in_channels):
+            return self
+        seconds = choice.kept(self.model, where.precision, pixels)
+        if not seconds and measure and self.cost.seconds_per_pixel * pixels > choice.WORTH:
+            say(f"measuring which engine is quickest for {facts.name}; this is done once")
+            seconds = self._measure_engines(others, pixels)
+        best = choice.quickest(seconds) if seconds else engines.TORCH
+        return self if best == engines.TORCH else self._other(best, seconds, say)
+
+    def _other(self, name: str, seconds: Mapping[str, float], say: Callable[[str], None]) -> Engine:
+        if name not in self._others:
+            precision = "auto" if self._chosen else self.placement.precision
+            made = Engine(self.model, str(self.placement.device), precision, lambda text: self.note(text), name)
+            try:
+                made.prepare()
+            except ImgfixError as failure:
+                self.note(f"{failure.message}; torch does the work")
+                made = self
+            else:
+                times = seconds[engines.TORCH] / seconds[name]
+                say(f"{self.descriptor.name} runs in {name}, {times:.1f} times as fast as in torch here")
+            self._others[name] = made
+        return self._others[name]
+
+    def _measure_engines(self, others: Iterable[str], pixels: int) -> dict[str, float]:
+        """Seconds of each engine for the same picture; what cannot run the network takes for ever."""
+        side = self.descriptor.native_size or 64
+        while self.descriptor.native_size is None and side < 512 and (2 * side) ** 2 <= pixels:
+            if self.cost.seconds_per_pixel * (2 * side) ** 2 > 1:
+                break
+            side *= 2
+        probe = self._probe_picture(side)
+        runs: dict[str, Callable[[], object]] = {engines.TORCH: lambda: self.run(probe)}
+        seconds = {}
+        for name in others:
+            made = Engine(
+                self.model,
+                str(self.placement.device),
+                self.placement.precision if name != engines.ONNX else "fp32",
+                engine=name,
+            )
+            try:
+                made.prepare()
+            except ImgfixError:
+                seconds[name] = math.inf
+            else:
+                runs[name] = functools.partial(made.run, probe)
+        seconds |= choice.measure(runs)
+        choice.keep(self.model, self.placement.precision, pixels, seconds)
+        return seconds
 
     # -- running -------------------------------------------------------------------------------------------------------
 
@@ -127,7 +202,7 @@ class Engine:
             OutOfMemory: it did not fit; nothing is left behind on the device.
             ModelError: the result is not a number even in fp32.
         """
-        self._prepare()
+        self.prepare()
         out = self._attempt(x)
         if self._sound(x, out):
             return out
@@ -185,10 +260,23 @@ class Engine:
         self._flat_checked = True
         return float(out.std()) > 1e-3 * spread
 
+    def likeness(self) -> float:
+        """PSNR in dB between what comes out here and out of torch in fp32, on small test pictures."""
+        self.prepare()
+        return likeness(self.model, self.run)
+
     # -- preparing -----------------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Make the network ready, which the first run would do else.
+
+        Raises:
+            ModelError: the engine that was asked for gives other pictures than torch, or cannot run this network.
+        """
         if self._net is not None:
+            return
+        if self.placement.engine != engines.TORCH:
+            self._net = self._compiled()
             return
         if self.placement.precision == "fp32":
             self._net = self._plain()
@@ -207,6 +295,35 @@ class Engine:
         if not error < 10 ** (-LOWEST_PSNR / 10):
             self._fall_back(f"{self.descriptor.name} loses too much in {self.placement.precision}")
 
+    def _compiled(self) -> engines.Compiled:
+        """The network in another engine than torch, compared with it."""
+        place, name = self.placement, self.descriptor.name
+        checked = f"{choice.processor()}, {engines.version(place.engine)}, {place.precision}"
+        try:
+            network = engines.compile_network(
+                place.engine, exported.file_for(self.model), place.precision, torch.get_num_threads()
+            )
+            psnr = exported.recall(self.model).get(checked, {}).get("psnr")
+            if psnr is None:
+                psnr = self._guarded(lambda: likeness(self.model, network), torch.empty(1, 1, 32, 32))
+                exported.remember(self.model, checked, {"psnr": psnr})
+        except RuntimeError as failure:  # out of memory is none
+            raise ModelError(
+                f"{name} does not run in {place.engine} ({' '.join(str(failure).split())[:200]})",
+                hint="use `engine` torch",
+            ) from failure
+        if psnr >= LOWEST_LIKENESS:
+            return network
+        if place.precision != "fp32":
+            reason = f"{name} loses too much in {place.precision} with {place.engine} ({psnr:.1f} dB)"
+            self.note(f"{reason}; it runs in fp32")
+            self.placement = replace(place, precision="fp32", why=reason)
+            return self._compiled()
+        raise ModelError(
+            f"{name} gives other pictures in {place.engine} than in torch: {psnr:.1f} dB, not {LOWEST_LIKENESS:g}",
+            hint="use `engine` torch",
+        )
+
     def _plain(self) -> nn.Module:
         return self._place(copy.deepcopy(self.model.net).eval().requires_grad_(False))
 
@@ -221,7 +338,7 @@ class Engine:
         self.placement = replace(self.placement, precision="fp32", why=reason)
         self._autocast = False
         self._bytes_per_pixel = None
-        self._net = self._plain()
+        self._net = self._plain() if self.placement.engine == engines.TORCH else self._compiled()
 
     def _probe_picture(self, side: int) -> Tensor:
         """A small picture with edges, a slope and fine grain, the same every time; (1, C, side, side)."""
@@ -240,7 +357,12 @@ class Engine:
     def bytes_per_pixel(self) -> float:
         """Bytes on the device per input pixel at the highest point of a run, measured on a small picture."""
         if self._bytes_per_pixel is None:
-            self._prepare()
+            self.prepare()
+            if self.placement.engine != engines.TORCH:
+                # What it allocates is not seen from here; no engine needs more than torch does in fp32.
+                twin = Engine(self.model, str(self.placement.device), "fp32")
+                self._bytes_per_pixel = twin.bytes_per_pixel
+                return self._bytes_per_pixel
             gpu = not self.placement.on_cpu
             probe = self._probe_picture(128 if gpu else 32).to(self.placement.device)
             self._attempt(probe)  # what a first run sets up once is not counted
@@ -264,6 +386,21 @@ class Engine:
         start = time.perf_counter()
         self._attempt(x).cpu()
         return time.perf_counter() - start
+
+
+def likeness(model: Model, network: Callable[[Tensor], Tensor]) -> float:
+    """PSNR in dB between what another engine makes of test pictures of two sizes and what torch makes in fp32.
+
+    Values are clipped to [0, 1] first, as in a file; infinite when they are equal.
+    """
+    squares, count = 0.0, 0
+    for larger in (False, True) if model.descriptor.native_size is None else (False,):
+        picture = probe(model.descriptor, larger=larger)
+        with torch.inference_mode():
+            difference = network(picture).clamp(0, 1) - model.net(picture).clamp(0, 1)
+        squares += float(difference.double().square().sum())
+        count += difference.numel()
+    return math.inf if squares == 0 else -10 * math.log10(squares / count)
 
 
 def stoppable(net: nn.Module) -> nn.Module:

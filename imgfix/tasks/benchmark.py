@@ -238,12 +238,16 @@ def with_cost(standing: Standing, engine: Engine, largest: Tensor) -> Standing:
     )
 
 
-def multiply_adds(net: torch.nn.Module, descriptor: Descriptor) -> int | None:
-    """Multiply-adds for an output of 1280x720, counted without computing anything; None where that is not possible."""
+def multiply_adds(net: torch.nn.Module, descriptor: Descriptor, size: tuple[int, int] | None = None) -> int | None:
+    """Multiply-adds, counted without computing anything; None where that is not possible.
+
+    size: height and width of the input, rounded up to what the network takes; without it, of an output of 1280x720.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     multiple = max(1, descriptor.size_multiple)
-    size = [math.ceil(side / descriptor.scale / multiple) * multiple for side in HD]
+    height, width = size or (HD[0] / descriptor.scale, HD[1] / descriptor.scale)
+    size = (math.ceil(height / multiple) * multiple, math.ceil(width / multiple) * multiple)
     try:
         shell = copy.deepcopy(net).to("meta")
         with FlopCounterMode(display=False) as counter, torch.no_grad():

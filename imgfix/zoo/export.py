@@ -66,7 +66,7 @@ def export(model: Model, path: Path, *, half: bool = False) -> Exported:
     return _export_weights(model, path, half)
 
 
-def _probe(descriptor: Descriptor, *, larger: bool = False) -> Tensor:
+def probe(descriptor: Descriptor, *, larger: bool = False) -> Tensor:
     """A smooth random picture (with a box as the mask) or clip of a size the network takes; the second size differs."""
     import torch
     import torch.nn.functional as F
@@ -95,8 +95,7 @@ def _export_onnx(model: Model, path: Path) -> Exported:
     except ImportError as error:
         raise MissingExtraError("export to ONNX", "onnx") from error
     with atomic_path(path) as temporary:
-        with _quiet():
-            _write_onnx(model, temporary)
+        write_onnx(model, temporary)
         graph = onnx.load(temporary)
         graph.doc_string = f"{model.descriptor.name}, licence of the weights: {model.descriptor.licence}"
         _name_axes(graph)
@@ -134,11 +133,19 @@ def _header(descriptor: Descriptor) -> str:
     return files.header_text(descriptor.net, descriptor.config, {**about, "facts": facts})
 
 
+def write_onnx(model: Model, path: Path) -> None:
+    """Write a network's bare ONNX file, with torch's present exporter or, where that fails, with its older one.
+
+    Input and output are as of `export`, which also compares them. Raises MissingExtraError, ModelError.
+    """
+    with _quiet():
+        _write_onnx(model, path)
+
+
 def _write_onnx(model: Model, path: Path) -> None:
-    """With torch's present exporter; where that fails, with its older one."""
     import torch
 
-    picture = _probe(model.descriptor)
+    picture = probe(model.descriptor)
     names: dict[str, Any] = {"input_names": ["input"], "output_names": ["output"]}
     free = [0] if model.descriptor.native_size else [0, 2, 3]
     try:
@@ -234,7 +241,7 @@ def _compare(model: Model, run: Any) -> tuple[float, float]:
     largest, squares, count = 0.0, 0.0, 0
     with torch.inference_mode():
         for larger in (False, True) if model.descriptor.native_size is None else (False,):
-            picture = _probe(model.descriptor, larger=larger)
+            picture = probe(model.descriptor, larger=larger)
             difference = np.abs(np.asarray(run(picture), np.float64) - model.net(picture).numpy())
             largest = max(largest, float(difference.max()))
             squares += float((difference**2).sum())

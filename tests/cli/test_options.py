@@ -19,6 +19,7 @@ WORDS: dict[str, tuple[list[str], Any]] = {
     "model": (["--model", "some"], "some"),
     "device": (["--device", "cpu"], "cpu"),
     "precision": (["--precision", "fp16"], "fp16"),
+    "engine": (["--engine", "onnx"], "onnx"),
     "tile": (["--tile", "128"], "128"),
     "recursive": (["-r"], True),
     "max_pixels": (["--max-pixels", "9"], 9),

@@ -15,6 +15,7 @@ from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, jo
 
 if TYPE_CHECKING:
     from imgfix.pipelines.moving.moving import Moving
+    from imgfix.runtime.engine import Engine
     from imgfix.tasks.sequence import SequenceTask
 
 IMAGE, VIDEO, ANIMATION, FRAMES = "image", "video", "animation", "frames"
@@ -71,6 +72,18 @@ def plan_unseen(moving: Moving, facts: Facts) -> Plan:
     """What can be said before the model is on this machine."""
     told = _told(moving, moving.size, facts, moving.notes)
     return Plan(**values_in(replace(told, output=None)))
+
+
+def pixels(moving: Moving) -> int:
+    """Of all frames together; 0: not known."""
+    width, height = moving.size
+    return moving.count * width * height
+
+
+def bound(*engines: Engine | str) -> dict[str, str]:
+    """What `binding` has to say of engines: frames of one that torch began are not to be gone on with by another."""
+    others = {each.placement.engine for each in engines if not isinstance(each, str)} - {"torch"}
+    return {"engine": ", ".join(sorted(others))} if others else {}
 
 
 def run(
