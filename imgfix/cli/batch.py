@@ -40,9 +40,10 @@ def run(
     report: Report,
     unit: str = "tiles",
     elsewhere: int = 0,
+    passed: Sequence[str] = (),
 ) -> ExitCode:
     """Do the work for each item and tell what became of it; elsewhere: items of other shards, which are only counted.
-    Items with a problem that is known come first.
+    passed: what was found besides, in words. Items with a problem that is known come first.
 
     Returns 0 when all went well, 130 after Ctrl-C (what is finished stays), the exit code of the failures when nothing
     else happened and they agree, else 1.
@@ -99,9 +100,10 @@ def run(
                 if asked != signal.SIGINT:  # SIGTERM, and it came out as an error of another kind
                     raise interrupts.asked_for(asked) from None
                 return ExitCode.INTERRUPTED
-    if len(items) > 1 or elsewhere:
+    if len(items) > 1 or elsewhere or passed:
         counted = _counted(items, len(finished), len(failures), elsewhere)
         counted += f", about {time_in_words(expected)} for all" if expected else ""
+        counted = "; ".join([counted, *passed])
         if failures:
             console.error(f"{len(failures)} of {len(items)} items failed: {counted}")
         elif not report.json:

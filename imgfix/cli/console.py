@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 Tick = result.Progress
 """Called with (done, total) while something runs."""
 
-_NAME_WIDTH = 32
+_NAME_WIDTH, _BAR_WIDTH, _COUNTS_WIDTH = 32, 40, 24
+_STARTING = "starting ..."
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Console:
     """Only warnings and errors."""
     verbose: bool = False
     """Tracebacks with errors, reasons with choices."""
+    _passing: list[str] = field(default_factory=list, repr=False, compare=False)
+    """What stands on the terminal until the next line comes."""
 
     @cached_property
     def rich(self) -> RichConsole:
@@ -42,6 +45,17 @@ class Console:
 
         # soft_wrap: a path must survive being copied from a narrow terminal or grepped in a log.
         return RichConsole(file=sys.stderr, highlight=False, soft_wrap=True)
+
+    def starting(self) -> None:
+        """Show at once that something happens, until the first line comes: libraries take seconds to load."""
+        if not self.quiet and sys.stderr.isatty():
+            self._passing.append(_STARTING)
+            sys.stderr.write(f"{_STARTING}\r")
+            sys.stderr.flush()
+
+    def _clear(self) -> None:
+        if self._passing:
+            sys.stderr.write(f"{' ' * len(self._passing.pop())}\r")
 
     def say(self, text: str) -> None:
         """One line of information; silent under --quiet."""
@@ -80,6 +94,7 @@ class Console:
         if not self.interactive:
             yield Progress()
             return
+        self._clear()
         from rich.progress import (
             BarColumn,
             DownloadColumn,
@@ -90,6 +105,7 @@ class Console:
             TimeRemainingColumn,
         )
         from rich.progress import Progress as RichProgress
+        from rich.table import Column
         from rich.text import Text
 
         class Speed(ProgressColumn):
@@ -100,14 +116,16 @@ class Console:
                     return Text("")
                 return Text(f"{task.speed:.1f} fps" if task.speed >= 1 else f"{1 / task.speed:.1f} s a frame")
 
-        counts = (
-            (DownloadColumn(),)
-            if unit == "bytes"
-            else (MofNCompleteColumn(), TextColumn("{task.fields[unit]}", markup=False), Speed())
-        )
+        narrow = self.rich.width < 60
+        what = TextColumn("{task.fields[unit]}", markup=False)
+        counts: tuple[ProgressColumn, ...] = (MofNCompleteColumn(), *(() if narrow else (what, Speed())))
+        if unit == "bytes":
+            counts = (DownloadColumn(),)
+        width = self.rich.width
+        name = min(_NAME_WIDTH, max(8, (width - _COUNTS_WIDTH) // 2))
         bars = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+            BarColumn(max(3, min(_BAR_WIDTH, width - name - _COUNTS_WIDTH))),
             *counts,
             TimeRemainingColumn(compact=True),
             console=self.rich,
@@ -115,14 +133,17 @@ class Console:
             speed_estimate_period=120,  # a frame may take a minute
         )
         with bars:
-            yield Progress(bars, unit, bars.add_task("all files", total=files, unit="files") if files > 1 else None)
+            whole = bars.add_task("all files", total=files, unit="files") if files > 1 else None
+            yield Progress(bars, unit, whole, name)
 
     def _line(self, text: str, style: str | None = None) -> None:
+        self._clear()
         self.rich.print(printable(worded(text, option)), style=style, markup=False, emoji=False)
 
     def _marked(self, word: str, style: str, text: str, hint: str | None) -> None:
         from rich.text import Text
 
+        self._clear()
         self.rich.print(Text.assemble((f"{word}: ", style), printable(worded(text, option))), emoji=False)
         if hint:
             self.rich.print(Text(f"  {printable(worded(hint, option))}", style="dim"), emoji=False)
@@ -131,8 +152,15 @@ class Console:
 class Progress:
     """The two bars of a batch: files, and steps (tiles, bytes) of the file at hand."""
 
-    def __init__(self, bars: RichProgress | None = None, unit: str = "tiles", files: TaskID | None = None) -> None:
-        self._bars = bars
+    def __init__(
+        self,
+        bars: RichProgress | None = None,
+        unit: str = "tiles",
+        files: TaskID | None = None,
+        name_width: int = _NAME_WIDTH,
+    ) -> None:
+        """name_width: columns that a file's name may take; its end is kept."""
+        self._bars, self._name_width = bars, name_width
         self._unit = unit
         self._files = files
 
@@ -144,7 +172,7 @@ class Progress:
             return
         bars = self._bars
         name = printable(name)
-        short = name if len(name) <= _NAME_WIDTH else "..." + name[3 - _NAME_WIDTH :]
+        short = name if len(name) <= self._name_width else "..." + name[3 - self._name_width :]
         task = bars.add_task(short, total=None, unit=unit or self._unit)
 
         def tick(done: int, total: int) -> None:

@@ -83,6 +83,7 @@ def work(
     if STREAM in inputs and sys.stdin.isatty():
         raise UsageError("'-' reads a picture from stdin, but nothing is piped in", hint="imgfix ... - < photo.jpg")
     console = reporting.console
+    console.starting()
     pipeline = kind(request, saving, clips, machine, reading, ConsoleListener(console))
     jobs = pipeline.jobs(inputs)
     items = [Item(_name(job.source), _name(job.target), job, job.error, job.skip) for job in jobs]
@@ -93,7 +94,7 @@ def work(
             raise UsageError("a picture would be written to the terminal", hint="name a file with -o, or pipe it on")
     report = Report(console, reporting.json)
     if all(item.problem or item.skipped for item in items):  # no need to load anything
-        return batch.run(items, batch.never, console, report, elsewhere=pipeline.elsewhere)
+        return batch.run(items, batch.never, console, report, elsewhere=pipeline.elsewhere, passed=pipeline.passed)
     kinds = {
         item.source: pipeline.kind(*_places(item.job)) for item in items if not (item.problem or item.skipped)
     }  # fmt: skip
@@ -108,7 +109,9 @@ def work(
         return done(pipeline, job, tick)
 
     doing = plan if reporting.dry_run else run
-    return batch.run(items, doing, console, report, unit=pipeline.unit, elsewhere=pipeline.elsewhere)
+    return batch.run(
+        items, doing, console, report, unit=pipeline.unit, elsewhere=pipeline.elsewhere, passed=pipeline.passed
+    )
 
 
 def check_streams(output: str | None, reporting: options.Reporting) -> None:

@@ -154,6 +154,7 @@ def command(request: Request, saving: options.Saving, machine: Machine, reportin
 
     files.check_streams(saving.output, reporting)
     console = reporting.console
+    console.starting()
     report = Report(console, reporting.json)
     pipeline = GeneratePipeline(request, saving, machine, ConsoleListener(console))
     if pipeline.film is not None:

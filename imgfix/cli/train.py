@@ -152,6 +152,7 @@ def command(
     from imgfix.train.recipe import parse_assignment
 
     find_kind(kind)
+    console = Console(quiet=quiet, verbose=verbose)
     if settings and "help" in settings:
         _print_settings(kind)
         return ExitCode.OK
@@ -167,7 +168,6 @@ def command(
     }
     out = output or training.usual_folder(kind)
     wanted = training.recipe_of(kind, out, recipe, dict(map(parse_assignment, settings or [])), given, resume)
-    console = Console(quiet=quiet, verbose=verbose)
     if preview is not None:
         return _preview(wanted, preview, out, console)
     if dry_run:

@@ -59,9 +59,15 @@ def inspect(source: Path | str | bytes, *, name: str | None = None) -> Header:
             start = stream.read(64)
             form = formats.by_content(start)
             if form is not None:
-                with input_errors(name), mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
-                    stream.seek(0)
-                    return form.header(stream, view)
+                view = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+                try:
+                    with input_errors(name):
+                        stream.seek(0)
+                        return form.header(stream, view)
+                finally:
+                    # What failed may still look into it, and that must not hide why; it is closed with the last look.
+                    with contextlib.suppress(BufferError):
+                        view.close()
     data, name = load(source, name)
     form = _format_of(data, name)
     with input_errors(name):
@@ -100,7 +106,7 @@ def _check_effort(name: str, form: Format, data: bytes, header: Header, max_pixe
         raise InputError(
             f"{name} has {header.width} x {header.height} pixels, but takes the work of {effort / 1e6:.0f} megapixels, "
             f"more than the limit of {max_pixels / 1e6:g}",
-            hint=f"if you trust the file, raise the limit with --max-pixels {round(effort)}",
+            hint=f"if you trust the file, raise the limit with `max_pixels` {round(effort)}",
         )
 
 

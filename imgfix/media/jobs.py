@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgfix.errors import InputError, OutputError, UsageError
+from imgfix.errors import ImgfixError, OutputError, UsageError
 from imgfix.media import formats
 from imgfix.media.sources import (
     IMAGE,
@@ -57,7 +57,7 @@ class Job:
     relative: Path  # the source's place below the folder or glob it came from; its bare name otherwise
     kind: str = IMAGE  # 'image', 'video', or 'unknown' (by the extension; standard input is unknown)
     skip: str | None = None  # why it need not be done (--skip-existing)
-    error: InputError | OutputError | None = None  # why it cannot be done; the rest of the batch can
+    error: ImgfixError | None = None  # why it cannot be done; the rest of the batch can
 
 
 def plan(
@@ -87,9 +87,12 @@ def plan(
     """
     found = inputs if isinstance(inputs, Found) else find_sources(inputs, recursive=recursive, kinds=kinds)
     if not found.sources:
-        raise UsageError("there is nothing to do: no input file was found", hint=nothing_hint(recursive, kinds))
+        words = "; ".join(["there is nothing to do: no input file was found", *found.passed.words])
+        raise UsageError(words, hint=nothing_hint(recursive, kinds))
     place = _Placement(output, found, suffix, _wanted_extensions(target_format, kinds), variables or {})
+    before = len(found.sources)
     found.sources = place.without_results(found.sources)
+    found.passed.results += before - len(found.sources)
     jobs = []
     for number, source in enumerate(found.sources, start=1):
         target = place.target(source, number)

@@ -53,9 +53,34 @@ class Source:
 
 
 @dataclass
+class PassedOver:
+    """What folders and globs held besides the sources, hidden files apart."""
+
+    others: int = 0
+    """Files that are no picture and no video."""
+    folders: int = 0
+    """Subfolders that were not looked into."""
+    results: int = 0
+    """What imgfix made of the sources earlier."""
+
+    @property
+    def words(self) -> list[str]:
+        """A phrase for each of them that there is."""
+        found = [f"{_count(self.others, 'other file')}"] if self.others else []
+        found += [f"{_count(self.results, 'earlier result')}"] if self.results else []
+        found += [f"{_count(self.folders, 'subfolder')} without `recursive`"] if self.folders else []
+        return [f"passed over: {', '.join(found)}"] if found else []
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+@dataclass
 class Found:
     sources: list[Source] = field(default_factory=list)
     several: bool = False  # a folder, glob or list: the output must have room for many
+    passed: PassedOver = field(default_factory=PassedOver)
 
 
 def find_sources(inputs: Iterable[str | Path], *, recursive: bool = False, kinds: Iterable[str] = (IMAGE,)) -> Found:
@@ -109,9 +134,7 @@ def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str]
         found.sources.append(Source(path, Path(path.name), InputError(f"{path}: {problem}", hint="check the path")))
     elif path.is_dir():
         found.several = True
-        found.sources += [
-            Source(file, file.relative_to(path), discovered=True) for file in _files_in(path, recursive, extensions)
-        ]
+        found.sources += _sources_in(path, path, recursive, extensions, found.passed)
     elif is_pipe(path):
         found.sources.append(Source(Stdin(path), Path(path.name)))
     elif _is_character_device(path):
@@ -126,7 +149,7 @@ def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str]
             _expand(line, found, recursive, extensions, in_list=True)
     elif glob.has_magic(word):
         found.several = True
-        found.sources += _globbed(word, recursive, extensions)
+        found.sources += _globbed(word, recursive, extensions, found.passed)
     else:
         found.sources.append(
             Source(path, Path(path.name), InputError(f"{word}: no such file", hint="check the path; quote globs"))
@@ -174,32 +197,45 @@ def _lines(path: Path) -> list[str]:
     return [line for line in (raw.strip("\r\n") for raw in text.split("\n")) if line.strip()]
 
 
-def _files_in(folder: Path, recursive: bool, extensions: frozenset[str]) -> Iterator[Path]:
+def _sources_in(
+    folder: Path, root: Path, recursive: bool, extensions: frozenset[str], passed: PassedOver
+) -> Iterator[Source]:
+    """The files of a folder; one that cannot be listed is a source with an error, so that the rest is done."""
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
     except OSError as error:
-        raise UsageError(f"{folder} cannot be listed: {error.strerror}", hint="check its rights") from error
+        problem = InputError(f"{folder} cannot be listed: {error.strerror}", hint="check its rights")
+        yield Source(folder, _below(folder, root), problem)
+        return
     entries = [entry for entry in entries if not entry.name.startswith(".")]
     for entry in entries:
         if entry.suffix.lower() in extensions and entry.is_file():
-            yield entry
+            yield Source(entry, _below(entry, root), discovered=True)
+        elif not entry.is_dir():
+            passed.others += 1
     for entry in entries:
-        if recursive and entry.is_dir() and not entry.is_symlink():  # a link could lead round in a circle
-            yield from _files_in(entry, recursive, extensions)
+        if not entry.is_dir() or (recursive and entry.is_symlink()):  # a link could lead round in a circle
+            continue
+        if recursive:
+            yield from _sources_in(entry, root, recursive, extensions, passed)
+        else:
+            passed.folders += 1
 
 
-def _globbed(pattern: str, recursive: bool, extensions: frozenset[str]) -> list[Source]:
+def _globbed(pattern: str, recursive: bool, extensions: frozenset[str], passed: PassedOver) -> list[Source]:
     root = _fixed_part(pattern)
-    sources = []
+    sources: list[Source] = []
     matches = (Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute too)
     for path in sorted(matches, key=natural_key):
         if path.is_dir():
             if recursive:
-                sources += [
-                    Source(file, _below(file, root), discovered=True) for file in _files_in(path, recursive, extensions)
-                ]
+                sources += _sources_in(path, root, recursive, extensions, passed)
+            elif "**" not in pattern:
+                passed.folders += 1
         elif path.suffix.lower() in extensions:
             sources.append(Source(path, _below(path, root), discovered=True))
+        else:
+            passed.others += 1
     return sources
 
 
@@ -221,5 +257,6 @@ def _below(path: Path, root: Path) -> Path:
 
 
 def nothing_hint(recursive: bool, kinds: Iterable[str]) -> str:
+    """What could be named where nothing was found."""
     what = " or ".join(sorted(set(kinds))) + " files"
     return f"name {what}" + ("" if recursive else ", or add `recursive` to look into sub-folders")

@@ -135,7 +135,7 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
             )
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
-        header = pictures.inspect(source, self.reading.limit)
+        header = pictures.inspect_whole(source, self.reading.limit)
         size = FileFacts(header.width, header.height)
         return Plan(input=size, output=size)
 

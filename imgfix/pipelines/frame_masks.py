@@ -45,7 +45,11 @@ class Sheets:
 
     def __init__(self, folder: Path, size: Size, *, invert: bool = False, fit: bool = False) -> None:
         self.name, self.size, self.invert, self.fit = str(folder), size, invert, fit
-        self.paths = [source.path for source in find_sources([folder]).sources if isinstance(source.path, Path)]
+        found = find_sources([folder]).sources
+        for source in found:
+            if source.error is not None:
+                raise source.error
+        self.paths = [source.path for source in found if isinstance(source.path, Path)]
         if not self.paths:
             raise InputError(f"{folder} holds no mask pictures", hint="put one mask for each frame into it")
         self.digest = digest_of(self.paths)

@@ -86,6 +86,12 @@ def inspect(source: Path | bytes | Picture, max_pixels: int | None) -> Header:
     return header
 
 
+def inspect_whole(source: Path | bytes | Picture, max_pixels: int | None) -> Header:
+    """The header of a source, whose pixels are decoded too: what is damaged behind it is found. Raises InputError."""
+    read(source, max_pixels)
+    return inspect(source, max_pixels)
+
+
 def check_size(target: object, header: Header, format: str | None, width: int, height: int) -> None:
     """Whether the format of a target holds a result of this size.
 

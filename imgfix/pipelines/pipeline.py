@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from imgfix.errors import InputError, ModelError, OutputError, UsageError
+from imgfix.errors import InputError, MissingExtraError, ModelError, OutputError, UsageError
 from imgfix.pipelines import pages, pictures, record
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Choice, Listener, Models
@@ -58,6 +58,8 @@ class Pipeline(ABC, Generic[Request]):
         """What files are called in records, where that is not their path."""
         self.elsewhere = 0
         """Jobs that were found and belong to other shards."""
+        self.passed: list[str] = []
+        """What folders and globs held besides, a phrase for each kind."""
         self.check()
         self.clips.check()
 
@@ -148,11 +150,39 @@ class Pipeline(ABC, Generic[Request]):
 
         Of a shard, its own jobs; clashes with those of others are found all the same.
         """
-        found = self._placed(inputs, self.saving)
+        sources = None if self.clips.frames else self._sources_of(inputs)
+        found = self._placed(inputs if sources is None else sources, self.saving)
+        self.passed = sources.passed.words if sources is not None else []
         self.alone = len(found) == 1
         mine = [job for job in found if self.reading.part.holds(job.source, job.relative)]
         self.elsewhere = len(found) - len(mine)
-        return mine
+        return [self._with_extras(job) for job in mine]
+
+    def _with_extras(self, job: Job) -> Job:
+        """The same, with an error where its format needs an extra that is not here."""
+        from imgfix.media import formats
+
+        if job.error is not None or job.skip is not None or not isinstance(job.target, Path):
+            return job
+        asked = self.saving.for_pictures.format
+        form = formats.find(asked) if asked is not None else formats.by_extension(job.target)
+        try:
+            if form is not None and form.sink is not None:
+                form.check_writing()
+        except MissingExtraError as error:
+            return replace(job, error=error)
+        return job
+
+    def _sources_of(self, inputs: Sequence[str | Path]) -> Found:
+        """The sources that the inputs name, without what imgfix made of them earlier."""
+        from imgfix.media import jobs
+        from imgfix.media.earlier import earlier_results
+
+        found = jobs.find_sources(inputs, recursive=self.reading.recursive, kinds=(jobs.IMAGE, jobs.VIDEO))
+        results = earlier_results(found.sources)
+        found.sources = [source for source in found.sources if source.path not in results]
+        found.passed.results += len(results)
+        return found
 
     def arrived(self, folder: Path, files: Sequence[Path]) -> list[Job]:
         """The jobs for some files of a folder, each as `jobs` of the whole folder would give it.

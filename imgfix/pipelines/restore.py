@@ -166,7 +166,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         from imgfix.tasks.restore import Restore
 
         if self._missing() is not None:
-            header = pictures.inspect(source, self.reading.limit)
+            header = pictures.inspect_whole(source, self.reading.limit)
             return Plan(input=FileFacts(header.width, header.height), output=FileFacts(header.width, header.height))
         picture = self._read(source)
         self.engines.pixels, self.engines.dry = picture.width * picture.height, True

@@ -101,7 +101,7 @@ class SelectPipeline(Pipeline[SelectRequest]):
         )
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
-        header = pictures.inspect(source, self.reading.limit)
+        header = pictures.inspect_whole(source, self.reading.limit)
         size = FileFacts(header.width, header.height)
         return Plan(input=size, output=size)
 

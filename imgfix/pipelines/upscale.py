@@ -137,12 +137,12 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         )
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
-        """From the picture's header and a measurement of the model on a small probe."""
+        """From the picture's size and a measurement of the model on a small probe."""
         from imgfix.tasks.upscale import target_size
 
         choice, saving = self.choice(work.IMAGE), self.saving.for_pictures
         if models.bytes_to_pull(choice) is not None:
-            header = pictures.inspect(source, self.reading.limit)
+            header = pictures.inspect_whole(source, self.reading.limit)
             width, height = target_size(header.width, header.height, self.wanted, models.scale_of(choice))
             pictures.check_size(target, header, saving.format, width, height)
             return Plan(
@@ -151,7 +151,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             )  # fmt: skip
         upscaler = self._upscaler(choice)
         _refuse_sequences(upscaler)
-        header = pictures.inspect(source, self.reading.limit)
+        header = pictures.inspect_whole(source, self.reading.limit)
         kind = np.uint16 if header.bits > 8 else np.uint8
         blank = np.broadcast_to(np.zeros((), kind), (header.height, header.width, header.channels))  # takes no memory
         upscaler = models.fitted(upscaler, header.width * header.height, self.listener, dry=True)

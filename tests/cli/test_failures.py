@@ -246,3 +246,45 @@ def test_a_missing_input_is_said_before_any_work(imgfix: Run, photo: Path) -> No
     result = imgfix(*words, "-o", f"{photo.parent / 'out'}/")
     assert result.code == 1
     assert [item["status"] for item in result.items] == ["failed", "done"]
+
+
+@pytest.mark.parametrize("verb", ["upscale", "inpaint", "restore"])
+def test_a_dry_run_fails_where_the_real_run_would(imgfix: Run, tmp_path: Path, tiny: Path, verb: str) -> None:
+    words = {
+        "upscale": ["--model", tiny],
+        "inpaint": ["--model", "telea", "--box", "2,2,5,5"],
+        "restore": ["--denoise", "10", "--model", "restore"],
+    }[verb]
+    for name in ("a.png", "b.jpg", "c.webp"):
+        whole = save_photo(tmp_path / name, size=(64, 48)).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) * 2 // 3])
+    good = save_photo(tmp_path / "good.png")
+    planned = imgfix(verb, tmp_path, *words, "-o", tmp_path / "out", "--dry-run")
+    real = imgfix(verb, tmp_path, *words, "-o", tmp_path / "out")
+    assert (planned.code, real.code) == (1, 1)
+    assert planned.err.count("error: ") == real.err.count("error: ") == 4
+    assert "a.png is cut off" in planned.err and str(good) in planned.err
+    assert "3 failed, 1 planned" in planned.err
+
+
+def test_a_missing_extra_is_said_before_any_work_and_by_a_dry_run(
+    imgfix: Run, photo: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)  # as if it were not installed
+    for dry in ([], ["--dry-run"]):
+        result = imgfix("upscale", photo, "--model", tiny, "-o", tmp_path / "o.jxl", *dry)
+        assert result.code == 2 and "pip install 'imgfix[jxl]'" in result.err
+        assert not (tmp_path / "o.jxl").exists()
+
+
+def test_the_last_line_counts_what_was_passed_over(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
+    folder = tmp_path / "in"
+    save_photo(folder / "a.png")
+    save_photo(folder / "deep" / "b.png")
+    (folder / "notes.txt").write_text("x")
+    first = imgfix("upscale", folder, "--model", tiny)
+    assert first.err.splitlines()[-1] == "1 done; passed over: 1 other file, 1 subfolder without --recursive"
+    other = imgfix("upscale", folder, "--model", tiny, "--scale", "3")
+    assert other.code == 0, other.err
+    assert sorted(path.name for path in folder.glob("*.png")) == ["a.png", "a_x2.png", "a_x3.png"]
+    assert "1 earlier result" in other.err

@@ -37,7 +37,7 @@ def refused_at_once(data: bytes, words: str) -> InputError:
 
 def test_a_png_of_many_rows() -> None:
     error = refused_at_once(flat_png(1, 20_000_000), "takes the work of 640 megapixels")
-    assert error.hint is not None and "--max-pixels 640000000" in error.hint
+    assert error.hint is not None and "max_pixels 640000000" in error.hint
 
 
 def test_a_png_that_is_too_small_for_what_it_claims() -> None:

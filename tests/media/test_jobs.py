@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgfix.errors import InputError, OutputError, UsageError
-from imgfix.media.jobs import Job, Stdin, Stdout, natural_key, plan
+from imgfix.media.jobs import Job, Stdin, Stdout, find_sources, natural_key, plan
 
 
 def touch(root: Path, *names: str) -> None:
@@ -270,3 +270,30 @@ def test_natural_order_is_an_order(words: list[str]) -> None:
     assert all(natural_key(a) <= natural_key(b) for a, b in itertools.pairwise(once))
     assert len({str(natural_key(word)) for word in words}) == len(set(words))  # no two names are equal
     assert sorted(["v10", "v9", "v1.10", "v1.9"], key=natural_key) == ["v1.9", "v1.10", "v9", "v10"]
+
+
+def test_a_folder_that_cannot_be_listed_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "a/one.png", "a/locked/two.png", "b/three.png")
+    locked, iterdir = tmp_path / "a" / "locked", Path.iterdir
+
+    def listed(folder: Path) -> object:
+        if folder == locked:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", listed)
+    found = plan([str(tmp_path / "a"), str(tmp_path / "b")], str(tmp_path / "out"), recursive=True)
+    assert [Path(str(job.source)).name for job in found if job.error is None] == ["one.png", "three.png"]
+    (failed,) = [job for job in found if job.error is not None]
+    assert "locked cannot be listed" in str(failed.error)
+
+
+def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "in/a.png", "in/notes.txt", "in/list.csv", "in/.hidden", "in/deep/b.png", "in/more/c.png")
+    found = find_sources([tmp_path / "in"])
+    assert found.passed.words == ["passed over: 2 other files, 2 subfolders without `recursive`"]
+    assert find_sources([tmp_path / "in"], recursive=True).passed.words == ["passed over: 2 other files"]
+    assert find_sources([f"{tmp_path}/in/*"]).passed.words == found.passed.words
+    assert find_sources([tmp_path / "in" / "a.png"]).passed.words == []

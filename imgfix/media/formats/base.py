@@ -95,9 +95,16 @@ class Format:
     `ValueError` for a file that is too small for the size it claims."""
     written_as: str = ""  # the format of the results, where it is only read
     extra: str | None = None  # the optional dependency that brings it
+    load: Callable[[str], None] | None = None
+    """("reading" or "writing") -> nothing, where it needs an extra; raises `MissingExtraError` when it is not here."""
     aliases: tuple[str, ...] = ()  # further names for --format
     record_apart: bool = False  # the record has a place of its own, outside the XMP packet
     stored_record: Callable[[bytes], dict[str, object] | None] | None = None  # found without decoding the picture
+
+    def check_writing(self) -> None:
+        """Raise `MissingExtraError` where writing needs what is not installed."""
+        if self.load is not None:
+            self.load("writing")
 
     def record(self, data: bytes) -> dict[str, object] | None:
         """Read the record of how a file was made, or None."""

@@ -62,5 +62,6 @@ FORMAT = Format(
     grey=False,
     lossy=True,
     extra="heif",
+    load=_load,
     aliases=("HEIC",),
 )

@@ -79,5 +79,6 @@ FORMAT = Format(
     icc=False,
     lossy=True,
     extra="jxl",
+    load=_load,
     aliases=("JPEGXL",),
 )

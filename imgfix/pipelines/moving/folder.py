@@ -28,6 +28,9 @@ class FrameFolder(Frames):
         self, source: Path, target: Path, options: ClipOptions, saving: Saving, max_pixels: int | None
     ) -> None:
         planned = jobs.plan([source], f"{target}/", target_format=saving.format, overwrite=True)
+        for each in planned:
+            if each.error is not None:
+                raise each.error
         self.source, self.target, self.saving, self.limit = source, target, saving, max_pixels
         self.pairs = [(Path(str(each.source)), Path(str(each.target))) for each in planned]
         self.header = image.inspect(self.pairs[0][0])

@@ -1,0 +1,72 @@
+"""Earlier results beside their sources: known by the record they carry, whatever their name."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgfix.media.sources import Source
+
+_COMMAND = re.compile(rb'"command": ?("imgfix (?:[^"\\]|\\.)*")')
+_HEAD, _TAIL = 1 << 18, 1 << 20
+"""Bytes at both ends of a file in which its metadata are looked for."""
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """What a folder holds of the sources."""
+
+    names: frozenset[str]
+    stems: frozenset[str]
+
+
+def earlier_results(sources: Sequence[Source]) -> set[Path]:
+    """Those found in a folder or by a glob that imgfix made from another of these in the same folder.
+
+    Results elsewhere are inputs like any other: one verb may go on from what another made. Only files whose name goes
+    on from that of another are opened.
+    """
+    files = [source.path for source in sources if source.discovered and isinstance(source.path, Path)]
+    beside: dict[Path, list[Path]] = defaultdict(list)
+    for path in files:
+        beside[path.parent].append(path)
+    folders = {
+        place: _Folder(frozenset(path.name for path in inside), frozenset(path.stem for path in inside))
+        for place, inside in beside.items()
+    }
+    return {path for path in files if _goes_on(path.stem, folders[path.parent].stems) and _made(path, folders)}
+
+
+def _goes_on(stem: str, stems: frozenset[str]) -> bool:
+    """Whether a name is another one with something behind it, as `photo_x4` and `photo`, not `frame10` and `frame1`."""
+    return any(not stem[end].isalnum() and stem[:end] in stems for end in range(1, len(stem)))
+
+
+def _made(path: Path, folders: dict[Path, _Folder]) -> bool:
+    origin = _origin(path)
+    return origin is not None and origin != path.name and origin in folders[path.parent].names
+
+
+def _origin(path: Path) -> str | None:
+    """The name of the file that a result was made from, as its record says; None without one."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_HEAD)
+            size = stream.seek(0, 2)
+            stream.seek(max(len(data), size - _TAIL))
+            data += stream.read()
+    except OSError:
+        return None
+    found = _COMMAND.search(data)
+    if found is None:
+        return None
+    try:
+        words = shlex.split(json.loads(found[1]))
+    except ValueError:  # it is cut off, or no text
+        return None
+    return Path(words[2]).name if len(words) > 2 else None
