@@ -93,7 +93,7 @@ def test_a_warning_goes_to_the_run_that_it_is_about(tmp_path: Path) -> None:
         pipeline = UpscalePipeline(UpscaleRequest(), machine=Machine(str(file), device="cpu"), loaded=loaded)
         pipeline.listener.warned = lambda text, number=number: heard.append((number, text))  # type: ignore[misc]
         pipeline.prepare(["image"])
-        pipeline._engine("image").note("slower")
+        pipeline._upscaler(pipeline.choice("image")).note("slower")
     assert heard == [(1, "slower"), (2, "slower")]
 
 
