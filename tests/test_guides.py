@@ -30,6 +30,8 @@ LINKED = [
     *sorted((ROOT / "weights").glob("*.md")),
 ]
 BLOCKS = [block for page in PAGES if page.exists() for block in blocks(page)]
+USUAL = "http://127.0.0.1:8765"
+"""Where the guides call a server."""
 SECONDS = 300
 """What one block may take before it is given up."""
 
@@ -86,16 +88,34 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
             process.communicate()
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that runs."""
+    from tests.server.serving import Process
+
+    folder = tmp_path_factory.mktemp("served")
+    server = Process(folder / "state", "--device", "cpu", log=folder / "log")
+    yield server.address
+    server.end()
+
+
 @pytest.mark.parametrize("block", [_case(block) for block in BLOCKS if block.language in RUN and not block.left_out])
-def test_a_block_runs_and_prints_what_the_page_shows(block: Block, shell: Shell, tmp_path: Path) -> None:
+def test_a_block_runs_and_prints_what_the_page_shows(
+    block: Block, shell: Shell, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     if missing := [name for name in block.programs if shutil.which(name) is None]:
         pytest.skip(f"{missing[0]} is not installed")
+    address = request.getfixturevalue("served") if "served" in block.words else USUAL
     for number, script in enumerate(block.scripts):
+        script = script.replace(USUAL, address)
         folder = tmp_path / str(number)
         shutil.copytree(shell.samples, folder)
         if block.language == "python":
             (folder / "block.py").write_text(script, encoding="utf-8")
             script = "python block.py"
+        elif block.language == "js":
+            (folder / "block.mjs").write_text(script, encoding="utf-8")
+            script = "node block.mjs"
         done = shell.run(script, folder, network="network" in block.words)
         assert done.returncode == 0, f"{block.name} left with {done.returncode}:\n{script}\n{done.stdout}"
         if block.language == "console":
@@ -210,8 +230,9 @@ def test_doctor_looks_for_every_extra() -> None:
     assert set(EXTRAS) == set(project["optional-dependencies"]) - {"test", "dev"}
 
 
-def test_the_container_copies_what_is_there_and_does_not_run_as_root() -> None:
-    lines = (ROOT / "examples" / "docker" / "Dockerfile").read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("name", ["Dockerfile", "serve.Dockerfile"])
+def test_the_container_copies_what_is_there_and_does_not_run_as_root(name: str) -> None:
+    lines = (ROOT / "examples" / "docker" / name).read_text(encoding="utf-8").splitlines()
     copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
     assert all((ROOT / name).exists() for name in copied)
     users = [line.split()[1] for line in lines if line.startswith("USER ")]

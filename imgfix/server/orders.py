@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 HOVER = 1024
 """Pixels of the longer side of the copy that a quick look is taken at; the network sees no more than that."""
+_LOOKS = 64
+"""Masks of quick looks that are kept; a pointer that moves asks for several a second."""
 _MOST_DRAWN = 64
 """Pictures that one request may have drawn."""
 _MOST_FRAMES = 1200
@@ -93,6 +96,7 @@ class Kitchen:
 
     def __init__(self, store: Store, settings: Settings, loaded: Loaded, device: str) -> None:
         self.store, self.settings, self.loaded, self.device = store, settings, loaded, device
+        self._looked: deque[str] = deque()
 
     # -- before the work -----------------------------------------------------------------------------------------------
 
@@ -333,6 +337,10 @@ class Kitchen:
         pipeline.prepare(["image"])
         result = pipeline.run(source, target, progress=progress)
         mask = take(self.store, self._unlimited, target, f"{Path(row.name).stem}_mask.png")
+        if quick:
+            self._looked.append(mask.id)
+            while len(self._looked) > _LOOKS:
+                self.store.remove_file(self._looked.popleft())
         regions = [_region(thing, factor) for thing in result.things]
         facts = told(result, notes.heard, pipeline.names)
         return Made((mask,), {"regions": regions, "mask": mask.id, "result": facts})

@@ -1,8 +1,9 @@
 """The code blocks of a Markdown page, with what a comment above them says about running them.
 
-<!-- test: slow --> marks the block slow, <!-- test: network --> says that it fetches something, <!-- test: needs jq -->
-skips it where that program is not installed, <!-- test: each alone --> says that its lines are alternatives, and
-<!-- test: not run, because ... --> leaves it out with a reason.
+<!-- test: served --> has a server run
+meanwhile, whose address replaces the usual one, <!-- test: slow --> marks the block slow, <!-- test: network --> says
+that it fetches something, <!-- test: needs jq --> skips it where that program is not installed, <!-- test: each alone
+--> says that its lines are alternatives, and <!-- test: not run, because ... --> leaves it out with a reason.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-RUN = ("sh", "console", "python")
+RUN = ("sh", "console", "python", "js")
 """Languages that are executed; of a `console` block the lines after `$ ` are commands, the others what they print."""
 CHECKED = ("toml", "json")
 """Languages that are parsed."""
