@@ -419,7 +419,6 @@ def build(settings: Settings) -> tuple[ASGIApp, Server]:
 
 def known_models() -> list[dict[str, Any]]:
     """Every model of the catalog, and whether it is here."""
-    from imgfix.pipelines.options import CLASSICAL
     from imgfix.zoo import catalog, store
 
     found = [
@@ -431,10 +430,11 @@ def known_models() -> list[dict[str, Any]]:
     ]  # fmt: skip
     return found + [
         {
-            "name": name, "task": "inpaint", "scale": 1, "installed": True, "licence": "none needed",
-            "summary": "classical", "bytes": 0,
+            "name": name, "task": verb.tasks[0], "scale": 1, "installed": True, "licence": "none needed",
+            "summary": "a method without weights", "bytes": 0,
         }
-        for name in CLASSICAL
+        for verb in VERBS.values()
+        for name in verb.methods
     ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from imgfix.errors import UsageError
 from imgfix.pipelines.options import (
     CLASSICAL,
     DEINTERLACE,
+    RESAMPLING,
     ClipOptions,
     CutoutRequest,
     GenerateRequest,
@@ -77,6 +78,7 @@ _PICTURE = (
 _MODEL = (
     Field("model", "text", "a name from /v1/models, or auto"),
     Field("precision", "text", "number format", choices=("auto", "fp32", "bf16", "fp16")),
+    Field("engine", "text", "what computes the network", choices=("auto", "torch", "openvino", "onnx")),
     Field("tile", "text", "side of a tile in pixels, or auto"),
 )
 _CLIP = (
@@ -102,6 +104,8 @@ class Verb:
     fields: tuple[Field, ...]
     tasks: tuple[str, ...] = ()
     """What its models are for."""
+    methods: tuple[str, ...] = ()
+    """Names that are taken for a model and need no weights."""
     takes_input: bool = True
     moves: bool = False
     """Whether it works on clips."""
@@ -142,7 +146,7 @@ VERBS = {
                 Field("blend", "number", "share of plain resampling, 0 to 1"),
                 *_PICTURE, *_CLIP, *_MODEL,
             ),
-            ("upscale", "video"), moves=True,
+            ("upscale", "video"), RESAMPLING, moves=True,
         ),
         Verb(
             "inpaint", "Fill or remove a part, extend the canvas", InpaintRequest,
@@ -161,7 +165,7 @@ VERBS = {
                 Field("tta", "flag", "merge several runs"),
                 *_PICTURE, *_CLIP, *_MODEL,
             ),
-            ("inpaint",), moves=True,
+            ("inpaint",), CLASSICAL, moves=True,
         ),
         Verb(
             "restore", "Noise, JPEG artefacts, blur, low light, scratches", RestoreRequest,
@@ -372,7 +376,7 @@ def check_model(field: str, name: Any, verb: Verb) -> None:
     """Whether a model is named by its name and no file, folder or address is meant. Raises UsageError."""
     from imgfix.zoo import catalog
 
-    if name in ("auto", *(CLASSICAL if verb.name == "inpaint" else ())):
+    if name in ("auto", *verb.methods):
         return
     if name not in {entry.name for entry in (*catalog.entries(), *catalog.imported())}:
         raise UsageError(f"`{field}` {name}: no such model", hint="see /v1/models")

@@ -1,9 +1,9 @@
 """The code blocks of a Markdown page, with what a comment above them says about running them.
 
-<!-- test: served --> has a server run
-meanwhile, whose address replaces the usual one, <!-- test: slow --> marks the block slow, <!-- test: network --> says
-that it fetches something, <!-- test: needs jq --> skips it where that program is not installed, <!-- test: each alone
---> says that its lines are alternatives, and <!-- test: not run, because ... --> leaves it out with a reason.
+<!-- test: slow --> marks the block slow, <!-- test: network --> says that it fetches something, <!-- test: needs jq -->
+skips it where that program is not installed, <!-- test: served --> has a server run meanwhile, whose address replaces
+the usual one, <!-- test: each alone --> says that its lines are alternatives, and <!-- test: not run, because ... -->
+leaves it out with a reason.
 """
 
 from __future__ import annotations

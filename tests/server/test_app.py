@@ -200,6 +200,14 @@ def test_what_makes_no_sense_is_refused_by_the_name_of_the_field(
     assert error["message"] and (fields is None or error["fields"] == fields)
 
 
+def test_methods_without_weights_are_models_too(site: Site) -> None:
+    photo = site.upload(png())
+    found = site.ask("upscale", input=photo["id"], model="lanczos", scale=2).json()
+    assert found["command"] == "imgfix upscale photo.png --model lanczos --scale 2"
+    assert site.ask("inpaint", input=photo["id"], model="lanczos", box="1,1,5,5").status_code == 400
+    assert site.ask("upscale", input=photo["id"], model="telea").status_code == 400
+
+
 def test_a_model_that_is_not_here_is_not_fetched(site: Site) -> None:
     photo = site.upload(png())
     answer = site.ask("upscale", input=photo["id"], model="realesrgan-x4plus")
