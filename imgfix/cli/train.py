@@ -181,15 +181,8 @@ def _train(recipe: Recipe, out: Path, resume: bool | None, console: Console, as_
     outcome = training.run(recipe, out, resume, None if console.quiet else console.rich)
     model = out / "model.safetensors"
     if outcome.leads:
-        numbers = ", ".join(f"{name} {value:.4g}" for name, value in outcome.metrics.items())
-        console.say(f"{outcome.reason} at step {outcome.step}" + (f": {numbers}" if numbers else ""))
-        if outcome.reason == "interrupted":
-            console.say(f"the same command goes on from {out / 'checkpoint.pt'}")
-        elif model.exists():
-            if outcome.best is not None and recipe.export == "best" and outcome.best_step < outcome.step:
-                console.say(f"model.safetensors holds the weights of step {outcome.best_step}, the best validation")
-            verb = "upscale" if recipe.kind == "video" else recipe.kind
-            console.say(f"use it: imgfix {verb} INPUT --model {model}")
+        for line in () if console.quiet else training.closing(recipe, outcome, out):
+            console.say(line)
         if as_json:
             record = {
                 "status": outcome.reason,
@@ -198,6 +191,7 @@ def _train(recipe: Recipe, out: Path, resume: bool | None, console: Console, as_
                 "step": outcome.step,
                 "seconds": round(outcome.seconds, 1),
                 "metrics": outcome.metrics,
+                "baseline": outcome.baseline and {"name": outcome.baseline.name, **outcome.baseline.metrics},
                 "best": outcome.best,
                 "best_step": outcome.best_step,
                 "incidents": outcome.incidents,

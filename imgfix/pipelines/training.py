@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,11 @@ def recipe_of(
     if file is not None:
         layers.append(read_toml(file))
     layers += [{name: value} for name, value in (settings or {}).items()]
-    return with_absolute_paths(build_recipe(kind, [*layers, said]))
+    layers.append(said)
+    follows: dict[str, Any] = _of_the_model(kind, layers)
+    if _says(layers, kind, "minutes") and not _says(layers, kind, "batch", "crop", "pace"):
+        follows["pace"] = True
+    return with_absolute_paths(build_recipe(kind, [follows, *layers]))
 
 
 def run(recipe: Recipe, out: Path, resume: bool | None = None, console: Console | None = None) -> Outcome:
@@ -49,3 +53,73 @@ def run(recipe: Recipe, out: Path, resume: bool | None = None, console: Console 
     from imgfix.train.run import run_training
 
     return run_training(recipe, out, resume=resume, console=console)
+
+
+def closing(recipe: Recipe, outcome: Outcome, out: Path) -> list[str]:
+    """What is to be said when a run has ended: how good the model is, whether it is of use, and how it is used."""
+    from imgfix.train.progress import measured
+
+    numbers = measured(outcome.metrics, outcome.baseline)
+    lines = [f"{outcome.reason} at step {outcome.step}" + (f": {numbers}" if numbers else "")]
+    if outcome.reason == "interrupted":
+        return [*lines, f"the same command goes on from {out / 'checkpoint.pt'}"]
+    model = out / "model.safetensors"
+    if not model.exists():
+        return lines
+    if outcome.best is not None and recipe.export == "best" and outcome.best_step < outcome.step:
+        lines.append(f"model.safetensors holds the weights of step {outcome.best_step}, the best validation")
+    base = outcome.baseline
+    if base is not None and outcome.best is not None and outcome.best <= base.score:
+        return [*lines, f"it is no better than {base.name}: {_remedy(recipe)}"]
+    return [*lines, f"use it: imgfix {_use(recipe, model)} --model {model}"]
+
+
+_TRAINED = {("upscale", 2): "photo-x2", ("upscale", 4): "photo-x4", ("video", 4): "video-x4.light",
+            ("restore", None): "restore", ("inpaint", None): "inpaint-photo"}  # fmt: skip
+"""(kind, scale) -> a shipped model to start from."""
+
+
+def _remedy(recipe: Recipe) -> str:
+    more = "--minutes" if recipe.minutes is not None else "--steps"
+    longer = f"train longer (the same command with more {more} goes on)"
+    known = _TRAINED.get((recipe.kind, getattr(recipe.options, "scale", None)))
+    if recipe.model:
+        return f"{longer}, or at a lower rate (--lr {recipe.lr / 4:g})"
+    return f"{longer}, or start from a trained model (--model {known})" if known else longer
+
+
+def _use(recipe: Recipe, model: Path) -> str:
+    """The command that uses a model, but for `--model`."""
+    if recipe.kind == "inpaint":
+        return "inpaint PHOTO --mask MASK"
+    if recipe.kind != "generate":
+        return f"{'upscale' if recipe.kind == 'video' else recipe.kind} INPUT"
+    from imgfix import zoo
+
+    made = zoo.load(model).descriptor
+    if made.net == "pix2pix":
+        return "generate --image PHOTO"
+    if made.config.get("words"):
+        return 'generate "WORDS"'
+    return "generate --class NAME" if made.config.get("classes") else "generate"
+
+
+def _of_the_model(kind: str, layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The scale of the model that a training starts from, where nothing is said of it. Raises ModelError."""
+    from imgfix.train.kinds import find_kind
+
+    model = next((layer["model"] for layer in reversed(layers) if layer.get("model")), None)
+    if model is None or not hasattr(find_kind(kind).options, "scale") or _says(layers, kind, "scale", "net"):
+        return {}
+    from imgfix import zoo
+
+    scale = zoo.load(str(model)).descriptor.scale
+    return {"scale": scale} if scale > 1 else {}  # one that does not enlarge is refused for that
+
+
+def _says(layers: Sequence[Mapping[str, Any]], kind: str, *names: str) -> bool:
+    """Whether any layer says something of one of these settings."""
+    said = [
+        name for layer in layers for name in (*layer, *(layer[kind] if isinstance(layer.get(kind), Mapping) else ()))
+    ]
+    return any(name.split(".")[0] in names for name in said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from imgfix.media.files import output_errors, write_atomic
 from imgfix.train.checkpoint import load_checkpoint, save_checkpoint
 from imgfix.train.job import TrainJob
 from imgfix.train.log import RunLog
-from imgfix.train.recipe import Recipe, differences, to_dict, to_toml
+from imgfix.train.recipe import Recipe, differences, read_toml, to_dict, to_toml
 from imgfix.train.state import TrainState
 
 RETRY_SECONDS = 60.0
@@ -73,6 +74,16 @@ class RunFolder:
                 hint="give another folder with -o, the same settings, or --no-resume to start over here",
             )
         return state
+
+    def alike(self, recipe: Recipe) -> Recipe:
+        """The recipe with batch and crop of the run that is here, where they were chosen by the clock (`pace`)."""
+        if not (recipe.pace and self.checkpoint.exists() and self.recipe.exists()):
+            return recipe
+        saved = read_toml(self.recipe)
+        if not saved.get("pace"):
+            return recipe
+        known = {name: saved[name] for name in ("batch", "crop") if isinstance(saved.get(name), int)}
+        return replace(recipe, **known)
 
     def claim(self) -> None:
         """Make the folder and take its lock, before anything takes long.

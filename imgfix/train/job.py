@@ -77,6 +77,18 @@ class Draw:
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """What the held-out pictures get without a network: what a network has to be better than to be of use."""
+
+    name: str
+    """How they were made: "bicubic", "the input" ..."""
+    metrics: dict[str, float]
+    """As of `Validation`."""
+    score: float
+    """As of `Validation`."""
+
+
+@dataclass(frozen=True)
 class Validation:
     """What one look at the held-out pictures found."""
 
@@ -86,6 +98,8 @@ class Validation:
     """The number that decides which weights are best; higher is better (negate an error)."""
     samples: dict[str, Tensor] = field(default_factory=dict)
     """Columns of the sample sheet: name ("input", "output", "target") to (N, 3, H, W) in [0, 1]; sizes may differ."""
+    baseline: Baseline | None = None
+    """The same without a network, where there is such a thing."""
 
 
 @dataclass(frozen=True)

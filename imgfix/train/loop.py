@@ -12,7 +12,7 @@ from imgfix.errors import OutputError
 from imgfix.train.distributed import Team
 from imgfix.train.folder import RETRY_SECONDS, RunFolder
 from imgfix.train.guard import Guard, Interruption
-from imgfix.train.job import Draw, TrainJob
+from imgfix.train.job import Baseline, Draw, TrainJob
 from imgfix.train.progress import Display
 from imgfix.train.schedule import rate_factor
 from imgfix.train.sheet import write_sheet
@@ -43,6 +43,8 @@ class Outcome:
     """How often the guard stepped in."""
     seconds: float = 0.0
     """Wall-clock time, over all interruptions."""
+    baseline: Baseline | None = None
+    """What the held-out pictures get without a network."""
     leads: bool = True
     """Whether this process is the one that speaks for the team."""
 
@@ -60,7 +62,7 @@ def train(job: TrainJob, state: TrainState, run: RunFolder, team: Team, show: Di
     begun = time.monotonic() - state.seconds
     guard = Guard(state)
     if state.step == 0 and recipe.model:  # where fine-tuning starts from is worth knowing, and may stay the best
-        outcome.metrics = look(job, state, run, team, show)
+        look(job, state, run, team, show, outcome)
 
     with Interruption() as interruption:
         while state.step < recipe.steps and outcome.reason == "finished":
@@ -97,7 +99,7 @@ def train(job: TrainJob, state: TrainState, run: RunFolder, team: Team, show: Di
                 outcome.reason = "interrupted" if stop else "out of time"
             with show.pause():
                 if looking or outcome.reason == "out of time":
-                    outcome.metrics = look(job, state, run, team, show)
+                    look(job, state, run, team, show, outcome)
                 if team.leads and run.due(state) and state.is_finite():
                     try_to_save(job, state, run, show)
 
@@ -141,9 +143,9 @@ def take_step(job: TrainJob, state: TrainState, team: Team) -> dict[str, Tensor]
     return values
 
 
-def look(job: TrainJob, state: TrainState, run: RunFolder, team: Team, show: Display) -> dict[str, float]:
+def look(job: TrainJob, state: TrainState, run: RunFolder, team: Team, show: Display, outcome: Outcome) -> None:
     """Measure the averaged weights on held-out pictures; write the sheet, and the model where it is the best so far."""
-    metrics: dict[str, float] = {}
+    outcome.metrics = {}
     if team.leads:
         net = state.average.module
         net.eval()
@@ -152,20 +154,21 @@ def look(job: TrainJob, state: TrainState, run: RunFolder, team: Team, show: Dis
         if net is state.raw["net"]:
             net.train()
         if found is not None:
-            metrics, better = found.metrics, state.best is None or found.score > state.best
-            run.log.write("validate", state.step, **metrics, score=found.score)
-            show.validation(state.step, metrics, better)
+            base = outcome.baseline = found.baseline
+            outcome.metrics, better = found.metrics, state.best is None or found.score > state.best
+            without = {f"{name}_baseline": value for name, value in (base.metrics if base else {}).items()}
+            run.log.write("validate", state.step, **found.metrics, score=found.score, **without)
+            show.validation(state.step, found, better)
             try:
                 if found.samples:
                     write_sheet(run.samples / f"step_{state.step:06d}.png", found.samples, state.recipe.sheet_rows)
                 if better and state.recipe.export == "best":
-                    run.export(job, state, metrics)
+                    run.export(job, state, found.metrics)
                 if better:
                     state.best, state.best_step = found.score, state.step
             except OutputError as error:
                 show.warn(error.message)
     team.wait()
-    return metrics
 
 
 def try_to_save(job: TrainJob, state: TrainState, run: RunFolder, show: Display) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from imgfix.train.job import Baseline, Validation
 from imgfix.train.recipe import Recipe
+from imgfix.train.schedule import progress
 
 PLAIN_SECONDS = 10.0
 """Least time between two plain lines."""
@@ -38,14 +40,14 @@ class Display:
     def __enter__(self) -> Display:
         if self.console is not None and self.console.is_terminal:
             self._bar = Progress(
-                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+                TextColumn("{task.fields[place]}"),
                 BarColumn(bar_width=None),
                 TextColumn("{task.fields[state]}"),
                 console=self.console,
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task("train", total=self.recipe.steps, state="starting")
+            self._task = self._bar.add_task("train", total=1.0, state="starting", place=self._place(0, 0.0))
         return self
 
     def __exit__(
@@ -64,10 +66,13 @@ class Display:
         console = self.console or Console(stderr=True)
         console.print(f"warning: {text}", markup=False, highlight=False, style="yellow")
 
-    def validation(self, step: int, metrics: dict[str, float], better: bool) -> None:
-        """Say what a validation found."""
-        values = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        self.line(f"step {step}: held-out pictures: {values}{' (best so far)' if better else ''}")
+    def validation(self, step: int, found: Validation, better: bool) -> None:
+        """Say what a validation found, beside what the pictures get without a network."""
+        notes = ["best so far"] if better else []
+        if found.baseline is not None and found.score <= found.baseline.score:
+            notes.append(f"no better than {found.baseline.name} yet")
+        words = f" ({', '.join(notes)})" if notes else ""
+        self.line(f"step {step}: held-out pictures: {measured(found.metrics, found.baseline)}{words}")
 
     @contextmanager
     def pause(self) -> Iterator[None]:
@@ -90,10 +95,17 @@ class Display:
             return
         text = self._text(done, rate, seconds)
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, state=text)
+            where = progress(self.recipe, done, seconds)
+            self._bar.update(self._task, completed=where, state=text, place=self._place(done, seconds))
         elif done == self.recipe.steps or (logged and now - self._said >= PLAIN_SECONDS):
             self._said = now
-            self.line(f"step {done}/{self.recipe.steps}  {text}")
+            self.line(f"{self._place(done, seconds)}  {text}")
+
+    def _place(self, done: int, seconds: float) -> str:
+        """How far the run is: in steps, or in time where that is what ends it."""
+        if self.recipe.minutes is None or done / self.recipe.steps > seconds / (60 * self.recipe.minutes):
+            return f"step {done}/{self.recipe.steps}"
+        return f"step {done}, {duration(seconds)} of {duration(60 * self.recipe.minutes)}"
 
     def _text(self, done: int, rate: float, seconds: float) -> str:
         parts = [f"loss {self.losses['loss']:.4g}"] if "loss" in self.losses else []
@@ -105,6 +117,15 @@ class Display:
             speed = f"{self._speed:.1f} steps/s" if self._speed >= 1 else f"{1 / self._speed:.1f} s/step"
             parts += [speed, f"{duration(left)} left"]
         return "  ".join(parts)
+
+
+def measured(metrics: Mapping[str, float], baseline: Baseline | None) -> str:
+    """`psnr 30.12 (bicubic 28.43)`."""
+    words = []
+    for name, value in metrics.items():
+        known = baseline is not None and name in baseline.metrics
+        words.append(f"{name} {value:.4g}" + (f" ({baseline.name} {baseline.metrics[name]:.4g})" if known else ""))  # type: ignore[union-attr]
+    return ", ".join(words)
 
 
 def duration(seconds: float) -> str:

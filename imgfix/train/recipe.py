@@ -60,6 +60,10 @@ class Recipe:
     crop: int = 192
     """Side of the training crops, in pixels of the target picture."""
 
+    pace: bool = False
+    """On a CPU, make batch and crop so small that some hundred steps fit into `minutes`; so by default where minutes
+    are given and neither batch nor crop is."""
+
     lr: float = 2e-4
     """Learning rate at its highest."""
     discriminator_lr: float | None = None
@@ -147,7 +151,7 @@ class Recipe:
 MAY_CHANGE = frozenset(
     {
         *("steps", "minutes", "device", "compile", "validate_every", "log_every", "sheet_rows", "val_limit"),
-        *("checkpoint_minutes", "snapshot_every", "guard_retries", "tensorboard"),
+        *("checkpoint_minutes", "snapshot_every", "guard_retries", "tensorboard", "pace"),
     }
 )
 """Settings that may differ when a run goes on in its folder: they change how long, where or how talkative it is."""

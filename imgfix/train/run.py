@@ -16,6 +16,7 @@ from imgfix.train.folder import RunFolder
 from imgfix.train.job import TrainJob
 from imgfix.train.kinds import find_kind
 from imgfix.train.loop import Outcome, train
+from imgfix.train.pace import paced
 from imgfix.train.placement import Placement, place
 from imgfix.train.progress import Display
 from imgfix.train.recipe import Recipe
@@ -40,6 +41,8 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
     """
     with team_at(recipe) as (team, where):
         run = RunFolder(out)
+        if resume is not False:
+            recipe = run.alike(recipe)
         saved = run.previous(recipe, resume)
         if team.leads:
             run.claim()
@@ -52,6 +55,8 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
                 show.line(f"{out}: its {recipe.minutes:g} minutes are over already; more --minutes would go on")
                 return finished(saved, team, "out of time")
             with memory_errors(recipe):
+                if not saved:
+                    recipe = show.recipe = paced(recipe, where, team, show)
                 job, state = prepare(recipe, where, show)
                 if saved:
                     state.restore(saved, str(run.checkpoint))
@@ -80,6 +85,7 @@ def dry_run(recipe: Recipe, *, console: Console | None = None) -> tuple[Estimate
         ImgfixError: whatever would end the real run at its start.
     """
     with team_at(recipe) as (team, where), memory_errors(recipe):
+        recipe = paced(recipe, where, team, Display(recipe, console))
         job, state = prepare(recipe, where, Display(recipe, console))
         return rehearse(job, state, team), where
 

@@ -257,6 +257,11 @@ def mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
     return {key: sum(row[key] for row in rows) / len(rows) for key in rows[0]}
 
 
+def score_of(metrics: Mapping[str, float]) -> float:
+    """Which of two results is better: by LPIPS where it was measured, else by PSNR; higher is better."""
+    return -metrics["lpips"] if "lpips" in metrics else metrics["psnr"]
+
+
 def sheet_column(pictures: list[Tensor], side: int) -> Tensor:
     """Stack pictures (1, 3, H, W) of different sizes to a column of a sample sheet, cut to `side` pixels."""
     cut = [picture[..., :side, :side].clamp(0, 1).float().cpu() for picture in pictures]

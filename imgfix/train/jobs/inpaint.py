@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
-from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.tasks import classical
+from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
     Losses,
     LossWeights,
@@ -20,6 +22,7 @@ from imgfix.train.jobs.common import (
     folded_config,
     left_out,
     mean_of,
+    score_of,
     sheet_column,
     starting_net,
 )
@@ -115,20 +118,28 @@ class InpaintJob:
     def validate(self, net: nn.Module) -> Validation | None:
         if not self.validation:
             return None
-        rows, inputs, results = [], [], []
+        results = []
         for target, mask in self.validation:
             result = net(torch.cat((mask, target * (1 - mask)), dim=1)).float().clamp(0, 1)
-            filled = result * mask + target * (1 - mask)
-            rows.append({"psnr": float(psnr(filled, target).clamp(max=100))} | self.metric(filled, target))
-            inputs.append(target * (1 - mask) + mask)
-            results.append(filled)
-        metrics, shown = mean_of(rows), self.recipe.sheet_rows
+            results.append(result * mask + target * (1 - mask))
+        metrics, shown = self._measured(results), self.recipe.sheet_rows
+        inputs = [target * (1 - mask) + mask for target, mask in self.validation[:shown]]
         samples = {
-            "input": sheet_column(inputs[:shown], 256),
+            "input": sheet_column(inputs, 256),
             "output": sheet_column(results[:shown], 256),
             "target": sheet_column([target for target, _ in self.validation[:shown]], 256),
         }
-        return Validation(metrics, -metrics["lpips"] if "lpips" in metrics else metrics["psnr"], samples)
+        return Validation(metrics, score_of(metrics), samples, self.baseline)
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """What the best method without a network gets."""
+        metrics = self._measured([_telea(target, mask) for target, mask in self.validation])
+        return Baseline("telea", metrics, score_of(metrics))
+
+    def _measured(self, results: list[Tensor]) -> dict[str, float]:
+        pairs = zip(results, (target for target, _ in self.validation), strict=True)
+        return mean_of([{"psnr": float(psnr(a, b).clamp(max=100))} | self.metric(a, b) for a, b in pairs])
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:
         mask = batch["condition"].expand(-1, 3, -1, -1)
@@ -148,3 +159,11 @@ class InpaintJob:
         # Seeds are counted from 0; what validation draws must not meet what training draws.
         seeds = [(seed + 1, row) for seed, row in seeds]
         return torch.from_numpy(draw_masks(self.options.masks, height, width, seeds)).to(self.device)
+
+
+def _telea(target: Tensor, mask: Tensor) -> Tensor:
+    """(1, 3, H, W) in [0, 1] with the hole filled from its edge."""
+    pixels = (target[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy()
+    filled = classical.fill(pixels, mask[0, 0].cpu().numpy() > 0.5, "telea")
+    made = torch.from_numpy(filled).permute(2, 0, 1)[None].to(target) / 255
+    return made * mask + target * (1 - mask)

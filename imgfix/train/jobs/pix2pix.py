@@ -14,7 +14,7 @@ from imgfix.nets.pix2pix import Pix2Pix
 from imgfix.tasks.translate import SOURCES, prepared
 from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, read_both, read_captions
-from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import left_out, shown, starting_net
 from imgfix.train.pool import find_pictures
 from imgfix.train.recipe import Recipe
@@ -128,10 +128,15 @@ class Pix2PixJob:
         target = self.targets[numbers].float().to(self.device) / 255
         made = torch.cat([net(part) for part in given.split(16)]).float()
         error = float((made - target).abs().mean())
+        baseline = None
+        if self.source != "edges" and given.shape[1] in (1, target.shape[1]):  # edges are no picture to keep
+            kept = float((given - target).abs().mean())
+            baseline = Baseline("the input", {"l1": kept}, -kept)
         return Validation(
             {"l1": error},
             -error,
             {k: shown(v) for k, v in zip(("input", "output", "target"), (given, made, target), strict=True)},
+            baseline,
         )
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:

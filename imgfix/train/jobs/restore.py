@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
 from imgfix.nets.contextffdnet import ContextFFDNet
 from imgfix.nets.ffdnet import BlindFFDNet
-from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
     Losses,
     LossWeights,
@@ -98,8 +99,6 @@ class RestoreJob:
         self._facts += [
             f"{len(self.training)} pictures, {self.training.megapixels:.0f} megapixels; {held} held out",
             *left_out(skipped),
-            "the damaged pictures themselves: "
-            + ", ".join(f"{name} {_quality(pairs):.2f} dB" for name, pairs in self.validation.items()),
         ]
 
     def networks(self) -> dict[str, nn.Module]:
@@ -139,22 +138,33 @@ class RestoreJob:
         return terms
 
     def validate(self, net: nn.Module) -> Validation:
-        metrics: dict[str, float] = {}
         samples: dict[str, Tensor] = {}
         shown = self.recipe.sheet_rows
+        made = {
+            name: [net(low).float().clamp(0, 1) for low, _ in pairs] for name, pairs in self.validation.items()
+        }  # fmt: skip
         for name, pairs in self.validation.items():
-            rows, results = [], []
-            for low, high in pairs:
-                result = net(low).float().clamp(0, 1)
-                rows.append({"psnr": float(psnr(result, high).clamp(max=100))} | self.metric(result, high))
-                results.append(result)
-            metrics |= {f"{key}_{name}": value for key, value in mean_of(rows).items()}
             samples[name] = sheet_column([low for low, _ in pairs[:shown]], 256)
-            samples[f"{name} restored"] = sheet_column(results[:shown], 256)
+            samples[f"{name} restored"] = sheet_column(made[name][:shown], 256)
             samples["target"] = sheet_column([high for _, high in pairs[:shown]], 256)
-        # Beyond 50 dB nobody sees a difference; what is clean must not outweigh the rest.
-        values = [min(value, 50.0) for key, value in metrics.items() if key.startswith("psnr")]
-        return Validation(metrics, sum(values) / len(values), samples)
+        metrics = self._measured(made)
+        return Validation(metrics, _score(metrics), samples, self.baseline)
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """What the damaged pictures themselves get."""
+        metrics = self._measured(
+            {name: [low.clamp(0, 1) for low, _ in pairs] for name, pairs in self.validation.items()}
+        )
+        return Baseline("the input", metrics, _score(metrics))
+
+    def _measured(self, made: Mapping[str, list[Tensor]]) -> dict[str, float]:
+        metrics: dict[str, float] = {}
+        for name, pairs in self.validation.items():
+            both = zip(made[name], (high for _, high in pairs), strict=True)
+            rows = [{"psnr": float(psnr(a, b).clamp(max=100))} | self.metric(a, b) for a, b in both]
+            metrics |= {f"{key}_{name}": value for key, value in mean_of(rows).items()}
+        return metrics
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:
         return {"input": batch["input"], "target": batch["target"]}
@@ -171,9 +181,10 @@ class RestoreJob:
         return list(self._facts)
 
 
-def _quality(pairs: list[tuple[Tensor, Tensor]]) -> float:
-    """Mean PSNR of the damaged pictures, in dB, at most 100 each."""
-    return sum(float(psnr(low, high).clamp(max=100)) for low, high in pairs) / len(pairs)
+def _score(metrics: Mapping[str, float]) -> float:
+    # Beyond 50 dB nobody sees a difference; what is clean must not outweigh the rest.
+    values = [min(value, 50.0) for key, value in metrics.items() if key.startswith("psnr")]
+    return sum(values) / len(values)
 
 
 def _apart(found: Tensor, true: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -14,7 +15,7 @@ from imgfix.metrics.psnr import psnr
 from imgfix.nets.srvgg import SRVGG
 from imgfix.runtime.resize import downscale, resize
 from imgfix.train.degrade import LIGHT, Damage, damage
-from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
     Losses,
     LossWeights,
@@ -24,6 +25,7 @@ from imgfix.train.jobs.common import (
     folded_config,
     left_out,
     mean_of,
+    score_of,
     sheet_column,
     starting_net,
 )
@@ -118,22 +120,34 @@ class UpscaleJob:
         return self.loss_terms.net_terms(networks, batch, networks["net"](batch["input"]), step)
 
     def validate(self, net: nn.Module) -> Validation:
-        rows, results = [], []
-        for low, high in self.validation:
-            result = net(low).float().clamp(0, 1)
-            border = min(self.options.scale, min(high.shape[-2:]) // 4)
-            row = {"psnr": float(psnr(result, high, y=True, border=border).clamp(max=100))}
-            rows.append(row | self.metric(result, high))
-            results.append(result)
-        metrics = mean_of(rows)
+        results = [net(low).float().clamp(0, 1) for low, _ in self.validation]
+        metrics = self._measured(results)
         shown = self.recipe.sheet_rows
-        inputs = [resize(low, (high.shape[-2], high.shape[-1]), "cubic") for low, high in self.validation[:shown]]
+        inputs = [self._enlarged(low, high) for low, high in self.validation[:shown]]
         samples = {
             "bicubic": sheet_column(inputs, 384),
             "output": sheet_column(results[:shown], 384),
             "target": sheet_column([high for _, high in self.validation[:shown]], 384),
         }
-        return Validation(metrics, -metrics["lpips"] if "lpips" in metrics else metrics["psnr"], samples)
+        return Validation(metrics, score_of(metrics), samples, self.baseline)
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """What bicubic gets."""
+        metrics = self._measured([self._enlarged(low, high).clamp(0, 1) for low, high in self.validation])
+        return Baseline("bicubic", metrics, score_of(metrics))
+
+    def _measured(self, results: list[Tensor]) -> dict[str, float]:
+        rows = []
+        for result, (_, high) in zip(results, self.validation, strict=True):
+            border = min(self.options.scale, min(high.shape[-2:]) // 4)
+            row = {"psnr": float(psnr(result, high, y=True, border=border).clamp(max=100))}
+            rows.append(row | self.metric(result, high))
+        return mean_of(rows)
+
+    @staticmethod
+    def _enlarged(low: Tensor, high: Tensor) -> Tensor:
+        return resize(low, (high.shape[-2], high.shape[-1]), "cubic")
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:
         return {"input": batch["input"], "target": batch["target"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from imgfix.runtime.resize import downscale, resize
 from imgfix.train.clips import ClipPool, detail, load_clips
 from imgfix.train.compress import compress
 from imgfix.train.degrade import LIGHT, Damage, damage, gaussian_downscale
-from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import (
     Losses,
     LossWeights,
@@ -24,6 +25,7 @@ from imgfix.train.jobs.common import (
     folded,
     left_out,
     mean_of,
+    score_of,
     sheet_column,
     starting_net,
 )
@@ -175,15 +177,8 @@ class VideoJob:
         return self.loss_terms.net_terms(networks, batch, networks["net"](batch["clip"]).flatten(0, 1), step)
 
     def validate(self, net: nn.Module) -> Validation:
-        rows, results = [], []
-        border = self.options.scale
-        for low, high in self.validation:
-            result = net(low).float().clamp(0, 1)
-            flat, target = result[0], high[0]
-            row = {"psnr": float(psnr(flat, target, y=True, border=border).clamp(max=100).mean())}
-            rows.append(row | self.metric(flat[-1:], target[-1:]))
-            results.append(flat[-1:])
-        metrics = mean_of(rows)
+        made = [net(low).float().clamp(0, 1)[0] for low, _ in self.validation]
+        metrics, results = self._measured(made), [frames[-1:] for frames in made]
         shown = self.recipe.sheet_rows
         last = [(low[0, -1:], high[0, -1:]) for low, high in self.validation[:shown]]
         inputs = [resize(low, (high.shape[-2], high.shape[-1]), "cubic") for low, high in last]
@@ -192,7 +187,23 @@ class VideoJob:
             "output": sheet_column(results[:shown], 256),
             "target": sheet_column([high for _, high in last], 256),
         }
-        return Validation(metrics, -metrics["lpips"] if "lpips" in metrics else metrics["psnr"], samples)
+        return Validation(metrics, score_of(metrics), samples, self.baseline)
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """What bicubic gets, frame by frame."""
+        pairs = [(low[0], (high.shape[-2], high.shape[-1])) for low, high in self.validation]
+        metrics = self._measured([resize(low, size, "cubic").clamp(0, 1) for low, size in pairs])
+        return Baseline("bicubic", metrics, score_of(metrics))
+
+    def _measured(self, results: list[Tensor]) -> dict[str, float]:
+        """Of sequences (T, 3, H, W)."""
+        rows = []
+        for flat, (_, high) in zip(results, self.validation, strict=True):
+            target = high[0]
+            row = {"psnr": float(psnr(flat, target, y=True, border=self.options.scale).clamp(max=100).mean())}
+            rows.append(row | self.metric(flat[-1:], target[-1:]))
+        return mean_of(rows)
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:
         low, high = batch["clip"], batch["clip_target"]
