@@ -98,6 +98,7 @@ def upscale(
     tta: bool = False,
     color_fix: bool | None = None,
     blend: float = 0.0,
+    restore: bool = False,
     output: File | None = None,
     format: str | None = None,
     quality: int | None = None,
@@ -116,6 +117,8 @@ def upscale(
     deinterlace: str = "auto",
     frames: bool = False,
     resume: bool = False,
+    smooth: int | str | None = None,
+    smooth_model: str | Path | Model | Engine = "auto",
     model: str | Path | Model | Engine = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -139,12 +142,13 @@ def upscale(
         tta: mean of eight turned and mirrored runs.
         color_fix: keep the input's broad colours; None: for models whose colours drift.
         blend: share of plain resampling in the result, 0 to 1.
+        restore: first take away the noise and the JPEG artefacts that are found.
         output: also write the result there, with the metadata of the input; of a list, a folder or a template. What
             exists is an error unless `overwrite` or `skip_existing` (which gives what is there).
         format, quality: of the file that is written; like the input without them.
         record: whether the file says how it was made.
-        codec, crf, preset, pix_fmt, encoder_option, start, end, audio, fps, deinterlace, frames, resume: of clips; see
-            `imgfix.pipelines.options.ClipOptions`.
+        codec, crf, preset, pix_fmt, encoder_option, start, end, audio, fps, deinterlace, frames, resume, smooth,
+        smooth_model: of clips; see `imgfix.pipelines.options.ClipOptions`.
         model: a catalog name (pulled when missing), a weights file, `auto`, or what `load` gave; an `Engine` to run
             many pictures without preparing the model each time.
         device, precision, engine, tile, offline: as on the command line.
@@ -208,6 +212,8 @@ def inpaint(
     deinterlace: str = "auto",
     frames: bool = False,
     resume: bool = False,
+    smooth: int | str | None = None,
+    smooth_model: str | Path | Model | Engine = "auto",
     model: str | Path | Model | Engine = "auto",
     device: str = "auto",
     precision: str = "auto",
@@ -394,6 +400,8 @@ def restore(
     deinterlace: str = "auto",
     frames: bool = False,
     resume: bool = False,
+    smooth: int | str | None = None,
+    smooth_model: str | Path | Model | Engine = "auto",
     model: str | Path | Model | Engine = "auto",
     device: str = "auto",
     precision: str = "auto",

@@ -207,6 +207,21 @@ Fps = Annotated[
         rich_help_panel=_CLIPS, show_default=False,
     ),
 ]  # fmt: skip
+Smooth = Annotated[
+    str | None,
+    typer.Option(
+        "--smooth", metavar="N|auto", rich_help_panel=_CLIPS, show_default=False,
+        help="Frame interpolation: make N frames of each, or with auto as many as --fps asks for.",
+    ),
+]  # fmt: skip
+SmoothModel = Annotated[
+    str,
+    typer.Option(
+        "--smooth-model", metavar="NAME", rich_help_panel=_CLIPS,
+        help="The model for --smooth; flow is optical flow without weights.",
+        autocompletion=complete.models("interpolate", *asked.SMOOTHING),
+    ),
+]  # fmt: skip
 Deinterlace = Annotated[
     str,
     typer.Option(
@@ -306,6 +321,8 @@ class ClipOptions(asked.ClipOptions):
     deinterlace: Deinterlace = "auto"
     frames: Frames = False
     resume: Resume = False
+    smooth: Smooth = None
+    smooth_model: SmoothModel = "auto"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ EPILOG = options.examples(
     "imgfix upscale scans/ -r -o large/ --long-side 4000",
     "imgfix upscale - < in.png > out.png",
     "imgfix upscale clip.mp4 --scale 2 --start 0:10 --end 0:20",
+    "imgfix upscale clip.mp4 --restore --smooth 2",
 )
 
 _SIZE = "Size and appearance"
@@ -81,6 +82,10 @@ Blend = Annotated[
         "--blend", metavar="0..1", parser=str, help="Share of plain resampling in the result.", rich_help_panel=_SIZE
     ),
 ]
+Restore = Annotated[
+    bool,
+    typer.Option("--restore", help="First remove the noise and JPEG artefacts that are found.", rich_help_panel=_SIZE),
+]
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ class Request(UpscaleRequest):
     tta: Tta = False
     color_fix: ColorFix = None
     blend: Blend = 0.0
+    restore: Restore = False
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             model=descriptor.sha256 if descriptor is not None else self.choice.name,
             binding={**self.region.binding, "mask": digest, **asdict(self.how), **work.bound(filler)},
             record=self._record(moving.source, self.choice.name, filler),
+            between=self.smoothing.between(),
             listener=self.listener,
             progress=progress,
         )
@@ -206,7 +207,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
     def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
         """The masks are looked at, nothing is filled."""
         task, facts, _ = self._looked_at(moving, relative, self._filler(dry=True), "to fill")
-        return work.plan(moving, task, facts)
+        return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
     def _looked_at(
         self, moving: Moving, relative: Path | None, filler: Engine | str, word: str

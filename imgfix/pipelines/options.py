@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from imgfix.errors import UsageError
 
 if TYPE_CHECKING:
+    from imgfix.media.video.pacing import Pacing
     from imgfix.pipelines.moving.clip import Settings
     from imgfix.pipelines.shards import Shard
     from imgfix.tasks.restore import RestoreOptions
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 DEINTERLACE = ("auto", "on", "off")
 CLASSICAL = ("telea", "ns")
 """Methods that fill holes and need no weights."""
+SMOOTHING = ("flow",)
+"""Methods that make frames between frames and need no weights."""
 RESAMPLING = ("nearest", "bicubic", "lanczos")
 """Methods that enlarge and need no weights."""
 
@@ -133,6 +136,10 @@ class ClipOptions:
     frames: bool = False
     """Take a folder as one clip of numbered pictures."""
     resume: bool = False
+    smooth: str | int | None = None
+    """Make so many frames of each, 2 to 8; `auto`: as many as `fps` asks for."""
+    smooth_model: Any = "auto"
+    """What makes them: a name, a weights file, `flow` (optical flow, without weights), or `auto`."""
 
     def __post_init__(self) -> None:
         self.encoder_options  # noqa: B018  (raises)
@@ -145,6 +152,7 @@ class ClipOptions:
                 f"`deinterlace` {self.deinterlace}: no such choice", hint=f"choose {', '.join(DEINTERLACE)}"
             )
         self.rate  # noqa: B018  (raises)
+        self.pacing  # noqa: B018  (raises)
 
     @property
     def encoder_options(self) -> dict[str, str]:
@@ -170,6 +178,25 @@ class ClipOptions:
         """Frames per second asked for."""
         return _rate(self.fps)
 
+    @property
+    def pacing(self) -> Pacing:
+        """Which frames are made between frames. Raises UsageError."""
+        from imgfix.media.video.pacing import Pacing
+
+        if self.smooth is None:
+            if self.smooth_model != "auto":
+                raise UsageError("`smooth_model` says what makes the frames of `smooth`", hint="add `smooth` 2")
+            return Pacing()
+        if self.smooth == "auto":
+            if self.rate is None:
+                raise UsageError("`smooth` auto makes as many frames as `fps` asks for", hint="add `fps` 60")
+            return Pacing(rate=self.rate)
+        if not str(self.smooth).isdecimal() or not 2 <= int(self.smooth) <= 8:
+            raise UsageError(f"`smooth` {self.smooth}: no such factor", hint="give 2 to 8, or auto with `fps` 60")
+        if self.rate is not None:
+            raise UsageError("`smooth` and `fps` each say how many frames there are", hint="give `smooth` auto")
+        return Pacing(int(self.smooth))
+
     def check(self) -> None:
         """Whether codec, preset and pixel format exist; imports PyAV. Raises UsageError."""
         if any((self.codec, self.crf is not None, self.preset, self.pix_fmt, self.encoder_option)):
@@ -184,10 +211,11 @@ class ClipOptions:
         from imgfix.pipelines.moving.clip import Settings
 
         return Settings(
-            time_range=TimeRange(*self.seconds, self.rate),
+            time_range=TimeRange(*self.seconds, self.rate if self.smooth is None else None),
             encoder=EncoderOptions(self.codec, self.crf, self.preset, self.pix_fmt, self.encoder_options),
             audio=self.audio,
             deinterlace=self.deinterlace,
+            pacing=self.pacing,
             resume=self.resume,
             overwrite=overwrite,
         )
@@ -195,7 +223,7 @@ class ClipOptions:
 
 @dataclass(frozen=True)
 class UpscaleRequest:
-    """Size and look of an upscaled picture."""
+    """Size and look of an upscaled picture, and what is done before."""
 
     scale: float | None = None
     width: int | None = None
@@ -205,6 +233,8 @@ class UpscaleRequest:
     tta: bool = False
     color_fix: bool | None = None
     blend: float = 0.0
+    restore: bool = False
+    """First take away the noise and the JPEG artefacts that are found, as `imgfix restore` does."""
 
     def __post_init__(self) -> None:
         numbers(self, "scale", "megapixels", "blend")
@@ -213,7 +243,9 @@ class UpscaleRequest:
         """As the task takes them. Raises UsageError."""
         from imgfix.tasks.upscale import UpscaleOptions
 
-        return UpscaleOptions(**values_of(self), tile=tile)
+        values = values_of(self)
+        del values["restore"]
+        return UpscaleOptions(**values, tile=tile)
 
 
 Several = str | Sequence[Any] | None

@@ -16,6 +16,7 @@ from imgfix.pipelines.models import Choice, Listener, Models
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
 from imgfix.pipelines.result import Plan, Progress, Result, Runner, unseen
+from imgfix.pipelines.smoothing import Smoothing
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
@@ -60,6 +61,7 @@ class Pipeline(ABC, Generic[Request]):
         """Jobs that were found and belong to other shards."""
         self.passed: list[str] = []
         """What folders and globs held besides, a phrase for each kind."""
+        self.smoothing = Smoothing(self.clips, self.models)
         self.check()
         self.clips.check()
 
@@ -248,13 +250,15 @@ class Pipeline(ABC, Generic[Request]):
         """How a result is made; engine: that of the model, or a method without one."""
         if not self.saving.record:
             return None
-        machine, descriptor = self.machine, None
+        machine, clips, descriptor = self.machine, self.clips, None
         if engine is not None and not isinstance(engine, str):
             descriptor = engine.descriptor
             if engine.placement.engine != "torch":
                 machine = replace(machine, engine=engine.placement.engine)  # what `auto` took
+        if self.smoothing.name is not None:  # the command is to give the same frames where another model is the best
+            clips = replace(clips, smooth_model=self.smoothing.name)
         return record.of(
-            self.verb, pictures.name_of(source), model, descriptor, self.request, self.saving, self.clips, machine,
+            self.verb, pictures.name_of(source), model, descriptor, self.request, self.saving, clips, machine,
             names=self.names,
         )  # fmt: skip
 

@@ -54,7 +54,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         if self.request.scratches and self.named is None and not plain.jobs_named:
             return plain
         filled = plain.filled(own, off=self.request.off)
-        if not filled.jobs_named:
+        if not filled.jobs_named and self.clips.smooth is None:
             raise UsageError("with `denoise` off and `jpeg` off nothing is left to do", hint="name what to undo")
         return filled
 
@@ -243,6 +243,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             model=shas[0] if shas else self.model,
             binding={**asdict(self.wanted), "models": shas, **work.bound(*(step.engine for step in steps))},
             record=self._record(moving.source, self.model, steps[0].engine if steps else None),
+            between=self.smoothing.between(),
             listener=self.listener,
             progress=progress,
             announce=not self.clips.resume and kind == work.VIDEO,
@@ -262,17 +263,10 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 input=size, output=size, restored=facts.restored, copied=True, notes=facts.notes,
                 summary=facts.summary,
             )  # fmt: skip
-        return work.plan(moving, task, facts)
+        return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
     def _looked_at(self, moving: Moving) -> tuple[RestoreFrames, list[Step], Facts]:
-        """The work on it, the runs of networks for each frame, and what is to be said of them."""
-        from imgfix.tasks import restore
-        from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
-
-        found = look(list(islice(moving.frames(), LOOKED_AT))) if self.wanted.estimates else None
-        steps, notes = restore.steps(self.wanted, found, self.engines)
-        facts = Facts(summary=tuple(in_words(found, steps)), restored=facts_of(found, steps), notes=tuple(notes))
-        return RestoreFrames(self.wanted, self.engines, found), steps, facts
+        return look_at(moving, self.wanted, self.engines)
 
     def _open(self, kind: str, source: Any, target: Any) -> Moving:
         if self.request.scratches:
@@ -305,6 +299,17 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
         assert isinstance(moving, FrameFolder)
         moving.quality = quality_to_write(steps, image.read(moving.files()[0][0]).metadata.jpeg)
+
+
+def look_at(moving: Moving, wanted: RestoreOptions, engines: DamageModels) -> tuple[RestoreFrames, list[Step], Facts]:
+    """The work on something that moves, the runs of networks for each frame, and what is to be said of them."""
+    from imgfix.tasks import restore
+    from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
+
+    found = look(list(islice(moving.frames(), LOOKED_AT))) if wanted.estimates else None
+    steps, notes = restore.steps(wanted, found, engines)
+    facts = Facts(summary=tuple(in_words(found, steps)), restored=facts_of(found, steps), notes=tuple(notes))
+    return RestoreFrames(wanted, engines, found), steps, facts
 
 
 def in_words(found: Damage | None, steps: list[Step]) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from imgfix.errors import ModelError
 from imgfix.pipelines import models, pictures
+from imgfix.pipelines.first import First
 from imgfix.pipelines.models import Choice
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import RESAMPLING, Saving, UpscaleRequest, given
@@ -44,6 +45,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         """See `Pipeline.check`."""
         self.wanted = self.request.options(self.machine.side)
         self._chosen: dict[bool, Choice] = {}
+        self.first = First(self.models, self.machine.side) if self.request.restore else None
 
     def choice(self, kind: str) -> Choice:
         """The model for a kind of source. Raises ModelError."""
@@ -105,6 +107,9 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         _refuse_sequences(upscaler)
         picture = pictures.read(source, self.reading.limit)
         transform = colour.transform(picture.metadata, picture.channels)
+        facts = Facts()
+        if self.first is not None:
+            picture, facts = self.first.picture(picture, transform, progress)
         upscaler = models.fitted(upscaler, picture.width * picture.height, self.listener)
         task = self._still(picture.pixels, upscaler, picture.alpha, transform)
         self._expect(task, source)
@@ -131,7 +136,11 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(task.width, task.height, format, pictures.bytes_written(target)),
             runner=_runner(task),
-            notes=joined(picture.metadata.notes, _colour_notes(transform, upscaler), self._left_out(upscaler), notes),
+            summary=facts.summary,
+            restored=facts.restored,
+            notes=joined(
+                picture.metadata.notes, _colour_notes(transform, upscaler), self._left_out(upscaler), facts.notes, notes
+            ),
             seconds=time.monotonic() - start,
             picture=made.picture if made is not None else None,
         )
@@ -205,13 +214,15 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
     def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
         upscaler = models.fitted(self._upscaler(self.choice(kind)), work.pixels(moving), self.listener)
         descriptor = _descriptor(upscaler)
+        task, facts, engines = self._looked_at(moving, upscaler)
         return work.run(
             moving,
-            self._task(moving, upscaler),
-            self._facts(upscaler),
+            task,
+            facts,
             model=descriptor.sha256 if descriptor is not None else str(upscaler),
-            binding={**asdict(self.wanted), **work.bound(upscaler)},
+            binding={**asdict(self.wanted), **_restored_by(engines), **work.bound(upscaler, *engines)},
             record=self._record(moving.source, self.choice(kind).name, upscaler),
+            between=self.smoothing.between(),
             listener=self.listener,
             progress=progress,
             announce=not self.clips.resume and kind == work.VIDEO,
@@ -224,16 +235,32 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
                 raise unseen_model(choice)
             return work.plan_unseen(moving, Facts(runner=Runner(choice.name)))
         upscaler = models.fitted(self._upscaler(choice), work.pixels(moving), self.listener, dry=True)
-        return work.plan(moving, self._task(moving, upscaler), self._facts(upscaler))
+        task, facts, _ = self._looked_at(moving, upscaler, dry=True)
+        return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
     def _facts(self, upscaler: Engine | str) -> Facts:
         runner = Runner(upscaler, "cpu") if isinstance(upscaler, str) else runner_of(upscaler)
         return Facts(runner=runner, notes=tuple(self._left_out(upscaler)))
 
-    def _task(self, moving: Moving, upscaler: Engine | str) -> SequenceTask:
+    def _looked_at(
+        self, moving: Moving, upscaler: Engine | str, dry: bool = False
+    ) -> tuple[SequenceTask, Facts, list[Engine]]:
+        """The work on it, what is to be said of it, and the models that restore it first."""
+        from imgfix.tasks.chain import Chain
         from imgfix.tasks.frames import sequence_for
 
-        return sequence_for(upscaler, self.wanted, *moving.size, moving.multiple)
+        task, facts = sequence_for(upscaler, self.wanted, *moving.size, moving.multiple), self._facts(upscaler)
+        if self.first is None:
+            return task, facts, []
+        before, steps, told = self.first.moving(moving, dry)
+        facts = replace(
+            facts, summary=told.summary, restored=told.restored, notes=joined(facts.notes, told.notes)
+        )  # fmt: skip
+        return Chain(before, task), facts, [step.engine for step in steps]
+
+
+def _restored_by(engines: list[Engine]) -> dict[str, list[str]]:
+    return {"restored by": [engine.descriptor.sha256 for engine in engines]} if engines else {}
 
 
 class _Kept:

@@ -91,6 +91,8 @@ _CLIP = (
     Field("audio", "flag", "keep the sound"),
     Field("fps", "text", "a constant frame rate"),
     Field("deinterlace", "text", "auto: flagged frames", choices=DEINTERLACE),
+    Field("smooth", "text", "make so many frames of each, 2 to 8; auto: as many as fps asks for"),
+    Field("smooth_model", "text", "what makes them: a name, flow, or auto"),
 )
 
 
@@ -144,6 +146,7 @@ VERBS = {
                 Field("tta", "flag", "eight turned runs, merged"),
                 Field("color_fix", "flag", "keep the colours of the input"),
                 Field("blend", "number", "share of plain resampling, 0 to 1"),
+                Field("restore", "flag", "first remove the noise and JPEG artefacts that are found"),
                 *_PICTURE, *_CLIP, *_MODEL,
             ),
             ("upscale", "video"), RESAMPLING, moves=True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -411,3 +412,83 @@ def test_python_upscales_clips(tmp_path: Path, tiny: Path) -> None:
     assert len(look(tmp_path / "b.mp4").times) == 3
     with pytest.raises(imgfix.errors.UsageError, match="does not fit into an array"):
         imgfix.upscale(source, model=str(tiny))
+
+
+def test_frames_between_frames_keep_times_length_and_sound(imgfix: Run, tmp_path: Path, plain: Path) -> None:
+    source = make(tmp_path / "a.mkv", Recipe(times=UNEVEN, sounds=(Sound(seconds=1.04),)))
+    result = imgfix(
+        "upscale", source, "-o", tmp_path / "b.mkv", "--model", plain, "--smooth", "2", "--smooth-model", "flow"
+    )
+    assert result.code == 0, result.err
+    assert "24 frames" in result.err and "flow (classical)" in result.err
+    before, after = look(source), look(tmp_path / "b.mkv")
+    ends = [*before.times[1:], before.ends[0]]
+    middles = [(time + end) / 2 for time, end in zip(before.times, ends, strict=True)]
+    assert np.allclose(after.times[::2], before.times, atol=1e-6)
+    assert np.allclose(after.times[1::2], middles, atol=6e-4)  # Matroska counts milliseconds
+    assert after.kinds == before.kinds and abs(after.ends[0] - before.ends[0]) < 2e-3
+    assert abs(after.ends[1] - before.ends[1]) < 0.03
+
+
+def test_a_rate_is_reached_by_frames_between(imgfix: Run, tmp_path: Path, plain: Path) -> None:
+    source = make(tmp_path / "a.mp4", Recipe())
+    result = imgfix(
+        "upscale", source, "-o", tmp_path / "b.mp4", "--model", plain, "--smooth", "auto", "--fps", "60",
+        "--smooth-model", "flow",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    seen = look(tmp_path / "b.mp4")
+    assert np.allclose(seen.times, np.arange(58) / 60, atol=1e-4)
+    frames = pixels(tmp_path / "b.mp4")
+    assert all(not np.array_equal(one, other) for one, other in pairwise(frames[:50]))
+
+
+def test_without_a_model_nothing_else_makes_frames_silently(imgfix: Run, tmp_path: Path, plain: Path) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(times=EVEN[:3]))
+    result = imgfix("upscale", source, "--model", plain, "--smooth", "2")
+    assert result.code == 3
+    assert "imgfix weights pull rife-3.8" in result.err and "--smooth-model flow" in result.err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_an_animation_is_smoothed_in_the_time_it_takes(imgfix: Run, tmp_path: Path, plain: Path) -> None:
+    frames = [Image.fromarray(picture(n)) for n in range(4)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=[50, 100, 30, 70], loop=0)
+    result = imgfix("upscale", tmp_path / "a.gif", "--model", plain, "--smooth", "2", "--smooth-model", "flow")
+    assert result.code == 0, result.err
+    made = animation.inspect(tmp_path / "a_x2.gif")
+    assert sum(made.durations) == 250 and min(made.durations) >= 20
+    assert len(made.durations) >= 6 and "too short for GIF to divide" in result.err
+    wrong = imgfix("upscale", tmp_path / "a.gif", "-o", tmp_path / "b.gif", "--model", plain, "--smooth", "auto",
+                   "--fps", "50", "--smooth-model", "flow")  # fmt: skip
+    assert wrong.code == 2 and "--smooth 2" in wrong.err
+
+
+def test_a_folder_of_frames_is_numbered_anew(imgfix: Run, tmp_path: Path, plain: Path) -> None:
+    for n in range(8, 11):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.fromarray(picture(n)).save(tmp_path / "in" / f"shot-{n:02d}.png")
+    result = imgfix("upscale", tmp_path / "in", "--frames", "-o", tmp_path / "out", "--model", plain, "--smooth", "3",
+                    "--smooth-model", "flow")  # fmt: skip
+    assert result.code == 0, result.err
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == [f"shot-{n:02d}.png" for n in range(8, 17)]
+
+
+def test_one_pass_restores_upscales_and_smooths(imgfix: Run, tmp_path: Path, plain: Path) -> None:
+    generator = np.random.default_rng(1)
+    noisy = [
+        np.clip(picture(n, (96, 64)) + generator.normal(0, 20, (64, 96, 3)), 0, 255).astype(np.uint8) for n in range(6)
+    ]
+    source = make(
+        tmp_path / "a.mkv", Recipe(times=EVEN[:6], size=(96, 64), pictures=noisy, options={"qp": "0"}, pixels="yuv444p")
+    )
+    result = imgfix("upscale", source, "-o", tmp_path / "b.mkv", "--model", plain, "--restore", "--smooth", "2",
+                    "--smooth-model", "flow", "--json")  # fmt: skip
+    assert result.code == 0, result.err
+    (item,) = result.items
+    assert item["frames"] == 12 and item["output"]["width"] == 192
+    assert item["noise"] > 5 and "noise" in item["steps"][0]["undoes"]
+    clean = np.stack([picture(n, (96, 64)) for n in range(6)]).astype(float)
+    made = np.stack(pixels(tmp_path / "b.mkv"))[::2, ::2, ::2]
+    assert np.abs(made - clean).mean() < 0.7 * np.abs(np.stack(noisy) - clean).mean()

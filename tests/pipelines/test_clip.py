@@ -24,9 +24,11 @@ from PIL import Image
 from imgfix.errors import InputError, OutputError, UsageError
 from imgfix.media.video import segments
 from imgfix.media.video.encoding import EncoderOptions
+from imgfix.media.video.pacing import Pacing
 from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.media.video.segments import Journal
 from imgfix.pipelines.moving.clip import Clip, Done, Settings
+from imgfix.tasks.interpolate import ByFlow
 from imgfix.tasks.sequence import FrameResult, Restart, stages
 from tests.media.clips import EVEN, UNEVEN, Recipe, Seen, Sound, interlaced, look, make, picture
 from tests.tasks.doubling import Doubling, Remembering
@@ -372,6 +374,24 @@ def test_an_interrupted_job_goes_on_and_gives_the_same_bytes(
     assert done.resumed > 0 and done.frames == 24
     assert target.read_bytes() == whole.read_bytes()
     assert not segments.folder_of(target).exists()
+
+
+@pytest.mark.parametrize("task", [Doubling(), Remembering()])
+@pytest.mark.parametrize("pacing", [Pacing(2), Pacing(3), Pacing(rate=Fraction(60)), Pacing(rate=Fraction(7))])
+def test_a_smoothed_clip_goes_on_and_gives_the_same_bytes(
+    tmp_path: Path, short: None, task: Doubling, pacing: Pacing
+) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(times=[t * 2 for t in EVEN], sounds=(Sound(start=0.2),)))
+    settings, job = Settings(resume=True, pacing=pacing), {"model": "doubling"}
+    whole, target = tmp_path / "whole.mp4", tmp_path / "parts.mp4"
+    done = Clip(source, whole, settings).run(task, job, between=ByFlow())
+    for place in (9, 17, 22):
+        with pytest.raises(KeyboardInterrupt):
+            Clip(source, target, settings).run(Interrupting(task, place, KeyboardInterrupt()), job, between=ByFlow())
+    again = Clip(source, target, settings).run(task, job, between=ByFlow())
+    assert again.frames == done.frames == len(look(whole).times)
+    assert again.resumed > 0 or done.frames < 16
+    assert target.read_bytes() == whole.read_bytes()
 
 
 def test_an_interlaced_clip_goes_on_with_the_same_bytes(tmp_path: Path, short: None) -> None:

@@ -35,7 +35,7 @@ class Remembering(Doubling):
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         number = restart.first_input if restart else 0
-        memory = restart.state["memory"] if restart else None
+        memory = restart.state.get("memory") if restart else None
         waiting: list[np.ndarray] = []
         for frame in frames:
             waiting.append(frame)

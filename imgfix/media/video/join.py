@@ -41,6 +41,8 @@ class Finished:
     shift: float
     """Seconds by which everything moves towards zero."""
     time_base: Fraction
+    rate: Fraction
+    """Frames a second."""
     aspect: Fraction
     turned: bool
     """The pictures were set upright, so that the result has no display matrix."""
@@ -103,7 +105,7 @@ class _Joiner:
         codec = stream.codec_context
         if finished.encoding.encoder.family == "prores":  # here the tag says which of its kinds it is
             codec.codec_tag = template.codec_context.codec_tag
-        codec.framerate = finished.time_range.rate or finished.header.rate
+        codec.framerate = finished.rate
         codec.sample_aspect_ratio = finished.aspect
         if finished.colour.matrix:
             codec.colorspace = finished.colour.matrix

@@ -12,12 +12,15 @@ from imgfix.errors import InputError
 from imgfix.media import animation as animations
 from imgfix.media.animation import Animation
 from imgfix.media.files import atomic_stream
+from imgfix.media.video.pacing import split
 from imgfix.media.video.reader import TimeRange
 from imgfix.pipelines import pictures
-from imgfix.pipelines.moving.moving import Done, Frames, Say, left_out, per_frame
+from imgfix.pipelines.moving.moving import Done, Frames, Say, left_out, per_frame, whole_factor
 from imgfix.pipelines.options import ClipOptions, Saving
 from imgfix.pipelines.result import FileFacts, Progress
+from imgfix.tasks.interpolate import Between
 from imgfix.tasks.sequence import Estimate, SequenceTask, stages
+from imgfix.tasks.smooth import Smooth, evenly
 
 
 class AnimatedFile(Frames):
@@ -33,8 +36,17 @@ class AnimatedFile(Frames):
         start, end = options.seconds
         self.time_range = TimeRange(start, end)
         self.part = part(self.animation, start, end)
-        self.count = self.part[1] - self.part[0]
         self.ignored = left_out(options)
+        form = animations.form_for(target, self.animation.format, saving.format)
+        # GIF counts hundredths of a second, and viewers show a frame of less than two of them for ten.
+        unit, shortest = (10, 20) if form == "GIF" else (1, 1)
+        factor = whole_factor(options, source)
+        shown = self.animation.durations[slice(*self.part)]
+        self.durations = [split(duration, factor, unit, shortest) for duration in shown]
+        """Milliseconds of each frame, and of those that are made between it and the next."""
+        self.count = sum(map(len, self.durations))
+        if self.count < factor * len(self.durations):
+            self.notes += (f"frames that are too short for {form} to divide are not divided by {factor}",)
 
     def frames(self) -> Iterator[np.ndarray]:
         """See `Moving.frames`."""
@@ -48,9 +60,15 @@ class AnimatedFile(Frames):
         """See `Moving.output`."""
         return FileFacts(*size, bytes=pictures.bytes_written(self.target))
 
-    def whole(self, task: SequenceTask) -> Estimate | None:
+    def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """See `Moving.whole`."""
-        return per_frame(task, self.size, self.count)
+        return per_frame(self._smoothed(task, between), self.size, len(self.durations))
+
+    def _smoothed(self, task: SequenceTask, between: Between | None) -> SequenceTask:
+        if between is None:
+            return task
+        places = [evenly(len(parts)) for parts in self.durations]
+        return Smooth(task, between, places.__getitem__, self.count / len(self.durations))
 
     def run(
         self,
@@ -59,24 +77,24 @@ class AnimatedFile(Frames):
         record: Mapping[str, object] | None,
         progress: Progress,
         say: Say,
+        between: Between | None = None,
     ) -> Done:
         """See `Moving.run`."""
-        first, last = self.part
-        durations = self.animation.durations[first:last]
+        durations = [part for parts in self.durations for part in parts]
         form = animations.form_for(self.target, self.animation.format, self.saving.format)
         assert form is not None
         count = 0
 
         def made() -> Iterator[np.ndarray]:
             nonlocal count
-            for one in stages(task, self.frames()):
+            for one in stages(self._smoothed(task, between), self.frames()):
                 count += 1
                 progress(count, len(durations))
                 yield one.frame
 
         with atomic_stream(self.target) as stream:
             animations.write(stream, form, made(), self.animation, durations, self.saving.quality, record)
-        return Done(count, task.size(*self.size), self.animation.notes)
+        return Done(count, task.size(*self.size), self.notes)
 
 
 def part(animation: Animation, start: float | None, end: float | None) -> tuple[int, int]:

@@ -14,6 +14,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,13 @@ from imgfix.media.files import atomic_path, check_writable, output_errors, raise
 from imgfix.media.video import encoding, join, segments, streams
 from imgfix.media.video.colour import Colour
 from imgfix.media.video.encoding import EncoderOptions, Encoding
+from imgfix.media.video.pacing import Pacing, with_last
 from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.media.video.segments import Journal, SegmentWriter
 from imgfix.media.video.streams import Streams
+from imgfix.tasks.interpolate import Between
 from imgfix.tasks.sequence import Restart, SequenceTask, stages
+from imgfix.tasks.smooth import Smooth, first_counted
 
 Progress = Callable[[int, int], None]
 _QUEUE = 2  # frames that wait between two stages
@@ -43,6 +47,8 @@ class Settings:
     audio: bool = True
     deinterlace: str = "auto"
     """`auto`, `on` or `off`, as of `imgfix.media.video.reader.Reader`."""
+    pacing: Pacing = field(default_factory=Pacing)
+    """Which frames are made between frames."""
     resume: bool = False
     """Go on with what an interrupted run left; without it such parts are in the way."""
     overwrite: bool = False
@@ -82,7 +88,8 @@ class Clip:
         self.encoding = encoding.choose(self.header, container, self.settings.encoder)
         self.colour: Colour = encoding.as_written(self.header, self.encoding)
         self.streams = streams.plan(self.header, container, self.settings.audio)
-        self.rate = self.settings.time_range.rate or self.header.rate
+        self.rate = self.settings.pacing.frame_rate(self.settings.time_range.rate or self.header.rate)
+        self.time_base = self.settings.pacing.time_base(self.reader.time_base)
         self.aspect = (
             1 / self.header.aspect
             if turn and self.reader.size != (self.header.width, self.header.height)
@@ -93,6 +100,16 @@ class Clip:
     def size(self) -> tuple[int, int]:
         """Width and height of the frames that are worked on."""
         return self.reader.size
+
+    @property
+    def each(self) -> float:
+        """Frames that are made of each, on average."""
+        return float(self.rate / (self.settings.time_range.rate or self.header.rate))
+
+    @property
+    def count(self) -> int:
+        """How many frames will be made, as far as can be told beforehand; 0: not known."""
+        return round(self.reader.count * self.each)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -129,6 +146,7 @@ class Clip:
         record: Mapping[str, str] | None = None,
         progress: Progress | None = None,
         say: Callable[[str], None] | None = None,
+        between: Between | None = None,
     ) -> Done:
         """Do the work and write the target.
 
@@ -138,6 +156,7 @@ class Clip:
             record: tags to add to the result.
             progress: told (done, total) frames; total is 0 while it is not known.
             say: told in one sentence how the work begins, where an earlier run left something.
+            between: makes the frames between frames, where the settings ask for any.
 
         Raises:
             InputError: the source ends too early; what could be read is in the target. Others of the family.
@@ -146,11 +165,14 @@ class Clip:
         before = stamp(self.target)
         facts = {"source": segments.identity(self.source), "job": _plain(job), "written": self._binding(task)}
         made = _missing_folders(self.target)
+        places: dict[int, list[Fraction]] = {}
+        if between is not None:
+            task = Smooth(task, between, places.pop, self.each)
         journal = self._journal(facts, say or (lambda text: None))
         resumed = journal.frames
         try:
             if not journal.complete:
-                self._work(task, journal, int(journal.job.get("threads", 0)), progress)
+                self._work(task, places, journal, int(journal.job.get("threads", 0)), progress)
             with atomic_path(self.target) as temporary:
                 join.join(temporary, journal, self._finished(record or {}))
             segments.remove(self.target)
@@ -189,6 +211,7 @@ class Clip:
             "upright": self.reader.upright,
             "deinterlace": self.settings.deinterlace,
             "segment": segments.LENGTH,
+            "pacing": [self.settings.pacing.factor, str(self.settings.pacing.rate)],
         }
 
     def _journal(self, facts: Mapping[str, Any], say: Callable[[str], None]) -> Journal:
@@ -216,7 +239,14 @@ class Clip:
             return False
         return True
 
-    def _work(self, task: SequenceTask, journal: Journal, threads: int, progress: Progress | None) -> None:
+    def _work(
+        self,
+        task: SequenceTask,
+        places: dict[int, list[Fraction]],
+        journal: Journal,
+        threads: int,
+        progress: Progress | None,
+    ) -> None:
         last = journal.segments[-1] if journal.segments else None
         restart = None
         if last is not None:
@@ -226,17 +256,20 @@ class Clip:
         skip = restart.first_input if restart is not None else 0
         size = task.size(*self.size)
         times: deque[tuple[int, int]] = deque()
-        total = self.reader.count
+        total = self.count
+        counted = 0 if restart is None else first_counted(restart) if isinstance(task, Smooth) else restart.index
         if progress is not None:
             progress(number, max(total, number))
 
         def pixels() -> Iterator[np.ndarray]:
-            for index, frame in enumerate(self.reader.frames(skip), start=skip):
-                if index >= number_at_start:
-                    times.append((frame.time, frame.duration))
+            pacing, base = self.settings.pacing, self.reader.time_base
+            for index, (frame, last) in enumerate(with_last(self.reader.frames(skip)), start=skip):
+                if index >= counted:
+                    moments = pacing.moments(index, frame.time, frame.duration, base, last)
+                    places[index] = [moment.place for moment in moments]
+                    times.extend((moment.time, moment.duration) for moment in moments)
                 yield frame.pixels
 
-        number_at_start = number
         writer: SegmentWriter | None = None
         try:
             with output_errors(self.target):
@@ -274,7 +307,8 @@ class Clip:
             streams=self.streams,
             time_range=self.settings.time_range,
             shift=self.reader.shift,
-            time_base=self.reader.time_base,
+            time_base=self.time_base,
+            rate=self.rate,
             aspect=self.aspect,
             turned=self.reader.upright,
             record=record,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,10 +13,12 @@ from imgfix.errors import InputError
 from imgfix.media import image, jobs
 from imgfix.media.picture import Metadata, Picture
 from imgfix.media.video.reader import TimeRange
-from imgfix.pipelines.moving.moving import Done, Frames, Say, left_out, per_frame
+from imgfix.pipelines.moving.moving import Done, Frames, Say, left_out, per_frame, whole_factor
 from imgfix.pipelines.options import ClipOptions, Saving
 from imgfix.pipelines.result import FileFacts, Progress
+from imgfix.tasks.interpolate import Between
 from imgfix.tasks.sequence import Estimate, SequenceTask, stages
+from imgfix.tasks.smooth import Smooth, evenly
 
 
 class FrameFolder(Frames):
@@ -34,7 +37,8 @@ class FrameFolder(Frames):
         self.source, self.target, self.saving, self.limit = source, target, saving, max_pixels
         self.pairs = [(Path(str(each.source)), Path(str(each.target))) for each in planned]
         self.header = image.inspect(self.pairs[0][0])
-        self.name, self.time_range, self.count = str(source), TimeRange(), len(self.pairs)
+        self.factor = whole_factor(options, source)
+        self.name, self.time_range, self.count = str(source), TimeRange(), self.factor * len(self.pairs)
         self.size = self.shown = (self.header.width, self.header.height)
         self.ignored = left_out(options)
         self.quality = saving.quality
@@ -59,9 +63,25 @@ class FrameFolder(Frames):
         """See `Moving.output`."""
         return FileFacts(*size)
 
-    def whole(self, task: SequenceTask) -> Estimate | None:
+    def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """See `Moving.whole`."""
-        return per_frame(task, self.size, self.count)
+        return per_frame(self._smoothed(task, between), self.size, len(self.pairs))
+
+    def _smoothed(self, task: SequenceTask, between: Between | None) -> SequenceTask:
+        return task if between is None else Smooth(task, between, lambda number: evenly(self.factor), self.factor)
+
+    def targets(self) -> list[Path]:
+        """The file of each frame of the result: named as its source, or, where frames are added, numbered anew."""
+        named = [target for _, target in self.pairs]
+        if self.factor == 1:
+            return named
+        found = re.fullmatch(r"(.*?)(\d+)", named[0].stem)
+        stem, first = (found[1], found[2]) if found is not None else (f"{named[0].stem}_", "0001")
+        width = max(len(first), len(str(int(first) + self.count)))
+        return [
+            named[number // self.factor].with_name(f"{stem}{int(first) + number:0{width}d}{named[0].suffix}")
+            for number in range(self.count)
+        ]
 
     def run(
         self,
@@ -70,6 +90,7 @@ class FrameFolder(Frames):
         record: Mapping[str, object] | None,
         progress: Progress,
         say: Say,
+        between: Between | None = None,
     ) -> Done:
         """See `Moving.run`."""
         waiting: deque[tuple[int, Metadata]] = deque()
@@ -91,18 +112,20 @@ class FrameFolder(Frames):
                 waiting.append((picture.channels, picture.metadata))
                 yield as_frame(picture)
 
-        size = (0, 0)
-        for number, made in enumerate(stages(task, pixels())):
-            channels, metadata = waiting.popleft()
+        size, targets = (0, 0), self.targets()
+        channels, metadata = 3, Metadata()
+        for number, made in enumerate(stages(self._smoothed(task, between), pixels())):
+            if number % self.factor == 0:
+                channels, metadata = waiting.popleft()
             size = (made.frame.shape[1], made.frame.shape[0])
             colours = np.ascontiguousarray(made.frame[..., :3] if channels == 3 else made.frame[..., 1:2])
             alpha = np.ascontiguousarray(made.frame[..., 3]) if made.frame.shape[2] == 4 else None
             image.write(
-                self.pairs[number][1], Picture(colours, alpha, metadata), format=self.saving.format,
+                targets[number], Picture(colours, alpha, metadata), format=self.saving.format,
                 quality=self.quality, record=record,
             )  # fmt: skip
-            progress(number + 1, len(self.pairs))
-        return Done(len(self.pairs), size)
+            progress(number + 1, self.count)
+        return Done(self.count, size)
 
 
 def check_frame(picture: Picture, source: Path) -> None:

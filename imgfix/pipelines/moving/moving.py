@@ -9,9 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
+from imgfix.errors import UsageError
 from imgfix.media.video.reader import TimeRange
 from imgfix.pipelines.options import ClipOptions, given
 from imgfix.pipelines.result import ClipFacts, FileFacts, Progress
+from imgfix.tasks.interpolate import Between
 from imgfix.tasks.sequence import Estimate, SequenceTask
 
 Say = Callable[[str], None]
@@ -100,7 +102,7 @@ class Moving(Protocol):
         """Whether frames of that size can be written. Raises UsageError."""
         ...
 
-    def whole(self, task: SequenceTask) -> Estimate | None:
+    def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """What all of it takes, where the task can tell what a frame takes."""
         ...
 
@@ -111,11 +113,13 @@ class Moving(Protocol):
         record: Mapping[str, object] | None,
         progress: Progress,
         say: Say,
+        between: Between | None = None,
     ) -> Done:
         """Do the work and write the target.
 
         job: everything that the frames of the result depend on besides the source. record: how it was made. say: told
-        how the work begins, where an earlier run left something. Raises InputError, OutputError.
+        how the work begins, where an earlier run left something. between: makes the frames between frames that its
+        options ask for. Raises InputError, OutputError.
         """
         ...
 
@@ -145,6 +149,16 @@ def per_frame(task: SequenceTask, size: tuple[int, int], count: int) -> Estimate
     """What so many frames take one after the other."""
     frame = task.estimate(*size)
     return None if frame is None else replace(frame, seconds=frame.seconds * count)
+
+
+def whole_factor(options: ClipOptions, source: Path) -> int:
+    """How many frames are made of each of something that is no video file. Raises UsageError for a rate."""
+    if options.pacing.rate is not None:
+        raise UsageError(
+            f"{source} is no video file, and `smooth` auto with `fps` is for those alone",
+            hint="give a factor, such as `smooth` 2",
+        )
+    return options.pacing.factor
 
 
 def left_out(options: ClipOptions) -> tuple[str, ...]:

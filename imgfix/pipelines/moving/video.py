@@ -13,7 +13,9 @@ from imgfix.pipelines.moving.clip import Clip
 from imgfix.pipelines.moving.moving import Done, Say
 from imgfix.pipelines.options import ClipOptions, Saving
 from imgfix.pipelines.result import ClipFacts, FileFacts, Progress, StreamFacts
+from imgfix.tasks.interpolate import Between
 from imgfix.tasks.sequence import Estimate, SequenceTask
+from imgfix.tasks.smooth import Smooth
 
 
 class VideoFile:
@@ -31,7 +33,7 @@ class VideoFile:
     @property
     def count(self) -> int:
         """See `Moving.count`."""
-        return self.clip.reader.count
+        return self.clip.count
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -83,8 +85,10 @@ class VideoFile:
         """See `Moving.check`."""
         self.clip.rehearse(*size)
 
-    def whole(self, task: SequenceTask) -> Estimate | None:
+    def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """See `Moving.whole`."""
+        if between is not None:
+            task = Smooth(task, between, lambda number: (), self.clip.each)
         frame = task.estimate(*self.size)
         if frame is None:
             return None
@@ -93,7 +97,7 @@ class VideoFile:
         held = (6 + task.held) * (width * height + self.size[0] * self.size[1]) * 3 * deep
         # The encoder looks some forty frames ahead.
         held += 40 * width * height * 3 // 2 * deep
-        return replace(frame, seconds=frame.seconds * self.count, host_bytes=frame.host_bytes + held)
+        return replace(frame, seconds=frame.seconds * self.clip.reader.count, host_bytes=frame.host_bytes + held)
 
     def run(
         self,
@@ -102,9 +106,10 @@ class VideoFile:
         record: Mapping[str, object] | None,
         progress: Progress,
         say: Say,
+        between: Between | None = None,
     ) -> Done:
         """See `Moving.run`."""
-        done = self.clip.run(task, job, record=self._tags(record), progress=progress, say=say)
+        done = self.clip.run(task, job, record=self._tags(record), progress=progress, say=say, between=between)
         return Done(done.frames, done.size, done.notes, done.resumed)
 
     def _tags(self, record: Mapping[str, object] | None) -> dict[str, str]:

@@ -16,6 +16,7 @@ from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, jo
 if TYPE_CHECKING:
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.interpolate import Between
     from imgfix.tasks.sequence import SequenceTask
 
 IMAGE, VIDEO, ANIMATION, FRAMES = "image", "video", "animation", "frames"
@@ -56,11 +57,11 @@ def open_moving(
     return AnimatedFile(source, target, options, saving.for_pictures, max_pixels)
 
 
-def plan(moving: Moving, task: SequenceTask, facts: Facts) -> Plan:
-    """What the work would take; facts: what the verb has to say of it."""
+def plan(moving: Moving, task: SequenceTask, facts: Facts, between: Between | None = None) -> Plan:
+    """What the work would take; facts: what the verb has to say of it; between: as of `run`."""
     size = task.size(*moving.size)
     moving.check(size)
-    expected = moving.whole(task)
+    expected = moving.whole(task, between)
     return Plan(
         **values_in(_told(moving, size, facts, moving.notes)),
         seconds=None if expected is None else expected.seconds,
@@ -97,21 +98,25 @@ def run(
     listener: Listener,
     progress: Progress,
     announce: bool = True,
+    between: Between | None = None,
 ) -> Result:
     """Do the work.
 
     model: hash of the model, or the name of a method. binding: the options that change the frames; an interrupted run
-    is only taken up when they are the same. announce: say how long it takes, where that is long.
+    is only taken up when they are the same. announce: say how long it takes, where that is long. between: makes frames
+    between frames, where `smooth` asks for them.
     """
     start = time.monotonic()
     size = task.size(*moving.size)
     moving.check(size)
     if announce:
-        expected = moving.whole(task)
+        expected = moving.whole(task, between)
         if expected is not None and expected.seconds > LONG:
             listener.expecting(moving.name, expected.seconds)
+    if between is not None:
+        binding = {**binding, "between": between.sha256}
     job = {"model": model, "options": {key: repr(value) for key, value in sorted(binding.items())}}
-    done = moving.run(task, job, record, progress, lambda text: listener.said(f"{moving.name}: {text}"))
+    done = moving.run(task, job, record, progress, lambda text: listener.said(f"{moving.name}: {text}"), between)
     told = _told(moving, done.size, facts, done.notes)
     return Result(
         **values_in(replace(told, frames=done.frames)), seconds=time.monotonic() - start, resumed=done.resumed

@@ -1,0 +1,82 @@
+"""Two things done to a clip one after the other, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
+
+_BETWEEN = "chain.index"
+_FIRST, _SECOND = "first.", "second."
+
+
+class Chain:
+    """A `SequenceTask` of two, of which both make one frame out of each."""
+
+    def __init__(self, first: SequenceTask, second: SequenceTask) -> None:
+        self.first, self.second = first, second
+
+    @property
+    def held(self) -> int:
+        """See `SequenceTask.held`."""
+        return self.first.held + self.second.held - 1
+
+    @property
+    def fills_cpu(self) -> bool:
+        """See `SequenceTask.fills_cpu`."""
+        return self.first.fills_cpu or self.second.fills_cpu
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """See `SequenceTask.size`."""
+        return self.second.size(*self.first.size(width, height))
+
+    def estimate(self, width: int, height: int) -> Estimate | None:
+        """See `SequenceTask.estimate`."""
+        before, after = self.first.estimate(width, height), self.second.estimate(*self.first.size(width, height))
+        if before is None or after is None:
+            return None
+        return replace(
+            after,
+            tiles=before.tiles + after.tiles,
+            seconds=before.seconds + after.seconds,
+            host_bytes=max(before.host_bytes, after.host_bytes),
+            device_bytes=max(before.device_bytes, after.device_bytes),
+        )
+
+    def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
+        """See `SequenceTask.run`; a place to begin is one of the second that the first can lead to."""
+        inner = outer = None
+        index = 0
+        if restart is not None:
+            index = int(restart.state[_BETWEEN])
+            inner = Restart(index, restart.first_input, _part(restart, _FIRST))
+            outer = Restart(restart.index, index, _part(restart, _SECOND))
+        known: dict[int, Restart | None] = {}
+
+        def first() -> Iterator[np.ndarray]:
+            for number, made in enumerate(self.first.run(frames, inner), start=index):
+                known[number] = made.restart
+                yield made.frame
+
+        for made in self.second.run(first(), outer):
+            place = None
+            if made.restart is not None:
+                place = _joined(known.get(made.restart.first_input), made.restart)
+                for number in [number for number in known if number < made.restart.first_input]:
+                    del known[number]
+            yield FrameResult(made.frame, place)
+
+
+def _joined(first: Restart | None, second: Restart) -> Restart | None:
+    if first is None:
+        return None
+    state = {_FIRST + name: value for name, value in first.state.items()}
+    state |= {_SECOND + name: value for name, value in second.state.items()}
+    return Restart(second.index, first.first_input, {**state, _BETWEEN: np.array(second.first_input)})
+
+
+def _part(restart: Restart, prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): value for name, value in restart.state.items() if name.startswith(prefix)}
