@@ -136,7 +136,8 @@ class Kitchen:
             return self._command(order), 0
         pipeline = self._pipeline(order)
         assert source is not None
-        return self._command(order), self._pixels(order, pipeline, source)
+        pixels = self._pixels(order, pipeline, source)
+        return self._command(order), 0 if order.verb == "select" else pixels
 
     def _pixels(self, order: Order, pipeline: Pipeline[Any], source: FileRow) -> int:
         """Of a picture's result. Raises Refused: it would be too large."""

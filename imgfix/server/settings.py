@@ -31,7 +31,7 @@ class Settings:
     """Bytes of a request."""
     max_pixels: int = 100_000_000
     """Of a picture or a frame that comes in; results may have four times as many."""
-    at_once: int = 16_000_000
+    at_once: int = 32_000_000
     """Pixels of the result up to which a request waits for it; larger work becomes a job."""
     max_storage: int = 20 << 30
     """Bytes of all that is kept."""

@@ -215,6 +215,12 @@ def test_large_work_is_a_job_by_itself(start: Callable[..., Site]) -> None:
     assert site.settled(answer.json()["id"])["output"]["width"] == 48
 
 
+def test_a_click_is_answered_at_once_however_large_the_picture(start: Callable[..., Site]) -> None:
+    site = start(at_once=1000)
+    order = Order("select", site.upload(png())["id"], {"point": [[5, 5]]})
+    assert site.server.kitchens[0].check(order) == ("imgfix select photo.png --point 5,5", 0)
+
+
 def test_a_file_that_a_job_needs_is_not_deleted(site: Site) -> None:
     row = site.upload(png())
     gate = threading.Event()
