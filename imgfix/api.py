@@ -191,6 +191,8 @@ def inpaint(
     text: Several = None,
     subject: bool = False,
     background: bool = False,
+    overlay: bool = False,
+    detector: str | Path | Model = "auto",
     score: float = 0.4,
     dilate: str | float = "auto",
     save_mask: File | None = None,
@@ -240,6 +242,7 @@ def inpaint(
         fit_mask: resize a mask of another size but the same shape.
         tta: join several runs of the network into one; None: for small pictures and for large holes.
         point ... score: what is filled is chosen by what it is, as of `select`; in pictures only.
+        detector: the model that finds it, for its own task; "auto": the best on this machine.
         dilate: pixels by which the region is dilated, negative ones erode; "auto": only what is chosen, so that no halo
             of it stays.
         save_mask: also write the region, white = filled.
@@ -271,6 +274,7 @@ def select(
     text: Several = None,
     subject: bool = False,
     background: bool = False,
+    overlay: bool = False,
     score: float = 0.4,
     dilate: str | float = 0.0,
     invert: bool = False,
@@ -298,7 +302,8 @@ def select(
         object: names of COCO's things, such as "dog"; "person:2" is the second from the left.
         text: what is written; "*" for all writing (needs the extra `text`).
         subject, background: the main subject; all but it.
-        score: how sure the detector has to be of an object.
+        overlay: what was laid over the picture: date stamps, captions, subtitles, logos, stickers, frames.
+        score: how sure the detector has to be of an object or overlay.
         dilate: pixels that what is found is widened by; "auto": so that no halo of it stays.
         invert: the mask of everything else.
         preview: also write the picture with the chosen part marked.
@@ -329,6 +334,7 @@ def cutout(
     object: Several = None,
     text: Several = None,
     subject: bool = False,
+    overlay: bool = False,
     score: float = 0.4,
     dilate: str | float = 0.0,
     save_mask: File | None = None,

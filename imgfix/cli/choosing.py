@@ -36,6 +36,13 @@ Text = Annotated[
 ]
 Subject = Annotated[bool, typer.Option("--subject", rich_help_panel=PANEL, help="The main subject.")]
 Background = Annotated[bool, typer.Option("--background", rich_help_panel=PANEL, help="All but the main subject.")]
+Overlay = Annotated[
+    bool,
+    typer.Option(
+        "--overlay", rich_help_panel=PANEL,
+        help="What was laid over the image: date stamps, captions, subtitles, logos, stickers, frames.",
+    ),
+]  # fmt: skip
 Score = Annotated[
     float,
     typer.Option(
@@ -63,5 +70,6 @@ class Choosing(asked.Choosing):
     text: Text = None
     subject: Subject = False
     background: Background = False
+    overlay: Overlay = False
     score: Score = 0.4
     dilate: Dilate = "0"

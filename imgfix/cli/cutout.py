@@ -41,7 +41,7 @@ class Request(choosing.Choosing, CutoutRequest):
 class Machine(options.Machine):
     """The machine, and the models that fit this verb."""
 
-    model: options.model(("cutout", "select", "detect"), " It replaces its own kind.") = "auto"  # type: ignore[valid-type]
+    model: options.model(("cutout", "select", "detect", "overlay"), " It replaces its own kind.") = "auto"  # type: ignore[valid-type]
 
 
 @options.flat(without=("tile", "precision", "engine", "background"))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from imgfix.cli import choosing, files, options
+from imgfix.cli import choosing, complete, files, options
 from imgfix.pipelines.options import CLASSICAL, InpaintRequest
 
 EPILOG = options.examples(
@@ -95,12 +95,22 @@ FitMask = Annotated[
     ),
 ]  # fmt: skip
 
+Detector = Annotated[
+    str,
+    typer.Option(
+        "--detector", metavar="NAME", rich_help_panel=choosing.PANEL,
+        autocompletion=complete.models(("detect", "overlay", "select", "cutout")),
+        help="The model that finds what to fill: a name or a file.",
+    ),
+]  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Request(choosing.Choosing, InpaintRequest):
     """The options that only this verb has."""
 
     dilate: Dilate = "auto"
+    detector: Detector = "auto"
     mask: Mask = None
     boxes: BoxOption = None
     color: Colour = None

@@ -20,6 +20,7 @@ EPILOG = options.examples(
     "imgfix select photo.jpg --point 120,80 --not-point 200,90 --preview look.jpg",
     "imgfix select photo.jpg --subject --object -cup",
     "imgfix select scan.jpg --text 2019",
+    "imgfix select photo.jpg --overlay --preview look.jpg",
 )
 
 Listed = Annotated[
@@ -48,7 +49,7 @@ class Request(choosing.Choosing, SelectRequest):
 class Machine(options.Machine):
     """The machine, and the models that fit this verb."""
 
-    model: options.model(("select", "detect", "cutout"), " It replaces its own kind.") = "auto"  # type: ignore[valid-type]
+    model: options.model(("select", "detect", "cutout", "overlay"), " It replaces its own kind.") = "auto"  # type: ignore[valid-type]
 
 
 @options.flat(without=("tile", "precision", "engine"))

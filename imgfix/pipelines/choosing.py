@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from imgfix.errors import OutputError, UsageError
+from imgfix.errors import ModelError, OutputError, UsageError
 from imgfix.pipelines.models import Choice as ModelChoice
 from imgfix.pipelines.models import Models, task_of
 from imgfix.pipelines.options import Choosing
@@ -28,18 +28,19 @@ if TYPE_CHECKING:
     from imgfix.zoo.descriptor import Descriptor, Model
 
 Tool = TypeVar("Tool")
-TASKS = ("select", "detect", "cutout")
-"""Of the models that find things: masks from points and boxes, boxes with names, the main subject."""
+TASKS = ("select", "detect", "cutout", "overlay")
+"""Of models that find things: masks from points and boxes, boxes with names, the main subject, what was laid over."""
 
 
 class ModelTools:
     """The networks that find things, see `imgfix.tasks.select.choose.Tools`.
 
-    Without a name the best model for each task on this machine is taken. named: a model that goes before it.
+    Without a name the best model for each task on this machine is taken. named: a model that goes before it. field:
+    where it is named, for messages.
     """
 
-    def __init__(self, models: Models, named: ModelChoice | None = None) -> None:
-        self._models, self._named = models, named
+    def __init__(self, models: Models, named: ModelChoice | None = None, field: str = "model") -> None:
+        self._models, self._named, self._field = models, named, field
         self._reader: TextReader | None = None
 
     def segmenter(self) -> Segmenter:
@@ -61,6 +62,10 @@ class ModelTools:
         if self._reader is None:
             self._reader = TextReader()
         return self._reader
+
+    def overlays(self) -> InstanceDetector:
+        """What was laid over a picture. Raises ModelError."""
+        return self._overlays
 
     @cached_property
     def _segmenter(self) -> Segmenter:
@@ -85,13 +90,25 @@ class ModelTools:
 
         return self._tool("cutout", lambda net, device: SubjectFinder(net, device))
 
+    @cached_property
+    def _overlays(self) -> InstanceDetector:
+        from imgfix.nets.maskrcnn import MaskRCNN
+        from imgfix.tasks.select.instances import InstanceDetector
+
+        def made(net: Any, device: Any) -> InstanceDetector:
+            if not isinstance(net, MaskRCNN):
+                raise ModelError(f"a model for 'overlay' is a Mask R-CNN, not {type(net).__name__}")
+            return InstanceDetector(net, device)
+
+        return self._tool("overlay", made)
+
     def _tool(self, task: str, make: Callable[[Any, Any], Tool]) -> Tool:
         """What `make` makes of the network for a task and the device it runs on."""
         from imgfix.runtime import device
 
         choice = self._named if self._named is not None and self._task_of_named == task else None
         if choice is None:
-            choice = self._models.choose(task, model="auto")
+            choice = self._best(task)
 
         def placed(model: Model) -> tuple[Tool, Descriptor, Placement]:
             placement = device.select(self._models.machine.device, "fp32", model.descriptor)
@@ -102,6 +119,15 @@ class ModelTools:
         tool, descriptor, placement = self._models.ready("tool", choice, task, placed)
         self._models.listener.announced(descriptor, placement, choice)
         return tool
+
+    def _best(self, task: str) -> ModelChoice:
+        try:
+            return self._models.choose(task, model="auto")
+        except ModelError as error:
+            hint = (error.hint or "").replace("`model`", f"`{self._field}`")
+            if task == "overlay":
+                hint += "; imgfix train select PHOTOS --set overlays=true makes one"
+            raise ModelError(error.message, hint=hint or None) from None
 
     @cached_property
     def _task_of_named(self) -> str:
@@ -120,6 +146,8 @@ class ModelTools:
             self.segmenter()
         if "text" in kinds:
             self.reader()
+        if "overlay" in kinds:
+            self.overlays()
 
     def _draws_masks(self) -> bool:
         from imgfix.tasks.select.instances import InstanceDetector
@@ -138,6 +166,7 @@ def choices_of(asked: Choosing) -> tuple[Choice, ...]:
     found += [parse_text(one) for one in asked.spelled("text")]
     found += [Choice("subject")] if asked.subject else []
     found += [Choice("background")] if asked.background else []
+    found += [Choice("overlay")] if asked.overlay else []
     return tuple(found)
 
 

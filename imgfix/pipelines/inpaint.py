@@ -12,7 +12,7 @@ import numpy as np
 
 from imgfix.errors import ModelError, UsageError
 from imgfix.pipelines import models, pictures
-from imgfix.pipelines.choosing import ModelTools, SideFiles, write_mask
+from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, write_mask
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import CLASSICAL, InpaintRequest, Saving
 from imgfix.pipelines.pipeline import Pipeline, runner_of
@@ -44,11 +44,14 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         if not self.region and self.expansion is None:
             raise UsageError(
                 "nothing says what to fill",
-                hint="give `mask`, `boxes` x,y,w,h, `point`, `object`, `subject`, `text`, `color`, `alpha` or `expand`",
+                hint="give `mask`, `boxes` x,y,w,h, `point`, `object`, `subject`, `text`, `overlay`, `color`, `alpha` "
+                "or `expand`",
             )
         self.how = InpaintOptions(feather=self.request.feather, tta=self.request.tta)
         self.choice = self._choose()
-        self.tools = ModelTools(self.models)
+        detector = self.request.detector
+        named = self.models.choose(TASKS, model=detector) if detector != "auto" else None
+        self.tools = ModelTools(self.models, named, "detector")
         self._engine: Engine | None = None
         """None for a classical method, and for a model that is not here yet."""
 

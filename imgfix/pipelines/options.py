@@ -270,8 +270,10 @@ class Choosing:
     subject: bool = False
     background: bool = False
     """All but the main subject."""
+    overlay: bool = False
+    """What was laid over the picture: dates, captions, subtitles, logos, stickers, frames."""
     score: float = 0.4
-    """How sure the detector has to be of an object, 0 to 1."""
+    """How sure the detector has to be of an object or overlay, 0 to 1."""
     dilate: str | float = "auto"
     """Pixels by which what is found is widened; `auto`: so that no halo of it stays."""
 
@@ -298,7 +300,7 @@ class Choosing:
     @property
     def chooses(self) -> bool:
         """Whether anything is chosen."""
-        return self.subject or self.background or any(
+        return self.subject or self.background or self.overlay or any(
             self._listed(name) for name in ("point", "not_point", "box_object", "object", "text")
         )  # fmt: skip
 
@@ -343,6 +345,8 @@ class InpaintRequest(Choosing):
 
     _LEAST_DILATION: ClassVar[float] = -10000.0
 
+    detector: Any = "auto"
+    """The model that finds what is chosen by what it is."""
     mask: Any = None
     """A file or a folder; in Python also an array."""
     boxes: Sequence[str | Sequence[float]] | None = None

@@ -58,7 +58,8 @@ class SelectPipeline(Pipeline[SelectRequest]):
         if not self.choices:
             raise UsageError(
                 "nothing says what to choose",
-                hint="give `point` x,y, `box_object` x,y,w,h, `object` NAME, `subject`, `background` or `text`",
+                hint="give `point` x,y, `box_object` x,y,w,h, `object` NAME, `subject`, `background`, `text`, or "
+                "`overlay`",
             )
         if not dry:
             self.tools.prepare(self.choices)

@@ -67,6 +67,7 @@ _CHOOSING = (
     Field("text", "list", "what is written there; * for all writing"),
     Field("subject", "flag", "the main subject"),
     Field("background", "flag", "all but the main subject"),
+    Field("overlay", "flag", "what was laid over the picture: dates, captions, logos, stickers, frames"),
     Field("score", "number", "how sure the detector has to be, 0 to 1"),
 )
 _DILATE = Field("dilate", "text", "pixels by which what is found is widened, or auto")
@@ -157,6 +158,7 @@ VERBS = {
                 Field("mask", "file", "white is filled: the identifier of an upload, or a part of the form"),
                 Field("box", "list", "x,y,w,h in pixels or percent", "boxes", also="boxes"),
                 *_CHOOSING,
+                Field("detector", "text", "the model that finds what is chosen, or auto"),
                 Field("color", "text", "everything of this colour"),
                 Field("tolerance", "number", "how much a pixel may differ from color, of 255"),
                 Field("alpha", "flag", "the transparent part"),

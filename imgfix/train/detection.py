@@ -216,11 +216,11 @@ def _mask_loss(
         wanted.append(mask_targets(truth.masks, things, boxes, 2 * MASK_SIDE))
         classes.append(truth.classes[things])
     features, named = torch.cat(seen), torch.cat(classes)
-    logits = net.roi_heads.mask_predictor(net.roi_heads.mask_head(features)).float()
+    logits: Tensor = net.roi_heads.mask_predictor(net.roi_heads.mask_head(features)).float()
     if not len(named):
         return logits.sum() * 0
-    named_logits = logits[torch.arange(len(named), device=named.device), named]
-    return F.binary_cross_entropy_with_logits(named_logits, torch.cat(wanted))
+    rows = torch.arange(len(named), device=named.device)
+    return F.binary_cross_entropy_with_logits(logits[rows, named], torch.cat(wanted))
 
 
 def mask_targets(masks: Tensor, things: Tensor, boxes: Tensor, side: int) -> Tensor:

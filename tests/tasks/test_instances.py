@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from imgfix.errors import ModelError
+from imgfix.errors import InputError, ModelError
 from imgfix.nets.maskrcnn import Instances
-from imgfix.tasks.select.choose import choose, parse_object
+from imgfix.tasks.select.choose import Choice, choose, parse_object
 from imgfix.tasks.select.detect import Detection
 from imgfix.tasks.select.instances import InstanceDetector, inside
 from tests.tasks.test_select import Tools, picture
@@ -22,6 +22,7 @@ class Found(nn.Module):
     """A network that finds a dog, a number that COCO never used, and a faint person."""
 
     classes = 91
+    names: tuple[str, ...] = ()
 
     def forward(self, x: Tensor) -> Instances:
         assert x.shape == (1, 3, 60, 100) and x.max() <= 1
@@ -62,3 +63,35 @@ def test_masks_of_the_detector_need_no_segmenter(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tools, "segmenter", refused)
     chosen = choose(picture(), [parse_object("dog")], tools)
     assert np.array_equal(chosen.mask > 0.5, inside(Detection("dog", 0.9, BOX, HALF.numpy()), 60, 100))
+
+
+def test_a_network_with_names_of_its_own_goes_by_them() -> None:
+    net = Found()
+    net.classes, net.names = 19, tuple(f"kind {number}" for number in range(1, 19))
+    found = InstanceDetector(net).find(picture(), 0.4)  # type: ignore[arg-type]
+    assert [one.name for one in found] == ["kind 18", "kind 12"]
+
+
+DATE = Detection("date", 0.9, (60.0, 40.0, 90.0, 50.0), np.ones((28, 28), np.float32))
+LOGO = Detection("logo", 0.6, (5.0, 5.0, 25.0, 15.0), np.ones((28, 28), np.float32))
+
+
+def test_what_was_laid_over_is_joined_and_counted_from_the_left() -> None:
+    chosen = choose(picture(), [Choice("overlay")], Tools(over=(DATE, LOGO, DATE)))
+    assert [(one.name, one.number) for one in chosen.things] == [("logo", 1), ("date", 1), ("date", 2)]
+    assert {one.kind for one in chosen.things} == {"overlay"}
+    inside = chosen.mask >= 0.5
+    assert inside[42:48, 62:88].all() and inside[7:13, 7:23].all() and not inside[20:35].any()
+
+
+def test_what_was_laid_over_is_widened_so_that_no_edge_of_it_stays() -> None:
+    tools = Tools(over=(DATE,))
+    plain, wide = (choose(picture(), [Choice("overlay")], tools, dilate=reach).mask >= 0.5 for reach in (0.0, None))
+    grown = wide.any(axis=0).sum() - plain.any(axis=0).sum()
+    assert 4 <= grown <= 8 and (wide | ~plain).all()
+
+
+def test_where_nothing_was_laid_over_this_is_said() -> None:
+    with pytest.raises(InputError, match="nothing that was laid over") as caught:
+        choose(picture(), [Choice("overlay")], Tools(over=(LOGO,)), least=0.7)
+    assert "score" in str(caught.value.hint)

@@ -90,8 +90,11 @@ class Middle:
 
 
 class Tools:
-    def __init__(self, *things: Detection, lines: tuple[Writing, ...] = (), there: bool = True) -> None:
+    def __init__(
+        self, *things: Detection, lines: tuple[Writing, ...] = (), there: bool = True, over: tuple[Detection, ...] = ()
+    ) -> None:
         self.boxes, self.known, self.told, self.middle = Boxes(), Known(*things), Told(*lines), Middle(there)
+        self.over = Known(*over)
 
     def segmenter(self) -> Boxes:
         return self.boxes
@@ -104,6 +107,9 @@ class Tools:
 
     def reader(self) -> Told:
         return self.told
+
+    def overlays(self) -> Known:
+        return self.over
 
 
 def picture() -> np.ndarray:

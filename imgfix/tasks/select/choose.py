@@ -21,7 +21,7 @@ from imgfix.tasks.select.subject import SubjectFinder
 from imgfix.tasks.select.text import TextReader, Writing
 
 Sign = Literal["+", "&", "-"]
-Kind = Literal["point", "box", "subject", "background", "object", "text"]
+Kind = Literal["point", "box", "subject", "background", "object", "text", "overlay"]
 
 EDGE = 0.008
 """Share of the longer side by which things are widened so that no halo of them stays: their shadow, their soft edge."""
@@ -100,6 +100,10 @@ class Tools(Protocol):
 
     def reader(self) -> TextReader:
         """Writing."""
+        ...
+
+    def overlays(self) -> InstanceDetector:
+        """What was laid over a picture."""
         ...
 
 
@@ -181,7 +185,7 @@ def choose(
     """
     if not choices:
         raise UsageError(
-            "nothing says what to choose", hint="give `point`, `box_object`, `object`, `subject` or `text`"
+            "nothing says what to choose", hint="give `point`, `box_object`, `object`, `subject`, `text` or `overlay`"
         )
     finder = _Finder(rgb, tools, dilate, least)
     whole: dict[Sign, list[np.ndarray]] = {"+": [] if base is None else [base], "&": [], "-": []}
@@ -223,6 +227,7 @@ class _Finder:
         """The mask of an object, the subject, all but it, or writing."""
         makers: dict[str, Callable[[Choice], np.ndarray]] = {
             "object": self._object, "subject": self._main, "background": self._rest, "text": self._text,
+            "overlay": self._overlay,
         }  # fmt: skip
         return makers[choice.kind](choice)
 
@@ -314,6 +319,21 @@ class _Finder:
             self._add("text", line.text, number, writing.mask_of([line], shape) > 0, line.score)
         found = writing.mask_of(own, shape, margin)
         return masks.dilate(found, (self.dilate or 0.0) if widened else 0.0)
+
+    def _overlay(self, choice: Choice) -> np.ndarray:
+        own = sorted(self.tools.overlays().find(self.rgb, self.least), key=_middle)
+        if not own:
+            raise InputError(
+                "nothing that was laid over the picture was found",
+                hint="a lower `score` takes what is less sure; `text` '*' finds writing, `box` fills a rectangle",
+            )
+        counts: dict[str, int] = {}
+        parts = []
+        for one in own:
+            counts[one.name] = counts.get(one.name, 0) + 1
+            part = inside(one, *self.rgb.shape[:2])
+            parts.append(self._kept("overlay", one.name, counts[one.name], part, one.score, choice.sign))
+        return masks.combine(*parts)
 
     def _kept(
         self, kind: str, name: str, number: int, inside: np.ndarray, score: float | None, sign: Sign

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -14,13 +16,14 @@ from imgfix.tasks.select.pixels import as_tensor
 
 
 class InstanceDetector:
-    """Finds things of COCO's 80 names with their masks, by a `MaskRCNN`.
+    """Finds things with their masks, by a `MaskRCNN`: of the network's own names, else of COCO's 80.
 
-    Raises ModelError when it does not have COCO's 90 numbers and the background: its names would be wrong.
+    Raises ModelError when it has no names and not COCO's 90 numbers and the background: its names would be wrong.
     """
 
     def __init__(self, net: MaskRCNN, device: torch.device | str = "cpu") -> None:
-        if net.classes != len(COCO) + 1:
+        self.names: Sequence[str | None] = net.names or COCO
+        if net.classes != len(self.names) + 1:
             raise ModelError(
                 f"this Mask R-CNN has {net.classes} classes, but COCO's names take {len(COCO) + 1}",
                 hint="`efficientdet-lite0` and `maskrcnn-resnet50-coco` know them",
@@ -36,7 +39,7 @@ class InstanceDetector:
         for box, score, number, mask in zip(
             seen.boxes.tolist(), seen.scores.tolist(), seen.classes.tolist(), seen.masks.cpu(), strict=True
         ):
-            name = COCO[number - 1]
+            name = self.names[number - 1]
             left, top, right, bottom = box
             if name is not None and score >= least and right - left >= 1 and bottom - top >= 1:
                 found.append(Detection(name, score, (left, top, right, bottom), mask.numpy()))
