@@ -244,7 +244,7 @@ async function learn(client) {
     verbs[verb] = new Set((await client.options(verb)).fields.map((field) => field.name));
   }));
   return {
-    models: (task) => models.filter((model) => model.task === task).map((model) => model.name),
+    models: (task) => models.filter((model) => model.task === task && model.installed).map((model) => model.name),
     offers: (verb, field) => verbs[verb].has(field),
   };
 }

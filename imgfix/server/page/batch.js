@@ -31,7 +31,7 @@ export class Batch {
       el("div", { class: "batch-files" },
         el("div", { class: "row spread" }, this.title, button(t("batch.close"), "close", leave, { class: "plain" })),
         this.bar, this.sum,
-        el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("batch") }, el("table", {}, el("thead", {}, head), this.rows))),
+        el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("batch.list") }, el("table", {}, el("thead", {}, head), this.rows))),
       el("div", { class: "batch-recipe" }, el("h2", { text: t("batch.recipe") }), ...this.#steps.map((step) => step.node),
         el("p", { class: "row go" }, this.go, this.pack)));
   }

@@ -48,7 +48,10 @@ export class Toolbar {
 
   /** The view has moved. */
   moved() {
+    const full = byId("zoom-full");
+    full.title = t("zoom.full");
     byId("zoom-value").textContent = percent(this.#app.view.density);
+    full.setAttribute("aria-label", `${byId("zoom-value").textContent}, ${full.title}`);
   }
 
   changed() {

@@ -3,13 +3,16 @@
 import { byId, el, button, say } from "./dom.js";
 import { t } from "./language.js";
 
+const AUTOMATIC = 0.008; // of the longer side: by this much the server widens what it has found itself
+
 /** What could be tried beside what was asked: another model, a wider region, a softer edge. */
 export function ideas({ body, made }, file, models) {
   const side = Math.max(file.width, file.height);
   const wider = Math.max(4, Math.round(side / 100));
   const base = { model: body.model ?? "" };
+  const reach = body.dilate ?? (body.mask ? 0 : Math.round(side * AUTOMATIC));
   const all = [
-    { key: "wider", words: t("variant.wider", { px: wider }), options: { ...base, grow: (body.grow ?? 0) + wider } },
+    { key: "wider", words: t("variant.wider", { px: wider }), options: { ...base, dilate: reach + wider } },
     ...models.filter((name) => name !== made[0].model).map((name) => ({ key: name, words: name, options: { model: name } })),
     { key: "softer", words: t("variant.softer"), options: { ...base, feather: (body.feather ?? 0) + wider } },
   ];

@@ -27,7 +27,7 @@ function gather(fields) {
 function inpaint(place) {
   const fields = {
     model: modelField(place, "inpaint"),
-    grow: quantity(t("grow"), { usual: 0, min: -200, max: 500, step: 1 }),
+    dilate: quantity(t("dilate"), { placeholder: t("restore.auto"), min: -200, max: 500, step: 1 }),
     feather: quantity(t("feather"), { usual: 0, min: 0, max: 500, step: 1 }),
   };
   const options = folded(t("options"), ...Object.values(fields).map((field) => field.node));

@@ -89,7 +89,7 @@ export const WORDS = {
     "options": "Options",
     "model": "Model",
     "model.auto": "Automatic",
-    "grow": "Widen by (px)",
+    "dilate": "Widen by (px)",
     "feather": "Soft edge (px)",
 
     "restore.text": "Noise and compression are measured and undone where needed. Add what else is wrong:",
@@ -183,6 +183,7 @@ export const WORDS = {
     "batch.zip": "Download all as zip",
     "batch.close": "Close the batch",
     "batch.none": "Choose at least one step.",
+    "batch.list": "List of files",
     "batch.name": "File",
     "batch.state": "State",
     "batch.size": "Size",
@@ -302,7 +303,7 @@ export const WORDS = {
     "options": "Optionen",
     "model": "Modell",
     "model.auto": "Automatisch",
-    "grow": "Erweitern um (px)",
+    "dilate": "Erweitern um (px)",
     "feather": "Weicher Rand (px)",
 
     "restore.text": "Rauschen und Kompression werden gemessen und, wo nötig, behoben. Was sonst noch fehlt:",
@@ -396,6 +397,7 @@ export const WORDS = {
     "batch.zip": "Alles als Zip herunterladen",
     "batch.close": "Stapel schließen",
     "batch.none": "Mindestens einen Schritt wählen.",
+    "batch.list": "Liste der Dateien",
     "batch.name": "Datei",
     "batch.state": "Stand",
     "batch.size": "Größe",

@@ -48,7 +48,7 @@ export class Work {
     this.#stop = new AbortController();
     try {
       const state = await this.#client.follow(id, (said) => {
-        this.current = { ...this.current, state: { ...this.current.state, ...said, progress: said.progress ?? (said.total ? said : this.current.state?.progress) } };
+        this.current = { ...this.current, state: said };
         this.#told.progress(this.current);
       }, this.#stop.signal);
       return this.#end(state, null);
