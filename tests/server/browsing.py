@@ -66,7 +66,7 @@ class Desk:
 
     def __init__(self, page: Any, address: str, token: str | None = TOKEN) -> None:
         self.page, self.faults = page, []
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("dialog", lambda dialog: (self.faults.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
         page.goto(f"{address}/#token={token}" if token else address)

@@ -477,7 +477,7 @@ def film(path: Path) -> Path:
 def test_a_clip_is_painted_tried_and_run(desk: Desk, tmp_path: Path) -> None:
     desk.open(film(tmp_path / "film.mp4"))
     desk.page.locator("#time").fill("1")
-    desk.page.wait_for_selector("#time-value:has-text('0:01.00 / 0:05.00')")
+    desk.page.wait_for_selector("#time-value:has-text('0:01.00 /')")
     desk.page.click("[data-tool=box]")
     desk.drag((10, 10), (30, 30))
     desk.marks(1)
