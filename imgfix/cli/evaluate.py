@@ -168,7 +168,7 @@ def _benchmark(benchmark: Benchmark, output: evaluate_output.Output) -> int:
         standing, notes = benchmark.run(place, keep, tick)
         found.append(standing)
         facts = {
-            "benchmark": name, "pictures": len(benchmark.files), "degradation": benchmark.damage.name,
+            "benchmark": name, "pictures": len(standing.pictures), "degradation": benchmark.damage.name,
             "protocol": protocol.name, "metrics": evaluate_output.finite(standing.values),
             "seconds": round(standing.seconds, 4), "parameters": standing.parameters,
             "multiply_adds": standing.multiply_adds, "peak_bytes": standing.peak_bytes,
@@ -177,5 +177,5 @@ def _benchmark(benchmark: Benchmark, output: evaluate_output.Output) -> int:
 
     items = [batch.Item(place.name, None, place) for place in benchmark.places]
     code = batch.run(items, work, console, Report(console, output.reporting.json), "pictures")
-    output.ranked(name, protocol, benchmark.damage_in_words, found, benchmark.files)
-    return code
+    output.ranked(name, protocol, benchmark.damage_in_words, found, benchmark.measured)
+    return ExitCode.SOME_FAILED if code == ExitCode.OK and benchmark.left_out else code

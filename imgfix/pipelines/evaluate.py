@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgfix.errors import UsageError
+from imgfix.errors import InputError, UsageError
 from imgfix.pipelines import models
 from imgfix.pipelines.models import Choice, Listener, Models
 from imgfix.pipelines.options import Machine, Reading
@@ -126,6 +126,8 @@ class Benchmark:
         self.request, self.machine, self.listener = request, machine or Machine(), listener or Listener()
         self._models = Models(self.machine, self.listener)
         ground = request.data / "HR" if (request.data / "HR").is_dir() else request.data
+        self.left_out: dict[Path, InputError] = {}
+        """Pictures that no model is measured on, and why; known once the first model has run."""
         self.files = [file.path for file in pairing.collect([str(ground)], kinds=("image",))]
         running = [self._running(name) for name in request.models if name != BICUBIC]
         scales = {each.scale for each, _ in running} | ({request.scale} if request.scale else set())
@@ -138,6 +140,8 @@ class Benchmark:
         if self.protocol.of_kind("set", "video"):
             raise UsageError("a benchmark measures single pictures", hint="leave FID, KID and warping out")
         waiting = [each for each, _ in running]
+        for each, name in zip(waiting, _apart([each.name for each in waiting], request.models), strict=True):
+            each.name = name
         for each in waiting:
             each.noise = self.damage.level / 255 if self.damage.name.startswith("noise") else 0.0
         self.places: list[Contestant] = [
@@ -149,11 +153,20 @@ class Benchmark:
         """What is done to the pictures first."""
         return self.damage.describe(self.scale)
 
+    @property
+    def measured(self) -> list[Path]:
+        """The pictures that the models are measured on."""
+        return [path for path in self.files if path not in self.left_out]
+
     def run(self, place: Contestant, keep: int = 0, progress: Progress = unseen) -> tuple[Standing, tuple[str, ...]]:
         """The numbers of one model, and what should be said about them; keep: results that are kept to be shown."""
         from imgfix.tasks import benchmark
 
         standing = benchmark.run_benchmark(place, self.files, self.protocol, self.damage, keep=keep, progress=progress)
+        for path, error in standing.left_out.items():
+            if path not in self.left_out:  # every model stumbles over the same ones
+                self.listener.warned(f"{error.message}; it is left out for every model")
+        self.left_out |= standing.left_out
         model = getattr(getattr(place, "engine", None), "descriptor", None)
         expects = model.expects if model else ()
         other = bool(expects) and self.damage.kind not in expects
@@ -167,3 +180,24 @@ class Benchmark:
         if task not in ("upscale", "restore"):
             raise UsageError(f"{name} is a model for '{task}'", hint="a benchmark runs models that upscale or restore")
         return Running(self._models.open(Choice(name), task), tile=self.machine.side), task
+
+
+def _apart(names: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """Names that differ: models of one name get the end of their paths, `runs/a/model` and `runs/b/model`.
+
+    names: what the models call themselves. asked: how they were asked for, in the same order, bicubic among them.
+    """
+    paths = [Path(word) for word in asked if word != BICUBIC]
+    found = list(names)
+    for name in {name for name in names if names.count(name) > 1}:
+        same = [index for index, other in enumerate(names) if other == name]
+        longest = max(len(paths[index].absolute().parts) for index in same)
+        for length in range(2, longest + 1):
+            ends = ["/".join(paths[index].absolute().with_suffix("").parts[-length:]) for index in same]
+            if len(set(ends)) == len(ends):
+                break
+        else:  # one model twice
+            ends = [f"{name} ({number})" for number in range(1, len(same) + 1)]
+        for index, end in zip(same, ends, strict=True):
+            found[index] = end
+    return found

@@ -172,6 +172,8 @@ class Standing:
     note: str = ""
     results: list[np.ndarray] = field(default_factory=list)
     """Restored pictures (H, W, C) in [0, 1], kept when asked for."""
+    left_out: dict[Path, InputError] = field(default_factory=dict)
+    """Pictures that cannot be read or are too small, and why; the means are those of the others."""
 
 
 def run_benchmark(
@@ -185,14 +187,23 @@ def run_benchmark(
 ) -> Standing:
     """Damage, restore and measure every picture; results are rounded to 8 bit, as a saved file would be.
 
-    The reference loses the rows and columns that the scale does not divide. Raises InputError for a picture that cannot
-    be read or is too small.
+    The reference loses the rows and columns that the scale does not divide. A picture that cannot be read or is too
+    small is left out; raises its InputError where no other is left.
     """
-    scale, found, times, results = contestant.scale, [], [], []
+    scale, found, times = contestant.scale, [], []
+    results: list[np.ndarray] = []
+    left_out: dict[Path, InputError] = {}
     largest: Tensor | None = None
     for number, path in enumerate(pictures):
-        reference, _ = read(path)
+        try:
+            reference, _ = read(path)
+        except InputError as error:
+            left_out[path] = error
+            continue
         height, width = (side // scale * scale for side in reference.shape[:2])
+        if not (height and width):
+            left_out[path] = InputError(f"{path} is smaller than {scale} pixels", hint="leave that picture out")
+            continue
         reference = reference[:height, :width]
         grey = reference.shape[2] == 1
         batch = torch.from_numpy(np.ascontiguousarray(reference.transpose(2, 0, 1)))[None]
@@ -208,14 +219,18 @@ def run_benchmark(
         try:
             values = measure(protocol, output, reference)
         except ValueError as error:
-            raise InputError(f"{path}: {error}", hint="leave that metric or that picture out") from error
+            left_out[path] = InputError(f"{path}: {error}", hint="leave that metric or that picture out")
+            continue
         found.append(Measurement(path, path, values, (width, height)))
-        if number < keep:
+        if len(results) < keep:
             results.append(output)
         if progress:
             progress(number + 1, len(pictures))
+    if not found:
+        raise next(iter(left_out.values()), InputError("there are no pictures to measure"))
     timed = times[1:] or times
-    standing = Standing(contestant.name, means(found), found, math.fsum(timed) / len(timed), results=results)
+    seconds = math.fsum(timed) / len(timed)
+    standing = Standing(contestant.name, means(found), found, seconds, results=results, left_out=left_out)
     if not isinstance(contestant, Running) or largest is None:
         return standing
     return with_cost(standing, contestant.engine, contestant.prepared(largest))

@@ -216,8 +216,10 @@ class Process:
         except BaseException as error:
             code = 128 + signal.SIGINT if isinstance(error, KeyboardInterrupt) else 98
         finally:
-            sys.stderr.flush()
-            os._exit(code)
+            try:
+                sys.stderr.flush()
+            finally:
+                os._exit(code)
 
 
 assert campaign_worker.kinds.KINDS["tiny"]  # trained here too

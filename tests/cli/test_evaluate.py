@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,37 @@ def test_a_benchmark_damages_runs_and_measures(imgfix: Any, folders: tuple[Path,
     assert bicubic["metrics"].keys() == {"psnr", "ssim"} and bicubic["parameters"] is None
     assert doubled["parameters"] > 0 and doubled["multiply_adds"] > 0 and doubled["peak_bytes"] > 0
     assert stated["protocol"] == "sr-y2" and "bicubic" in stated["damage"]
+
+
+def test_a_picture_that_cannot_be_read_fails_no_model(
+    imgfix: Any, folders: tuple[Path, Path], plain: Path, tmp_path: Path
+) -> None:
+    words = ("evaluate", "--data", folders[1], "-m", "bicubic", "-m", plain, "--json")
+    good = imgfix(*words)
+    (folders[1] / "a-broken.png").write_bytes((folders[1] / "p1.png").read_bytes()[:60])
+    save(folders[1] / "dot.png", picture(0, (1, 1)))
+    sheet = tmp_path / "sheet.png"
+    result = imgfix(*words, "--sheet", sheet)
+    assert result.code == 1 and sheet.exists()
+    assert [item["metrics"] for item in result.items[:2]] == [item["metrics"] for item in good.items[:2]]
+    assert {item["status"] for item in result.items[:2]} == {"done"}
+    assert result.err.count("a-broken.png") == 1 and result.err.count("dot.png") == 1
+    assert "left out for every model" in result.err
+
+
+def test_models_of_one_name_are_told_apart(
+    imgfix: Any, folders: tuple[Path, Path], plain: Path, tmp_path: Path
+) -> None:
+    words: list[Any] = []
+    for run in ("first", "second"):
+        (tmp_path / run).mkdir()
+        shutil.copy(plain, tmp_path / run / "model.safetensors")
+        words += ["-m", tmp_path / run / "model.safetensors"]
+    result = imgfix("evaluate", "--data", folders[1], *words)
+    assert result.code == 0, result.err
+    assert "first/model" in result.out and "second/model" in result.out
+    twice = imgfix("evaluate", "--data", folders[1], *words[:2], *words[:2])
+    assert "(1)" in twice.out and "(2)" in twice.out
 
 
 def test_clips_are_compared_frame_by_frame(imgfix: Any, tmp_path: Path) -> None:

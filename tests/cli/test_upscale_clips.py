@@ -291,7 +291,7 @@ def test_ctrl_c_that_comes_too_late_finds_the_clip_finished(
 
             def removed(path: Path) -> None:
                 calls.append(path)
-                if len(calls) == 2:  # the first is before the work
+                if len(calls) == 1:  # the second clears away what was left
                     raise KeyboardInterrupt
                 remove(path)
 

@@ -376,6 +376,25 @@ def test_an_interrupted_job_goes_on_and_gives_the_same_bytes(
     assert not segments.folder_of(target).exists()
 
 
+def test_a_clip_that_somebody_else_writes_is_left_to_them(tmp_path: Path, short: None) -> None:
+    """Two processes on one output took each other's parts away, and both failed."""
+    source, target = make(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    refused = []
+
+    class Rival(Doubling):
+        def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
+            for number, made in enumerate(super().run(frames, restart)):
+                if number == 12:
+                    with pytest.raises(OutputError, match="is being written by another process") as caught:
+                        run(source, target, settings=Settings(overwrite=True))
+                    refused.append(caught.value)
+                yield made
+
+    assert run(source, target, Rival(), Settings(overwrite=True)).frames == 24
+    assert len(refused) == 1 and len(look(target).times) == 24
+    assert not segments.folder_of(target).exists()
+
+
 @pytest.mark.parametrize("task", [Doubling(), Remembering()])
 @pytest.mark.parametrize("pacing", [Pacing(2), Pacing(3), Pacing(rate=Fraction(60)), Pacing(rate=Fraction(7))])
 def test_a_smoothed_clip_goes_on_and_gives_the_same_bytes(

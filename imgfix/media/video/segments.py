@@ -6,6 +6,7 @@ segment's beginning gives the same bytes as one that never stopped. A segment th
     clip_x4.mp4.unfinished/
         journal.jsonl    one object a line: what the job is, then one line a closed segment
         00000.seg        packets of frames 0, 1, 2 ...; their times in it only count them
+        lock             held by the process that is at work
         00001.npz        what the model remembers when segment 1 begins, where it remembers anything
 """
 
@@ -21,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -36,6 +37,7 @@ LENGTH = 60
 """Frames of a segment at least: what an interruption can cost, and the distance of key frames."""
 SUFFIX = ".unfinished"
 _JOURNAL = "journal.jsonl"
+_LOCK = "lock"
 _HEAD_BYTES = 1 << 20
 
 
@@ -111,8 +113,10 @@ class Journal:
         """A new journal; what was there is removed. Raises OutputError when the folder cannot be written."""
         folder = folder_of(target)
         with output_errors(target):
-            remove(target)
-            folder.mkdir(parents=True)
+            for old in folder.iterdir() if folder.is_dir() else ():
+                if old.name != _LOCK:
+                    old.unlink()
+            folder.mkdir(parents=True, exist_ok=True)
             write_atomic(folder / _JOURNAL, json.dumps(dict(job), ensure_ascii=True) + "\n")
         return cls(folder, dict(job))
 
@@ -161,6 +165,53 @@ class Journal:
             part.unlink()
         lines = [dict(self.job), *(asdict(segment) for segment in self.segments)]
         write_atomic(self.folder / _JOURNAL, "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines))
+
+
+@contextlib.contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Keep other processes from the parts of an unfinished result; the system lets go however this one ends.
+
+    Raises OutputError: another one is at work on it, or the folder cannot be written.
+    """
+    lock = None
+    with output_errors(target):
+        while lock is None:
+            folder_of(target).mkdir(parents=True, exist_ok=True)
+            lock = _locked(folder_of(target) / _LOCK, target)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if not any(path.name != _LOCK for path in folder_of(target).iterdir()):
+                remove(target)
+        lock.close()
+
+
+def _locked(path: Path, target: Path) -> BinaryIO | None:
+    """The lock, held as long as it is open; None: it went away in this moment, with the process that held it."""
+    try:
+        stream = path.open("wb")
+    except FileNotFoundError:
+        return None
+    try:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
+            return stream
+    except ImportError:  # Windows: the user is trusted not to write one file twice at a time
+        return stream
+    except BlockingIOError:
+        stream.close()
+        raise OutputError(
+            f"{target} is being written by another process", hint="wait for it, or choose another `output`"
+        ) from None
+    except FileNotFoundError:
+        pass
+    except OSError:  # a file system without locks
+        return stream
+    stream.close()
+    return None
 
 
 def remove(target: Path) -> None:

@@ -168,22 +168,23 @@ class Clip:
         places: dict[int, list[Fraction]] = {}
         if between is not None:
             task = Smooth(task, between, places.pop, self.each)
-        journal = self._journal(facts, say or (lambda text: None))
-        resumed = journal.frames
-        try:
-            if not journal.complete:
-                self._work(task, places, journal, int(journal.job.get("threads", 0)), progress)
-            with atomic_path(self.target) as temporary:
-                join.join(temporary, journal, self._finished(record or {}))
-            segments.remove(self.target)
-        except BaseException as error:
-            if stamp(self.target) != before:  # Ctrl-C came when the target was in its place already
+        with segments.alone(self.target):
+            journal = self._journal(facts, say or (lambda text: None))
+            resumed = journal.frames
+            try:
+                if not journal.complete:
+                    self._work(task, places, journal, int(journal.job.get("threads", 0)), progress)
+                with atomic_path(self.target) as temporary:
+                    join.join(temporary, journal, self._finished(record or {}))
                 segments.remove(self.target)
-                raise
-            told = self._left_behind(journal, error, made)
-            if told is error:
-                raise
-            raise told from error
+            except BaseException as error:
+                if stamp(self.target) != before:  # Ctrl-C came when the target was in its place already
+                    segments.remove(self.target)
+                    raise
+                told = self._left_behind(journal, error, made)
+                if told is error:
+                    raise
+                raise told from error
         frames = journal.frames
         notes = (*self.notes, *self.reader.notes)
         if self.reader.deinterlaced and not self.header.interlaced and self.settings.deinterlace == "auto":
