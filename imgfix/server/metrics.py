@@ -77,7 +77,8 @@ def _head(name: str, kind: str, help: str) -> list[str]:
 
 def _line(name: str, labels: Mapping[str, str], value: float) -> str:
     words = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-    return f"{name}{{{words}}} {value:g}" if words else f"{name} {float(value):.17g}"
+    text = str(int(value)) if value == int(value) else repr(float(value))
+    return f"{name}{{{words}}} {text}" if words else f"{name} {text}"
 
 
 def _escaped(text: str) -> str:

@@ -17,6 +17,7 @@ from imgfix.server.metrics import Metrics
 from imgfix.server.settings import Settings
 
 OPEN = ("/healthz", "/openapi.json")
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 SLOWEST = 1024
 """Bytes a second that a request's body has to come with, on average, once the first patience is over."""
 _DRAINED = 1.0
@@ -59,7 +60,8 @@ class Guard:
                     headers.setdefault(name, value)
                 if path.startswith("/v1/"):
                     headers.setdefault("cache-control", "no-store")
-                self._metrics.answered(scope["method"], route_of(path), message["status"])
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                self._metrics.answered(method, route_of(path), message["status"])
             try:
                 await asyncio.wait_for(send(message), self._settings.patience)
             except TimeoutError:

@@ -108,7 +108,9 @@ class Store:
         for part in (self._files, self.work, self.incoming):
             part.mkdir(exist_ok=True, mode=0o700)
         self._lock = threading.Lock()
-        self._base = sqlite3.connect(folder / "state.sqlite", check_same_thread=False, isolation_level=None)
+        state = folder / "state.sqlite"
+        state.touch(mode=0o600)  # names are nobody else's business, even in a folder that was there before
+        self._base = sqlite3.connect(state, check_same_thread=False, isolation_level=None)
         self._base.row_factory = sqlite3.Row
         for line in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL"):
             self._base.execute(line)

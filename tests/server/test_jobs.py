@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -186,6 +187,15 @@ def test_files_without_a_row_and_rows_without_a_file_are_cleared_away(tmp_path: 
     again.close()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are those of POSIX")
+def test_what_is_kept_is_for_its_owner_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with bench(tmp_path) as here:
+        here.submit("a", quick=True)
+        for path in (here.store.work, here.store.incoming, tmp_path / "files", *tmp_path.glob("state*")):
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
 def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
     from imgfix.errors import UsageError
 
@@ -258,5 +268,6 @@ def test_metrics_do_not_grow_with_what_is_asked_for(site: Site) -> None:
         site.client.get(f"/v1/files/{name}")
         site.client.get(f"/{name}")
         site.client.get(f"/v1/{name}")
+        site.client.request(name.upper(), "/v1/models")
     text = site.client.get("/metrics").text
-    assert sum(line.startswith("imgfix_requests_total{") for line in text.splitlines()) == 2
+    assert sum(line.startswith("imgfix_requests_total{") for line in text.splitlines()) == 3
