@@ -31,6 +31,7 @@ from imgfix.media.sniff import sniff
 ANIMATED = tuple(form.name for form in formats.FORMATS if form.animated)
 """Formats that can move."""
 _USUAL_QUALITY = 90
+_FRAMES = 20  # times the limit of one picture that all frames together may have
 _SLOWEST = 65535 * 10  # milliseconds that GIF can count
 
 
@@ -170,6 +171,8 @@ class _Opened:
     """Profile, EXIF, XMP and comment."""
     source: Callable[[], Iterator[tuple[np.ndarray, int]]]
     """Decodes: (H, W, 4) uint8 and milliseconds of each frame."""
+    count: int
+    """Frames, as far as is known before they are decoded."""
     has_poster: bool = False
     cut_off: bool = False
 
@@ -185,7 +188,7 @@ class _Opened:
             except (OSError, EOFError, ValueError, SyntaxError, struct.error, zlib.error) as error:
                 if number == 0:
                     raise InputError(
-                        f"{self.path}: its first frame is broken ({error})", hint="copy it again"
+                        f"{self.path}: its first frame is broken{decode.in_words(error)}", hint="copy it again"
                     ) from error
                 notes.append(f"frame {number} and all behind it are broken and left out")
                 return
@@ -203,23 +206,37 @@ def _open(path: Path, max_pixels: int | None) -> _Opened:
             gif = gif_parts.open_parts(data)
             info: dict[str, Any] = {"comment": gif.comment}
             opened = _Opened(
-                path, kind, gif.width, gif.height, gif.loop, info, lambda: composed(gif), cut_off=gif.cut_off
-            )
+                path, kind, gif.width, gif.height, gif.loop, info, lambda: composed(gif), len(gif.images),
+                cut_off=gif.cut_off,
+            )  # fmt: skip
         elif kind == "PNG":
             moving = apng_parts.open_parts(data)
             found = png_format.read_beside(data)
             info = {"icc_profile": found.icc, "exif": found.exif, "xmp": found.xmp}
             opened = _Opened(
-                path, kind, moving.width, moving.height, moving.loop, info, lambda: composed(moving), moving.has_poster
-            )
+                path, kind, moving.width, moving.height, moving.loop, info, lambda: composed(moving),
+                data.count(b"fcTL"), moving.has_poster,
+            )  # fmt: skip
         else:
             with open_as(io.BytesIO(data), kind) as image:
                 info = {str(key): value for key, value in image.info.items()}
-                width, height = image.size
+                (width, height), count = image.size, int(getattr(image, "n_frames", 1))
             loop = int(info["loop"]) if "loop" in info else None
-            opened = _Opened(path, kind, width, height, loop, info, lambda: _by_pillow(data, kind))
+            opened = _Opened(path, kind, width, height, loop, info, lambda: _by_pillow(data, kind), count)
     decode.check_pixels(name, opened.width, opened.height, max_pixels)
+    _check_work(name, opened, max_pixels)
     return opened
+
+
+def _check_work(name: str, opened: _Opened, max_pixels: int | None) -> None:
+    """Raise `InputError` for frames that are tiny in the file, many, and each put on a large canvas."""
+    work = opened.width * opened.height * opened.count
+    if max_pixels is not None and work > _FRAMES * max_pixels:
+        raise InputError(
+            f"{name} has {opened.count} frames of {opened.width} x {opened.height} pixels, in all more than {_FRAMES} "
+            f"times the limit of {max_pixels / 1e6:g} megapixels",
+            hint=f"if you trust the file, raise the limit with `max_pixels` {-(-work // _FRAMES)}",
+        )
 
 
 def _by_pillow(data: bytes, kind: str) -> Iterator[tuple[np.ndarray, int]]:

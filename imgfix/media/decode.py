@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import mmap
+import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -155,14 +156,38 @@ def input_errors(name: str) -> Iterator[None]:
             f"{name} cannot be read: {error}", hint="convert it to an 8 or 16-bit RGB, grey or CMYK TIFF or PNG first"
         ) from error
     except Exception as error:
-        reason = str(error).strip().rstrip(".") or type(error).__name__
-        if "truncated" in reason or "too early" in reason or "Truncated" in reason:
+        if _CUT_OFF.search(str(error)):
             raise InputError(
-                f"{name} is cut off: {reason}", hint="the file is incomplete; copy or download it again"
+                f"{name} is cut off: the file ends too early", hint="the file is incomplete; copy or download it again"
             ) from error
         raise InputError(
-            f"{name} is damaged and cannot be decoded ({reason})", hint="copy or download the file again"
+            f"{name} is damaged and cannot be decoded{in_words(error)}", hint="copy or download the file again"
         ) from error
+
+
+_CUT_OFF = re.compile("truncated|too early|is cut off|Expected to read", re.IGNORECASE)
+_OF_OURS = str(Path(__file__).parent)
+
+
+def in_words(error: BaseException) -> str:
+    """Why a file cannot be decoded, in brackets; nothing where a library says it in the words of its own inside."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    ours = trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OF_OURS)
+    reason = str(error).strip().rstrip(".")
+    # What is no ValueError of ours (struct.error, IndexError ...) was raised by a function of Python's, inside ours.
+    if not ours or not isinstance(error, ValueError) or not reason or "buffer" in reason:
+        return ""
+    return f" ({reason})"
+
+
+@contextlib.contextmanager
+def opened_by_pillow(path: Path) -> Iterator[Image.Image]:
+    """A picture as Pillow opens it, under our limit on pixels instead of Pillow's. Raises `InputError`: too large."""
+    with without_pillow_limit(), Image.open(path) as image:
+        check_pixels(str(path), *image.size, DEFAULT_MAX_PIXELS)
+        yield image
 
 
 _limit_lock = threading.Lock()

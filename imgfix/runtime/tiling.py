@@ -129,19 +129,25 @@ def plan_for(engine: Engine, height: int, width: int, tile: int | None = None) -
         sides = (tile, tile)
     else:
         sides = window_size(engine, height, width, least)
-    if not facts.tiling:
+    whole = tile is None and facts.whole_first and height * width <= _room(engine)
+    if not facts.tiling or whole:
         sides = (height, width)
     return plan(height, width, tile=sides, overlap=overlap, fade=fade, multiple=facts.size_multiple)
 
 
 def window_size(engine: Engine, height: int, width: int, least: int) -> tuple[int, int]:
     """Height and width of windows that fit the memory of the device and are quick on it."""
-    room = memory.budget(engine.placement.device) / engine.bytes_per_pixel
+    room = _room(engine)
     side = int(min(math.sqrt(room), engine.preferred_tile))
     row_bytes = width * engine.scale**2 * engine.descriptor.out_channels * 4
     sheet = min(SHEET_BYTES, memory.budget("cpu") // 4)
     low = max(least, min(side, sheet // row_bytes))
     return low, max(least, side)
+
+
+def _room(engine: Engine) -> float:
+    """Pixels of the input that fit into the memory of the device at once."""
+    return memory.budget(engine.placement.device) / engine.bytes_per_pixel
 
 
 def run_tiled(

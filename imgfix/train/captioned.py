@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from imgfix.errors import ImgfixError, InputError
+from imgfix.media.decode import opened_by_pillow
 from imgfix.media.sound import read_sound
 from imgfix.nets import spectrogram
 from imgfix.train.pool import SUFFIXES, find_pictures
@@ -233,8 +234,10 @@ def _decode(path: Path, side: int) -> tuple[np.ndarray | None, str]:
     if path.suffix.lower() not in SUFFIXES:
         return None, f"{path}: not a picture"
     try:
-        with Image.open(path) as image:
+        with opened_by_pillow(path) as image:
             picture = ImageOps.exif_transpose(image).convert("RGBA")
+    except InputError as error:
+        return None, error.message
     except Exception as error:  # whatever a decoder throws at a bad file
         return None, f"{path}: cannot be read ({type(error).__name__})"
     width, height = picture.size

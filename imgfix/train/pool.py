@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ImageOps
 from torch import Tensor
 
 from imgfix.errors import InputError
+from imgfix.media.decode import opened_by_pillow
 from imgfix.train.job import Draw
 from imgfix.train.split import held_out as split
 
@@ -278,8 +279,10 @@ def _chosen(names: Sequence[str], fraction: float) -> list[int]:
 
 def _decode(path: Path, crop: int, limit: float | None) -> tuple[np.ndarray | None, str]:
     try:
-        with Image.open(path) as image:
+        with opened_by_pillow(path) as image:
             picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except InputError as error:
+        return None, error.message.removeprefix(f"{path} ")
     except Exception as error:  # whatever a decoder throws at a bad file
         return None, f"cannot be read ({type(error).__name__})"
     height, width = picture.shape[:2]

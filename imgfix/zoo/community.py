@@ -74,6 +74,7 @@ def _as_ours(loaded: Any) -> nn.Module:
 def _descriptor(path: Path, loaded: Any, about: dict[str, Any]) -> Descriptor:
     size = loaded.size_requirements
     multiple = int(getattr(size, "multiple_of", 1) or 1)
+    tiling = str(getattr(loaded.tiling, "name", "SUPPORTED"))
     precisions: list[Precision] = ["fp32"]
     if loaded.supports_bfloat16:
         precisions.append("bf16")
@@ -92,7 +93,9 @@ def _descriptor(path: Path, loaded: Any, about: dict[str, Any]) -> Descriptor:
         out_channels=int(loaded.output_channels),
         size_multiple=multiple,
         size_minimum=max(int(getattr(size, "minimum", 0) or 0), multiple),
-        tiling=str(getattr(loaded.tiling, "name", "SUPPORTED")) == "SUPPORTED",
+        # SUPPORTED, DISCOURAGED (tiles where the whole does not fit) or INTERNAL (it makes its own).
+        tiling=tiling != "INTERNAL",
+        whole_first=tiling == "DISCOURAGED",
         precisions=tuple(precisions),
         self_ensemble=False,
         jobs=jobs,

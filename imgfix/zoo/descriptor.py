@@ -56,6 +56,8 @@ class Descriptor:
     network without a bound, at which little more is gained); else `None`."""
     tiling: bool = True
     """Whether running it on tiles is allowed at all."""
+    whole_first: bool = False
+    """Whether its makers advise against tiles: a picture that fits into memory is run whole."""
     native_size: int | None = None
     """Side length it was trained at, when it only works well near that (inpainting); else `None`."""
     self_ensemble: bool = True

@@ -186,3 +186,24 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
     with pytest.raises(MissingExtraError):
         read(b"\xff\x0a" + bytes(40))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "JPEG2000", "ICO"])
+def test_no_word_of_a_library_s_inside_reaches_the_user(form: str) -> None:
+    """`decoder error -2`, `<_io.BytesIO object at 0x7f...>` and `77 bytes not processed` say nothing to anybody."""
+    data = make.encoded(make.scene(), form)
+    for end in (*range(40, 200, 7), *range(200, len(data) - 1, max(1, len(data) // 12))):
+        try:
+            read(data[:end], name="a file")
+        except InputError as error:
+            words = error.message.lower()
+            inside = ("object", "error", "decoder", "_io", "processed", "truncated", "cannot load", "stream", "none")
+            assert not [word for word in inside if word in words], error.message
+            assert error.hint
+
+
+def test_what_is_cut_off_is_said_so() -> None:
+    for form in ("PNG", "JPEG", "BMP", "GIF", "PPM"):
+        data = make.encoded(make.scene(), form)
+        with pytest.raises(InputError, match="a file is cut off: the file ends too early"):
+            read(data[: len(data) * 6 // 10], name="a file")

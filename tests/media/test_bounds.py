@@ -6,15 +6,17 @@ import io
 import struct
 import time
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from imgfix.errors import InputError
-from imgfix.media import png
+from imgfix.media import animation, png
 from imgfix.media.image import read
 from tests.media import make
+from tests.media.moving import GifPart, gif
 
 
 def flat_png(width: int, height: int, rows: int | None = None) -> bytes:
@@ -41,7 +43,7 @@ def test_a_png_of_many_rows() -> None:
 
 
 def test_a_png_that_is_too_small_for_what_it_claims() -> None:
-    refused_at_once(flat_png(20_000, 20_000, rows=10), "cut off: the file is truncated")
+    refused_at_once(flat_png(20_000, 20_000, rows=10), "cut off: the file ends too early")
 
 
 def test_a_jpeg_of_many_scans() -> None:
@@ -56,7 +58,7 @@ def test_a_jpeg_that_is_too_small_for_what_it_claims() -> None:
     data = bytearray(make.encoded(np.zeros((16, 16, 3), np.uint8), "JPEG", progressive=True))
     at = data.find(b"\xff\xc2")
     data[at + 5 : at + 9] = struct.pack(">HH", 20_000, 20_000)
-    refused_at_once(bytes(data), "cut off: the file is truncated")
+    refused_at_once(bytes(data), "cut off: the file ends too early")
 
 
 def test_honest_files_are_read() -> None:
@@ -64,3 +66,28 @@ def test_honest_files_are_read() -> None:
     assert read(flat_png(1, 5000)).height == 5000
     assert read(make.encoded(np.zeros((3000, 4000, 3), np.uint8), "JPEG", quality=1, optimize=True)).width == 4000
     assert read(make.encoded(np.zeros((3000, 4000), np.uint8), "JPEG", progressive=True)).width == 4000
+
+
+def gif_of(count: int, side: int) -> bytes:
+    """Frames of one pixel on a canvas of side x side."""
+    dot = GifPart(np.zeros((1, 1), np.uint8), delay=10)
+    return gif((side, side), [dot] * count, np.zeros((8, 3)))
+
+
+def test_an_animation_of_tiny_frames_on_a_large_canvas(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    path.write_bytes(gif_of(60, 20_000))  # 3 kB, whose frames take 24 gigapixels
+    start = time.process_time()
+    with pytest.raises(InputError, match="60 frames of 20000 x 20000 pixels") as caught:
+        animation.inspect(path)
+    assert time.process_time() - start < 2
+    assert caught.value.hint is not None and "max_pixels 1200000000" in caught.value.hint
+
+
+def test_an_animation_within_the_limit_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    path.write_bytes(gif_of(20, 10))
+    assert len(animation.inspect(path, max_pixels=100).durations) == 20
+    with pytest.raises(InputError, match="21 frames"):
+        path.write_bytes(gif_of(21, 10))
+        animation.inspect(path, max_pixels=100)

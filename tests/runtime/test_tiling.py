@@ -144,6 +144,18 @@ def test_when_not_even_the_smallest_tile_fits_it_is_said() -> None:
     assert not isinstance(caught.value, memory.OutOfMemory)
 
 
+def test_a_model_whose_makers_advise_against_tiles_gets_them_only_where_the_whole_does_not_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = shuffle_engine(whole_first=True)
+    monkeypatch.setattr(type(runs), "preferred_tile", 64)
+    monkeypatch.setattr(memory, "budget", lambda device: 200 * 300 * runs.bytes_per_pixel)
+    assert len(tiling.plan_for(runs, 200, 300).rows) == 1 == len(tiling.plan_for(runs, 200, 300).columns)
+    assert tiling.plan_for(runs, 200, 400).tiles > 1
+    assert tiling.plan_for(runs, 200, 300, 64).tiles > 1
+    assert tiling.plan_for(shuffle_engine(), 200, 300).tiles > 1
+
+
 def test_a_network_that_must_not_be_tiled_is_not() -> None:
     runs = shuffle_engine(tiling=False)
     assert tiling.plan_for(runs, 3000, 3000, 64).tiles == 1

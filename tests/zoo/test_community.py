@@ -80,7 +80,7 @@ def test_an_unknown_architecture_goes_through_spandrel(path: Path, monkeypatch: 
 def test_an_inpainting_network_gets_mask_and_picture_apart(path: Path, monkeypatch: Any) -> None:
     monkeypatch.setitem(sys.modules, "spandrel", fake_spandrel("Inpainting"))
     model = zoo.load(path, task="inpaint")
-    assert (model.descriptor.in_channels, model.descriptor.tiling) == (4, False)
+    assert (model.descriptor.in_channels, model.descriptor.tiling, model.descriptor.whole_first) == (4, True, True)
     x = torch.rand(1, 4, 16, 16)
     x[:, 0] = 0
     with torch.inference_mode():

@@ -8,9 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFont
+from PIL import ImageFont
 
 from imgfix.errors import InputError
+from imgfix.media.decode import opened_by_pillow
 from imgfix.train.overlays.wording import SAMPLES
 
 _PROBE = 24
@@ -83,7 +84,7 @@ def sticker(path: Path) -> np.ndarray:
     Raises InputError: the file is no picture, or all of it is transparent.
     """
     try:
-        with Image.open(path) as image:
+        with opened_by_pillow(path) as image:
             rgba = np.asarray(image.convert("RGBA"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
