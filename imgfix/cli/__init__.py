@@ -40,7 +40,7 @@ def _run(arguments: Sequence[str]) -> int:
             # Libraries warn their own developers; what concerns a user is said by us.
             warnings.simplefilter("ignore")
         try:
-            code = _invoke(arguments, console)
+            code = _invoke(list(arguments), console)
             sys.stdout.flush()
             if code == ExitCode.OK:
                 interrupts.check()
@@ -88,7 +88,7 @@ def as_told(error: BaseException, subject: str | None = None) -> ImgfixError:
     )
 
 
-def _invoke(arguments: Sequence[str], console: Console) -> int:
+def _invoke(arguments: list[str], console: Console) -> int:
     import typer
 
     from imgfix.cli import defaults
@@ -101,9 +101,11 @@ def _invoke(arguments: Sequence[str], console: Console) -> int:
     usage_error, click_exception = typer.BadParameter.__mro__[1:3]
     try:
         root = command()
+        if arguments[:1] == ["help"]:  # as git and cargo have it: `imgfix help weights pull`
+            arguments = [*arguments[1:], "--help"]
         plain = {"config", "--help", "-h", "--version"} & set(arguments)  # these must work whatever a file says
         own = {} if plain else defaults.default_map(defaults.find(root.commands))
-        code = root.main(args=list(arguments), prog_name="imgfix", standalone_mode=False, default_map=own)
+        code = root.main(args=arguments, prog_name="imgfix", standalone_mode=False, default_map=own)
     except usage_error as error:
         return _explain_usage(error, console)
     except click_exception as error:

@@ -49,7 +49,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,  # the funnel in imgfix.cli speaks for errors
         rich_markup_mode="rich",
         context_settings={"help_option_names": _HELP, "max_content_width": 100},
-        epilog="Help on a verb: [bold]imgfix upscale --help[/]",
+        epilog="Help on a verb: [bold]imgfix help upscale[/]",
     )
     app.callback()(_root)
     for verb in VERBS:

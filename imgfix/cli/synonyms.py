@@ -27,7 +27,7 @@ VERBS = {
     "fill": "inpaint", "erase": "inpaint", "remove": "inpaint", "outpaint": "inpaint --expand", "draw": "generate",
     "models": "weights list", "download": "weights pull", "pull": "weights pull", "list": "weights list",
     "measure": "evaluate", "compare": "evaluate", "psnr": "evaluate --metric psnr", "finetune": "train",
-    "check": "doctor", "info": "doctor", "settings": "config", "help": "--help", "version": "--version",
+    "check": "doctor", "info": "doctor", "settings": "config", "version": "--version",
 }  # fmt: skip
 """Verb of others -> ours."""
 FORMER = {"--light": "--low-light", "--grow": "--dilate"}

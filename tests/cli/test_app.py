@@ -158,3 +158,14 @@ def test_doctor_says_what_is_here_and_what_to_do(imgfix: Run) -> None:
     assert facts["formats"]["PNG"] == {"read": True, "write": True}
     missing = [check for check in facts["checks"] if check["state"] == "missing" and check["area"] == "weights"]
     assert all(check["remedy"] for check in missing)
+
+
+@pytest.mark.parametrize("words", [[], ["upscale"], ["weights"], ["weights", "pull"]], ids=" ".join)
+def test_help_is_a_word_too(imgfix: Run, words: list[str]) -> None:
+    asked, usual = imgfix("help", *words), imgfix(*words, "--help")
+    assert (asked.code, asked.out) == (0, usual.out)
+
+
+def test_help_on_what_there_is_not_names_what_there_is(imgfix: Run) -> None:
+    result = imgfix("help", "enlarge")
+    assert result.code == 2 and "upscale" in result.err

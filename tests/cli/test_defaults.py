@@ -94,7 +94,6 @@ def test_config_says_what_holds_and_why(imgfix: Run, alone: Path, monkeypatch: p
         (["denoise", "a.png"], "restore --denoise auto"),
         (["models"], "weights list"),
         (["download", "x"], "weights pull"),
-        (["help"], "--help"),
         (["upscal"], "upscale"),
     ],
 )
