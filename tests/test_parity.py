@@ -193,6 +193,8 @@ INPAINT = [
     row("--subject", subject=True, refused=True),
     row("--background", background=True, refused=True),
     row("--text +", text="+", refused=True),
+    row("--overlay", overlay=True, refused=True),
+    row("--object dog --detector nowhere.pth", object="dog", detector="nowhere.pth", refused=True),
     row("--box 4,4,8,8 --dilate wide", boxes=[(4, 4, 8, 8)], dilate="wide", refused=True),
     row("--expand all=4", expand="all=4", source="clip.mkv", target="out.mkv", refused=True),
     row("--alpha", alpha=True, source="clip.mkv", target="out.mkv", refused=True),
