@@ -144,6 +144,8 @@ def _values(found: Plan | Result) -> dict[str, Any]:
         values["input"] = _file(found.input)
     if found.output is not None:
         values["output"] = _file(found.output)
+    if found.content is not None:
+        values["content"] = found.content
     if found.coverage is not None:
         values["coverage"] = round(found.coverage, 6)
     if found.runner is not None:

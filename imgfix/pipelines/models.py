@@ -112,11 +112,12 @@ class Models:
 
         name, better = auto.resolve(task, scale)
         other = auto.quicker(name, task, scale)
-        if other is None or self._accelerated():
+        if other is None or self.accelerated:
             return Choice(name, better)
         return Choice(other[0], better, slower=other[1])
 
-    def _accelerated(self) -> bool:
+    @property
+    def accelerated(self) -> bool:
         """Whether the work is done on a device that makes even large models quick."""
         from imgfix.runtime import device
 

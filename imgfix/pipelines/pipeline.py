@@ -246,8 +246,11 @@ class Pipeline(ABC, Generic[Request]):
     def _open(self, kind: str, source: Any, target: Any) -> Moving:
         return work.open_moving(kind, source, target, self.clips, self.saving, self.reading.limit)
 
-    def _record(self, source: Any, model: str, engine: Engine | str | None) -> dict[str, Any] | None:
-        """How a result is made; engine: that of the model, or a method without one."""
+    def _record(
+        self, source: Any, model: str, engine: Engine | str | None, request: Request | None = None
+    ) -> dict[str, Any] | None:
+        """How a result is made; engine: that of the model, or a method without one; request: other than what was asked
+        for."""
         if not self.saving.record:
             return None
         machine, clips, descriptor = self.machine, self.clips, None
@@ -258,7 +261,8 @@ class Pipeline(ABC, Generic[Request]):
         if self.smoothing.name is not None:  # the command is to give the same frames where another model is the best
             clips = replace(clips, smooth_model=self.smoothing.name)
         return record.of(
-            self.verb, pictures.name_of(source), model, descriptor, self.request, self.saving, clips, machine,
+            self.verb, pictures.name_of(source), model, descriptor, request or self.request, self.saving, clips,
+            machine,
             names=self.names,
         )  # fmt: skip
 

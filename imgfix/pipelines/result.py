@@ -144,6 +144,8 @@ class Facts:
     runner: Runner | None = None
     summary: tuple[str, ...] = ()
     """What is done, in short phrases."""
+    content: str | None = None
+    """What a picture shows, where that decided on the model."""
     coverage: float | None = None
     """Share of the picture that a mask covers, 0 to 1."""
     restored: RestoreFacts | None = None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgfix.errors import ModelError
-from imgfix.pipelines import models, pictures
+from imgfix.pipelines import by_content, models, pictures
+from imgfix.pipelines.by_content import Fitting
 from imgfix.pipelines.first import First
 from imgfix.pipelines.models import Choice
 from imgfix.pipelines.moving import work
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.resampling import Resampling
     from imgfix.tasks.sequence import SequenceTask
-    from imgfix.tasks.upscale import Upscale
+    from imgfix.tasks.upscale import Upscale, UpscaleOptions
     from imgfix.zoo.descriptor import Descriptor
 
 TASKS = ("video", "upscale")
 """In the order in which `auto` tries them for a clip; a picture never gets a model for clips by itself."""
 _COARSE = 75  # JPEG quality below which the damage of encoding can be seen
+_LOOKED_AT = (work.IMAGE, work.ANIMATION)
 _FOR_NETWORKS = ("tta", "color_fix", "blend")
 _FEW = 4  # tiles; measuring the model would take longer than less work than that
 
@@ -64,7 +66,8 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
     def variables(self, kind: str) -> Mapping[str, object]:
         """See `Pipeline.variables`."""
         choice = self.choice(kind)
-        return {"scale": self._factor(choice), "model": models.label(choice)}
+        # What a picture shows is not known yet when its result is named.
+        return {"scale": self._factor(choice), "model": "auto" if self._looks(kind) else models.label(choice)}
 
     def size(self, width: int, height: int, kind: str) -> tuple[int, int]:
         """Width and height of the result for a source of a kind. Raises InputError: it would grow too much."""
@@ -83,12 +86,40 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
-        for choice in {choice.name: choice for choice in map(self.choice, kinds)}.values():
+        for kind in dict.fromkeys(kinds):
+            choice = self.choice(kind)
             missing = models.bytes_to_pull(choice)
             if dry and missing is not None:
                 self.listener.missing(choice.name, missing)
+            elif self._looks(kind):
+                self.models.open(choice, TASKS, announce=False)  # perhaps another one does the work
             else:
                 self._upscaler(choice)
+
+    def _looks(self, kind: str) -> bool:
+        """Whether what a source of a kind shows decides which model it gets."""
+        return isinstance(self.machine.model, str) and self.machine.model == "auto" and kind in _LOOKED_AT
+
+    def _fitting(self, kind: str, source: Any, pixels: np.ndarray, alpha: np.ndarray | None) -> Fitting:
+        """The model for one source, of which a picture is given. Raises ModelError."""
+        usual = self.choice(kind)
+        if not self._looks(kind):
+            return Fitting(usual, usual)
+        found = by_content.fitting(pixels, alpha, usual, self.models.accelerated, self._scale(usual))
+        self.listener.detail(f"{pictures.name_of(source)}: {found.content}, {found.why}; {found.choice.name}")
+        return found
+
+    def _scale(self, usual: Choice) -> int:
+        return round(self.wanted.scale) if self.wanted.scale else models.scale_of(usual)
+
+    def _sized(self, fit: Fitting) -> UpscaleOptions:
+        """What is wanted of the model for one source; where no size is asked for, that of the usual model."""
+        wanted = self.wanted
+        asked = (wanted.scale, wanted.width, wanted.height, wanted.long_side, wanted.megapixels)
+        usual = models.scale_of(fit.usual)
+        if any(each is not None for each in asked) or models.scale_of(fit.choice) == usual:
+            return wanted
+        return replace(wanted, scale=float(usual))
 
     def _upscaler(self, choice: Choice) -> Engine | str:
         """What enlarges: a model that is ready, or the name of a method without one. Raises ModelError."""
@@ -102,16 +133,19 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         from imgfix.media import colour, image
 
         start = time.monotonic()
-        choice, saving = self.choice(work.IMAGE), self.saving.for_pictures
-        upscaler = self._upscaler(choice)
-        _refuse_sequences(upscaler)
+        saving = self.saving.for_pictures
+        if not self._looks(work.IMAGE):
+            _refuse_sequences(self._upscaler(self.choice(work.IMAGE)))
         picture = pictures.read(source, self.reading.limit)
+        fit = self._fitting(work.IMAGE, source, picture.pixels, picture.alpha)
+        upscaler = self._upscaler(fit.choice)
+        wanted = self._sized(fit)
         transform = colour.transform(picture.metadata, picture.channels)
         facts = Facts()
         if self.first is not None:
             picture, facts = self.first.picture(picture, transform, progress)
         upscaler = models.fitted(upscaler, picture.width * picture.height, self.listener)
-        task = self._still(picture.pixels, upscaler, picture.alpha, transform)
+        task = _still(picture.pixels, upscaler, wanted, picture.alpha, transform)
         self._expect(task, source)
         made = _Kept(picture, task.width, task.height) if keep else None
         notes: list[str] = []
@@ -124,7 +158,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             writer = image.open_writer(
                 target, width=task.width, height=task.height, channels=picture.channels, dtype=picture.pixels.dtype,
                 alpha=picture.alpha is not None, metadata=picture.metadata, format=saving.format,
-                quality=saving.quality, record=self._record(source, choice.name, upscaler),
+                quality=saving.quality, record=self._made(source, fit, upscaler, wanted),
             )  # fmt: skip
             with writer:
                 for band in task.bands(progress):
@@ -136,7 +170,8 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(task.width, task.height, format, pictures.bytes_written(target)),
             runner=_runner(task),
-            summary=facts.summary,
+            summary=(*facts.summary, *fit.summary),
+            content=fit.content,
             restored=facts.restored,
             notes=joined(
                 picture.metadata.notes, _colour_notes(transform, upscaler), self._left_out(upscaler), facts.notes, notes
@@ -158,13 +193,17 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
                 input=FileFacts(header.width, header.height), output=FileFacts(width, height),
                 runner=Runner(choice.name),
             )  # fmt: skip
-        upscaler = self._upscaler(choice)
+        fit = Fitting(choice, choice)
+        if self._looks(work.IMAGE):
+            picture = pictures.read(source, self.reading.limit)
+            fit = self._fitting(work.IMAGE, source, picture.pixels, picture.alpha)
+        upscaler = self._upscaler(fit.choice)
         _refuse_sequences(upscaler)
         header = pictures.inspect_whole(source, self.reading.limit)
         kind = np.uint16 if header.bits > 8 else np.uint8
         blank = np.broadcast_to(np.zeros((), kind), (header.height, header.width, header.channels))  # takes no memory
         upscaler = models.fitted(upscaler, header.width * header.height, self.listener, dry=True)
-        task = self._still(blank, upscaler)
+        task = _still(blank, upscaler, self._sized(fit))
         pictures.check_size(target, header, saving.format, task.width, task.height)
         estimate = task.estimate()
         tiled = not isinstance(upscaler, str)
@@ -172,6 +211,8 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             input=FileFacts(header.width, header.height),
             output=FileFacts(task.width, task.height),
             runner=_runner(task),
+            summary=fit.summary,
+            content=fit.content,
             notes=tuple(self._left_out(upscaler)),
             tiles=estimate.tiles if tiled else None,
             tile=estimate.tile if tiled else None,
@@ -179,19 +220,10 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             seconds=estimate.seconds,
         )
 
-    def _still(
-        self,
-        pixels: np.ndarray,
-        upscaler: Engine | str,
-        alpha: np.ndarray | None = None,
-        transform: ColourTransform | None = None,
-    ) -> Upscale | Resampling:
-        from imgfix.tasks.resampling import Resampling
-        from imgfix.tasks.upscale import Upscale
-
-        if isinstance(upscaler, str):
-            return Resampling(pixels, upscaler, self.wanted, alpha=alpha)
-        return Upscale(pixels, upscaler, self.wanted, alpha=alpha, colour=transform)
+    def _made(self, source: Any, fit: Fitting, upscaler: Engine | str, wanted: UpscaleOptions) -> dict[str, Any] | None:
+        """How a result is made, in which the size and what the picture was taken for are said."""
+        found = self._record(source, fit.choice.name, upscaler, replace(self.request, scale=wanted.scale))
+        return found if found is None or fit.content is None else found | {"content": f"{fit.content}, {fit.why}"}
 
     def _expect(self, task: Upscale | Resampling, source: Any) -> None:
         """Say how long it takes, where that is long."""
@@ -212,16 +244,18 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
     # -- what moves ----------------------------------------------------------------------------------------------------
 
     def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
-        upscaler = models.fitted(self._upscaler(self.choice(kind)), work.pixels(moving), self.listener)
+        fit = self._fitting_of(moving, kind)
+        wanted = self._sized(fit)
+        upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener)
         descriptor = _descriptor(upscaler)
-        task, facts, engines = self._looked_at(moving, upscaler)
+        task, facts, engines = self._looked_at(moving, upscaler, fit)
         return work.run(
             moving,
             task,
             facts,
             model=descriptor.sha256 if descriptor is not None else str(upscaler),
-            binding={**asdict(self.wanted), **_restored_by(engines), **work.bound(upscaler, *engines)},
-            record=self._record(moving.source, self.choice(kind).name, upscaler),
+            binding={**asdict(wanted), **_restored_by(engines), **work.bound(upscaler, *engines)},
+            record=self._made(moving.source, fit, upscaler, wanted),
             between=self.smoothing.between(),
             listener=self.listener,
             progress=progress,
@@ -234,27 +268,38 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             if kind != work.VIDEO:
                 raise unseen_model(choice)
             return work.plan_unseen(moving, Facts(runner=Runner(choice.name)))
-        upscaler = models.fitted(self._upscaler(choice), work.pixels(moving), self.listener, dry=True)
-        task, facts, _ = self._looked_at(moving, upscaler, dry=True)
+        fit = self._fitting_of(moving, kind)
+        upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener, dry=True)
+        task, facts, _ = self._looked_at(moving, upscaler, fit, dry=True)
         return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
-    def _facts(self, upscaler: Engine | str) -> Facts:
+    def _fitting_of(self, moving: Moving, kind: str) -> Fitting:
+        """The model for an animated picture, by its first frame; clips have the usual one."""
+        if not self._looks(kind):
+            return Fitting(self.choice(kind), self.choice(kind))
+        return self._fitting(kind, moving.source, *by_content.frame_of(next(iter(moving.frames()))))
+
+    def _facts(self, upscaler: Engine | str, fit: Fitting) -> Facts:
         runner = Runner(upscaler, "cpu") if isinstance(upscaler, str) else runner_of(upscaler)
-        return Facts(runner=runner, notes=tuple(self._left_out(upscaler)))
+        return Facts(
+            runner=runner, summary=fit.summary, content=fit.content, notes=tuple(self._left_out(upscaler))
+        )  # fmt: skip
 
     def _looked_at(
-        self, moving: Moving, upscaler: Engine | str, dry: bool = False
+        self, moving: Moving, upscaler: Engine | str, fit: Fitting, dry: bool = False
     ) -> tuple[SequenceTask, Facts, list[Engine]]:
         """The work on it, what is to be said of it, and the models that restore it first."""
         from imgfix.tasks.chain import Chain
         from imgfix.tasks.frames import sequence_for
 
-        task, facts = sequence_for(upscaler, self.wanted, *moving.size, moving.multiple), self._facts(upscaler)
+        wanted, facts = self._sized(fit), self._facts(upscaler, fit)
+        task = sequence_for(upscaler, wanted, *moving.size, moving.multiple)
         if self.first is None:
             return task, facts, []
         before, steps, told = self.first.moving(moving, dry)
         facts = replace(
-            facts, summary=told.summary, restored=told.restored, notes=joined(facts.notes, told.notes)
+            facts, summary=(*told.summary, *facts.summary), restored=told.restored,
+            notes=joined(facts.notes, told.notes),
         )  # fmt: skip
         return Chain(before, task), facts, [step.engine for step in steps]
 
@@ -281,6 +326,21 @@ class _Kept:
         channels = self._like.channels
         alpha = np.ascontiguousarray(self._whole[..., -1]) if self._like.alpha is not None else None
         return replace(self._like, pixels=np.ascontiguousarray(self._whole[..., :channels]), alpha=alpha)
+
+
+def _still(
+    pixels: np.ndarray,
+    upscaler: Engine | str,
+    wanted: UpscaleOptions,
+    alpha: np.ndarray | None = None,
+    transform: ColourTransform | None = None,
+) -> Upscale | Resampling:
+    from imgfix.tasks.resampling import Resampling
+    from imgfix.tasks.upscale import Upscale
+
+    if isinstance(upscaler, str):
+        return Resampling(pixels, upscaler, wanted, alpha=alpha)
+    return Upscale(pixels, upscaler, wanted, alpha=alpha, colour=transform)
 
 
 def _runner(task: Upscale | Resampling) -> Runner:

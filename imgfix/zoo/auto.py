@@ -93,6 +93,20 @@ def quicker(name: str, task: str | tuple[str, ...], scale: int | None = None) ->
     return other.name, Slower(name, times_as_long(other.name, name))
 
 
+def for_drawings(name: str, scale: int, patient: bool) -> str | None:
+    """The best model for drawings on this machine; None where there is none, or it takes far longer than another.
+
+    name: the other, which `resolve` or `quicker` gave. patient: however long it takes.
+    """
+    here = [
+        entry
+        for entry in catalog.entries()
+        if entry.drawings and (patient or times_as_long(name, entry.name) <= PATIENCE) and store.installed(entry)
+    ]
+    best = max(here, key=lambda entry: entry.drawings + SCALE_BONUS * (entry.scale == scale), default=None)
+    return best.name if best is not None else None
+
+
 def times_as_long(name: str, other: str) -> float:
     """How many times as long the other of two models of the catalog takes, from their sizes; 0 where that is not known.
 

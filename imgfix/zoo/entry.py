@@ -109,6 +109,8 @@ class Entry:
     """Size of the safetensors file."""
     rank: int = 0
     """Place among the models of its task when `auto` chooses, higher is better; 0 is never chosen."""
+    drawings: int = 0
+    """The same for drawings, where a picture shows one; 0: it is not for them."""
     shipped: bool = False
     """Comes with the program."""
     imported: bool = False
