@@ -1,12 +1,12 @@
 """Measure frames between frames on held-out clips: every second frame is dropped, made again and compared.
 
-    python -m tests.bench.interpolation CLIP ... [--model NAME] [--frames N] [--start N] [--side N] [--sheet DIR]
+    python -m tests.bench.interpolation CLIP ... [--frames N] [--start N] [--stride N] [--side N] [--sheet DIR]
 
 CLIP is a video file or a folder of numbered frames. Protocol: frames 0, 2, 4 ... are given, 1, 3, 5 ... are made from
-their two neighbours and compared in 8-bit RGB; means over frames; pairs across a scene cut are left out. `side` shrinks
-frames by area to this longer side first. Beside the network: the frame before repeated, the mean of both, and optical
-flow without weights. Prints JSON; `sheet` writes a PNG for each clip (truth, blend, flow, network; the worst frame of
-the network and the middle one).
+their two neighbours and compared in 8-bit RGB; means over frames; pairs across a scene cut are left out. `stride` takes
+every so many-th frame of the clip only, so that things move further. `side` shrinks frames by area to this longer side.
+Beside the network: the frame before repeated, the mean of both, and optical flow without weights. Prints JSON; `sheet`
+writes a PNG for each clip (truth, blend, flow, network; the worst frame of the network and the middle one).
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--frames", type=int, default=41, help="of each clip, those that are dropped included")
     parser.add_argument("--start", type=int, default=0, help="the first of them")
+    parser.add_argument("--stride", type=int, default=1)
     parser.add_argument("--side", type=int, help="longer side that frames are shrunk to")
     parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
@@ -56,9 +57,17 @@ def main() -> None:
         "flow": lambda before, after: flow.made(before, after, HALF)[0],
         options.model: lambda before, after: network.made(before, after, HALF)[0],
     }
-    table: dict[str, Any] = {"model": options.model, "precision": network.engine.placement.precision, "clips": {}}
+    table: dict[str, Any] = {"model": options.model, "precision": network.engine.placement.precision}
+    table |= {"stride": options.stride, "clips": {}}
     for path in options.clips:
-        clip = list(islice(_frames(path, options.side), options.start, options.start + options.frames))
+        clip = list(
+            islice(
+                frames_of(path, options.side),
+                options.start,
+                options.start + options.frames * options.stride,
+                options.stride,
+            )
+        )
         table["clips"][path.name] = _measured(clip, methods, options.sheet, path.stem)
     print(json.dumps(table, indent=1))
 
@@ -96,7 +105,8 @@ def _cut(frames: list[np.ndarray]) -> bool:
     return any(found)
 
 
-def _frames(path: Path, side: int | None) -> Iterator[np.ndarray]:
+def frames_of(path: Path, side: int | None) -> Iterator[np.ndarray]:
+    """Frames of a clip, (H, W, 3) uint8, shrunk by area to a longer side."""
     if path.is_dir():
         source: Iterator[np.ndarray] = (image.read(each).pixels for each in sorted(path.glob("*.png")))
     else:

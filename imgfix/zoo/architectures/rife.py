@@ -28,7 +28,7 @@ def describe(config: Config) -> dict[str, Any]:
         "size_minimum": 32,
         "receptive_field": None,
         "tiling": False,
-        "precisions": ("fp32",),
+        "precisions": ("fp32", "bf16"),
     }
 
 
