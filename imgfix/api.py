@@ -386,6 +386,7 @@ def restore(
     dehaze: bool = False,
     colorize: bool = False,
     scratches: bool = False,
+    deflicker: bool = False,
     save_mask: File | None = None,
     strength: float = 1.0,
     output: File | None = None,
@@ -428,6 +429,7 @@ def restore(
         deblur, low_light, derain, dehaze: undo motion blur, darkness, rain, haze. (`light` is the former name.)
         colorize: make colours for a grey picture, after everything else; not for clips.
         scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
+        deflicker: even out the brightness from frame to frame; for clips alone.
         save_mask: also write what was found of them, white = filled.
         strength: share of the result, 0 to 1; the rest is the input.
         model: as for `upscale`; it does what it is for (all of that when nothing is named), the rest is left to `auto`.

@@ -52,6 +52,10 @@ Strength = Annotated[
         help="Share of the result, the rest being the input. Scratches are always filled in full.",
     ),
 ]  # fmt: skip
+Deflicker = Annotated[
+    bool,
+    typer.Option("--deflicker", rich_help_panel=_DAMAGE, help="Even out the brightness of flickering videos."),
+]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Request(RestoreRequest):
     dehaze: Dehaze = False
     colorize: Colorize = False
     scratches: Scratches = False
+    deflicker: Deflicker = False
     save_mask: options.save_mask(_DAMAGE, "what --scratches found, white = filled") = None  # type: ignore[valid-type]
     strength: Strength = 1.0
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.pipelines.result import Progress
     from imgfix.tasks.restore import Step
-    from imgfix.tasks.restore_frames import RestoreFrames
+    from imgfix.tasks.sequence import SequenceTask
 
 
 class First:
@@ -49,7 +49,7 @@ class First:
         )  # fmt: skip
         return replace(picture, pixels=pixels), facts
 
-    def moving(self, moving: Moving, dry: bool = False) -> tuple[RestoreFrames, list[Step], Facts]:
+    def moving(self, moving: Moving, dry: bool = False) -> tuple[SequenceTask, list[Step], Facts]:
         """The work on each frame, the runs of networks for it, and what is to be said; dry: only a plan is made."""
         self.engines.pixels, self.engines.dry = work.pixels(moving), dry
         return look_at(moving, self.wanted, self.engines)

@@ -383,6 +383,8 @@ class RestoreRequest:
     dehaze: bool = False
     colorize: bool = False
     scratches: bool = False
+    deflicker: bool = False
+    """Even out the brightness from frame to frame, of clips."""
     save_mask: str | Path | None = None
     strength: float = 1.0
 

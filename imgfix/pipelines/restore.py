@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.tasks.estimate import Damage
     from imgfix.tasks.restore import RestoreOptions, Step
-    from imgfix.tasks.restore_frames import RestoreFrames
+    from imgfix.tasks.sequence import SequenceTask
 
+NOTHING = "nothing to do"
 _FEW = 4  # tiles; measuring the models would take longer than less work than that
 
 
@@ -51,10 +52,11 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         own = models.damage_of(self.named) if self.named is not None else None
         if self.named is not None and own is not None:
             plain.check(self.named.name, own)
-        if self.request.scratches and self.named is None and not plain.jobs_named:
+        alone = self.request.scratches or self.request.deflicker
+        if alone and self.named is None and not plain.jobs_named:
             return plain
         filled = plain.filled(own, off=self.request.off)
-        if not filled.jobs_named and self.clips.smooth is None:
+        if not (filled.jobs_named or alone or self.clips.smooth is not None):
             raise UsageError("with `denoise` off and `jpeg` off nothing is left to do", hint="name what to undo")
         return filled
 
@@ -188,6 +190,11 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def _read(self, source: Any) -> Picture:
         """The picture of a source, in colour where it is to get some."""
+        if self.request.deflicker:
+            raise UsageError(
+                f"{pictures.name_of(source)} is one picture, and `deflicker` compares the frames of a clip",
+                hint="leave `deflicker` out for pictures",
+            )
         picture = pictures.read(source, self.reading.limit)
         return pictures.in_colour(picture) if self.wanted.color else picture
 
@@ -241,7 +248,12 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             task,
             facts,
             model=shas[0] if shas else self.model,
-            binding={**asdict(self.wanted), "models": shas, **work.bound(*(step.engine for step in steps))},
+            binding={
+                **asdict(self.wanted),
+                **({"deflicker": True} if self.request.deflicker else {}),
+                "models": shas,
+                **work.bound(*(step.engine for step in steps)),
+            },
             record=self._record(moving.source, self.model, steps[0].engine if steps else None),
             between=self.smoothing.between(),
             listener=self.listener,
@@ -265,8 +277,15 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             )  # fmt: skip
         return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
-    def _looked_at(self, moving: Moving) -> tuple[RestoreFrames, list[Step], Facts]:
-        return look_at(moving, self.wanted, self.engines)
+    def _looked_at(self, moving: Moving) -> tuple[SequenceTask, list[Step], Facts]:
+        from imgfix.tasks.chain import Chain
+        from imgfix.tasks.deflicker import Deflicker
+
+        task, steps, facts = look_at(moving, self.wanted, self.engines)
+        if not self.request.deflicker:
+            return task, steps, facts
+        words = [word for word in facts.summary if word != NOTHING]
+        return Chain(Deflicker(), task), steps, replace(facts, summary=("flicker evened out", *words))
 
     def _open(self, kind: str, source: Any, target: Any) -> Moving:
         if self.request.scratches:
@@ -285,7 +304,11 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         """Whether nothing is asked for but to undo what was found: no part, no codec, no other format."""
         deinterlace = "off" if self.clips.deinterlace == "off" else "auto"
         plain = ClipOptions(frames=self.clips.frames, resume=self.clips.resume, deinterlace=deinterlace)
-        if not _same(self.clips, plain) or (kind != work.VIDEO and self.saving.quality is not None):
+        if (
+            self.request.deflicker
+            or not _same(self.clips, plain)
+            or (kind != work.VIDEO and self.saving.quality is not None)
+        ):
             return False
         return all(source.suffix.lower() == target.suffix.lower() for source, target in moving.files())
 
@@ -301,11 +324,14 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         moving.quality = quality_to_write(steps, image.read(moving.files()[0][0]).metadata.jpeg)
 
 
-def look_at(moving: Moving, wanted: RestoreOptions, engines: DamageModels) -> tuple[RestoreFrames, list[Step], Facts]:
+def look_at(moving: Moving, wanted: RestoreOptions, engines: DamageModels) -> tuple[SequenceTask, list[Step], Facts]:
     """The work on something that moves, the runs of networks for each frame, and what is to be said of them."""
     from imgfix.tasks import restore
+    from imgfix.tasks.as_it_is import AsItIs
     from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
 
+    if not wanted.jobs_named:
+        return AsItIs(), [], Facts(restored=facts_of(None, []))
     found = look(list(islice(moving.frames(), LOOKED_AT))) if wanted.estimates else None
     steps, notes = restore.steps(wanted, found, engines)
     facts = Facts(summary=tuple(in_words(found, steps)), restored=facts_of(found, steps), notes=tuple(notes))
@@ -317,7 +343,7 @@ def in_words(found: Damage | None, steps: list[Step]) -> list[str]:
     words = [f"found {found.in_words()}"] if found is not None else []
     if steps:
         return [*words, *(step.in_words() for step in steps)]
-    return [*words, "nothing to do"] if found is not None else words
+    return [*words, NOTHING] if found is not None else words
 
 
 def facts_of(found: Damage | None, steps: list[Step]) -> RestoreFacts:

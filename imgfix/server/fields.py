@@ -183,6 +183,7 @@ VERBS = {
                 Field("dehaze", "flag", "haze"),
                 Field("colorize", "flag", "colours for a grey picture"),
                 Field("scratches", "flag", "scratches and specks of scans"),
+                Field("deflicker", "flag", "even out the brightness of a flickering clip"),
                 Field("strength", "number", "how much of it, 0 to 1"),
                 *_PICTURE, *_CLIP, *_MODEL,
             ),
