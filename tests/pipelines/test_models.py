@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imgfix.errors import ModelError
-from imgfix.pipelines.models import Choice, Listener, Models
+from imgfix.pipelines.models import Choice, Listener, Models, devices
 from imgfix.pipelines.options import Machine
 from imgfix.runtime import device
 from imgfix.zoo import auto
@@ -32,6 +32,23 @@ def test_auto_waits_for_a_heavy_model_only_where_there_is_an_accelerator(
     choice = Models(Machine(device=asked)).choose("upscale")
     assert choice.name == taken
     assert choice.slower == (auto.Slower("rich", 14.0) if taken == "quick" else None)
+
+
+@pytest.mark.parametrize(
+    ("here", "asked", "found"),
+    [
+        (["cuda", "cpu"], "auto", ["cuda:0", "cuda:1", "cuda:2"]), (["cuda", "cpu"], "cuda:1", ["cuda:1"]),
+        (["cuda", "cpu"], "cpu", ["cpu"]), (["cpu"], "auto", ["auto"]),
+    ],
+)  # fmt: skip
+def test_work_is_spread_over_every_gpu_unless_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, here: list[str], asked: str, found: list[str]
+) -> None:
+    import torch
+
+    monkeypatch.setattr(device, "available", lambda: here)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert devices(asked) == found
 
 
 def test_a_model_that_is_named_is_taken_however_slow(heavy: None, tmp_path: Path) -> None:

@@ -92,6 +92,25 @@ def test_orders_are_carried_out_one_after_the_other(tmp_path: Path) -> None:
         assert here.queue.job(jobs[0].id).facts["result"] == "a"  # type: ignore[union-attr]
 
 
+def test_each_device_has_a_worker_of_its_own(tmp_path: Path) -> None:
+    store, kitchens = Store(tmp_path), [Slow(), Slow()]
+    queue = Queue(store, kitchens, 3, Metrics())  # type: ignore[arg-type]
+    queue.start()
+    jobs = [queue.submit(Order("upscale", None, {"name": name}), name, True) for name in "abc"]
+    end = time.monotonic() + 20
+    while queue.counts != {"running": 2, "jobs": 1, "requests": 0}:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    assert sorted(line for kitchen in kitchens for line in kitchen.log) == ["a begins", "b begins"]
+    for kitchen in kitchens:
+        kitchen.steps.release(9)
+    while any(job.status != "done" for job in jobs):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    queue.stop()
+    store.close()
+
+
 def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
     with bench(tmp_path, most=2) as here:
         here.wait(here.submit("a"), "running")
