@@ -104,9 +104,10 @@ class App {
   }
 
   #painted() { // for the benchmark: how long it took until the picture was on the screen
-    if (this.openedAt === undefined) return;
-    performance.measure("first-paint", { start: this.openedAt, end: performance.now() });
+    const start = this.openedAt;
+    if (start === undefined) return;
     this.openedAt = undefined;
+    requestAnimationFrame(() => setTimeout(() => performance.measure("first-paint", { start, end: performance.now() }))); // the frame is drawn
   }
 
   #edit(file) {

@@ -33,26 +33,28 @@ export class Desk {
   /** Open a file of the user's. What the browser can decode is shown before it is sent. Throws Refusal. */
   async open(blob, name, progress) {
     this.#reset();
-    const bitmap = blob.type.startsWith("image/") && blob.type !== "image/gif" ? await createImageBitmap(blob).catch(() => null) : null;
-    const sent = this.client.upload(blob, name, progress);
-    this.uploaded = sent;
+    const opening = this.opening = {}; // decoded first and sent then: both at once would take turns on the processor
+    const bitmap = await decoded(blob);
+    const small = bitmap && await reduced(bitmap);
+    if (this.opening !== opening) return; // another file was opened meanwhile
+    const sent = this.uploaded = this.client.upload(blob, name, progress);
     sent.catch(() => {});
-    if (bitmap) this.#preview(bitmap, blob, name);
+    if (bitmap) this.#preview(bitmap, small, blob, name);
     const file = await sent;
-    if (this.uploaded !== sent) return; // another file was opened meanwhile
+    if (this.opening !== opening) return;
     if (this.timeline) this.timeline.states = this.timeline.states.map((state) => ({ ...state, file }));
     else this.#begin(file);
     if (bitmap && file.kind === "image" && bitmap.width === file.width && bitmap.height === file.height) {
-      this.sheets.get(file, 0).seed(bitmap, SMALL);
+      this.sheets.get(file, 0).seed(bitmap, small);
     }
     this.changed();
   }
 
-  #preview(bitmap, blob, name) {
+  #preview(bitmap, small, blob, name) {
     const file = { id: null, name, kind: "image", width: bitmap.width, height: bitmap.height, media_type: blob.type, bytes: blob.size };
     this.#begin(file);
     this.local = new Sheet(this.client, file);
-    this.local.seed(bitmap, SMALL);
+    this.local.seed(bitmap, small);
     this.changed();
   }
 
@@ -140,4 +142,15 @@ export class Desk {
     this.time = time;
     this.changed();
   }
+}
+
+/** The pixels of a file that the browser can decode, else null. What moves is left to the server. */
+async function decoded(blob) {
+  if (!blob.type.startsWith("image/") || blob.type === "image/gif") return null;
+  return createImageBitmap(blob).catch(() => null);
+}
+
+async function reduced(bitmap) {
+  if (bitmap.width <= SMALL) return bitmap;
+  return createImageBitmap(bitmap, { resizeWidth: SMALL, resizeHeight: Math.max(1, Math.round((bitmap.height * SMALL) / bitmap.width)), resizeQuality: "high" });
 }

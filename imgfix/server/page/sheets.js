@@ -27,17 +27,9 @@ export class Sheet {
     return (coarse || !this.small ? this.whole : this.small) ?? this.small ?? this.whole;
   }
 
-  /** Take over pixels that are here already. */
-  seed(bitmap, width) {
-    this.whole = bitmap;
-    if (width < bitmap.width) {
-      const height = Math.max(1, Math.round((bitmap.height * width) / bitmap.width));
-      const small = new OffscreenCanvas(width, height);
-      const context = small.getContext("2d");
-      context.imageSmoothingQuality = "high";
-      context.drawImage(bitmap, 0, 0, width, height);
-      this.small = small;
-    }
+  /** Take over pixels that are here already: all of them, and a smaller copy. */
+  seed(whole, small) {
+    Object.assign(this, { whole, small });
   }
 
   /** Wait for the first pixels. Throws Refusal. */
