@@ -58,6 +58,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in {**_EVERYWHERE, "content-security-policy": policy}.items():
                     headers.setdefault(name, value)
+                if path.startswith("/page/"):
+                    headers.setdefault("cache-control", "no-cache")  # a newer version may answer at the same address
                 if path.startswith("/v1/"):
                     headers.setdefault("cache-control", "no-store")
                 method = scope["method"] if scope["method"] in _METHODS else "other"

@@ -94,6 +94,7 @@ class App {
       await this.desk.open(file, file.name, (share) => this.panel.sending(file.name, share));
       say(t("opened", { name: file.name }));
       byId("surface").focus({ preventScroll: true, focusVisible: false });
+      if (this.stage.tool === "select") this.picking.warm();
     } catch (fault) {
       this.desk.close();
       this.#see("start");

@@ -3,7 +3,7 @@
 import { t } from "./language.js";
 import { say } from "./dom.js";
 
-const SURE = 503; // the answer where the model for it is not there
+const MISSING = 503; // the model for it is not there
 
 export class Picking {
   #desk;
@@ -80,8 +80,18 @@ export class Picking {
       this.#view.hovered = shown;
       this.#view.redraw("marks");
     } catch (fault) {
-      if (fault.status === SURE) this.hovers = false; // a click says why
+      if (fault.status === MISSING) this.hovers = false; // a click says why
     }
+  }
+
+  /** Have the server look at the picture once, so that what is under the pointer is found at once from the first time on. */
+  async warm() {
+    const { file, moves } = this.#desk;
+    if (moves || !this.hovers) return;
+    const middle = [Math.floor(file.width / 2), Math.floor(file.height / 2)];
+    await this.#client.select({ input: file.id, point: [middle], hover: true }).catch((fault) => {
+      if (fault.status === MISSING) this.hovers = false;
+    });
   }
 
   /** The things in the picture that have names. */
