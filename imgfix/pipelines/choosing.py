@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -155,14 +155,25 @@ class ModelTools:
         return isinstance(self.detector(), InstanceDetector)
 
 
-def choices_of(asked: Choosing) -> tuple[Choice, ...]:
-    """What a request says, as choices. Raises UsageError."""
+def own_names(choice: ModelChoice | None) -> tuple[str, ...]:
+    """The names of a detector that was trained on things of a user's own; none for the others. Raises ModelError."""
+    from imgfix import zoo
+    from imgfix.pipelines.models import is_file
+
+    if choice is None or (choice.given is None and not is_file(choice.name)):
+        return ()
+    descriptor = choice.given.descriptor if choice.given is not None else zoo.load(choice.name).descriptor
+    return tuple(descriptor.config.get("names", ())) if descriptor.task == "detect" else ()
+
+
+def choices_of(asked: Choosing, names: Sequence[str] = ()) -> tuple[Choice, ...]:
+    """What a request says, as choices. names: as of `own_names`. Raises UsageError."""
     from imgfix.tasks.select.choose import Choice, parse_box, parse_object, parse_point, parse_text
 
     found = [parse_point(one) for one in asked.spelled("point")]
     found += [parse_point(one, on=False) for one in asked.spelled("not_point")]
     found += [parse_box(one) for one in asked.spelled("box_object")]
-    found += [parse_object(one) for one in asked.spelled("object")]
+    found += [parse_object(one, names) for one in asked.spelled("object")]
     found += [parse_text(one) for one in asked.spelled("text")]
     found += [Choice("subject")] if asked.subject else []
     found += [Choice("background")] if asked.background else []

@@ -12,7 +12,7 @@ import numpy as np
 
 from imgfix.errors import OutputError, UsageError
 from imgfix.pipelines import models, pictures
-from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, choices_of, seen, write_mask
+from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, choices_of, own_names, seen, write_mask
 from imgfix.pipelines.options import CutoutRequest, Saving
 from imgfix.pipelines.pipeline import Pipeline
 from imgfix.pipelines.result import FileFacts, Plan, Progress, Result, joined
@@ -40,9 +40,9 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
         """See `Pipeline.check`."""
         from imgfix.tasks.select.choose import Choice
 
-        self.choices: tuple[Choice, ...] = choices_of(self.request) or (Choice("subject"),)
         self.background = _background(self.request.behind)
         self.named = self.models.choose(TASKS) if self.machine.model != "auto" else None
+        self.choices: tuple[Choice, ...] = choices_of(self.request, own_names(self.named)) or (Choice("subject"),)
         self.tools = ModelTools(self.models, self.named)
 
     def suffix(self, kind: str) -> str:

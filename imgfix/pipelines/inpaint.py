@@ -12,7 +12,7 @@ import numpy as np
 
 from imgfix.errors import ModelError, UsageError
 from imgfix.pipelines import models, pictures
-from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, write_mask
+from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, own_names, write_mask
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import CLASSICAL, InpaintRequest, Saving
 from imgfix.pipelines.pipeline import Pipeline, runner_of
@@ -39,7 +39,9 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         from imgfix.tasks.canvas import parse_expansion
         from imgfix.tasks.inpaint import InpaintOptions
 
-        self.region = Region.of_request(self.request)
+        detector = self.request.detector
+        named = self.models.choose(TASKS, model=detector) if detector != "auto" else None
+        self.region = Region.of_request(self.request, own_names(named))
         self.expansion = parse_expansion(self.request.expand) if self.request.expand is not None else None
         if not self.region and self.expansion is None:
             raise UsageError(
@@ -49,8 +51,6 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             )
         self.how = InpaintOptions(feather=self.request.feather, tta=self.request.tta)
         self.choice = self._choose()
-        detector = self.request.detector
-        named = self.models.choose(TASKS, model=detector) if detector != "auto" else None
         self.tools = ModelTools(self.models, named, "detector")
         self._engine: Engine | None = None
         """None for a classical method, and for a model that is not here yet."""

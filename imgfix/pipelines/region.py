@@ -54,8 +54,8 @@ class Region:
             raise UsageError("`invert` is about `mask`, and there is none", hint="leave it out, or give a mask")
 
     @classmethod
-    def of_request(cls, asked: InpaintRequest) -> Region:
-        """What a request says about it. Raises UsageError."""
+    def of_request(cls, asked: InpaintRequest, names: Sequence[str] = ()) -> Region:
+        """What a request says about it. names: as of `choosing.own_names`. Raises UsageError."""
         return cls(
             mask=Path(asked.mask) if isinstance(asked.mask, str) else asked.mask,
             boxes=tuple(parse_box(box) for box in asked.boxes or ()),
@@ -64,7 +64,7 @@ class Region:
             transparent=asked.alpha,
             invert=asked.invert,
             fit=asked.fit_mask,
-            choices=choices_of(asked),
+            choices=choices_of(asked, names),
             dilate=asked.reach,
             score=asked.score,
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from imgfix.errors import UsageError
 from imgfix.pipelines import models, pictures
-from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, choices_of, seen, write_mask
+from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, choices_of, own_names, seen, write_mask
 from imgfix.pipelines.options import Saving, SelectRequest
 from imgfix.pipelines.pipeline import Pipeline
 from imgfix.pipelines.result import FileFacts, Plan, Progress, Result
@@ -32,9 +32,9 @@ class SelectPipeline(Pipeline[SelectRequest]):
 
     def check(self) -> None:
         """See `Pipeline.check`."""
-        self.choices = choices_of(self.request)
         named = self.machine.model != "auto"
         self.named = self.models.choose(TASKS) if named else None
+        self.choices = choices_of(self.request, own_names(self.named))
         self.tools = ModelTools(self.models, self.named)
 
     def suffix(self, kind: str) -> str:

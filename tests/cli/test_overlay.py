@@ -61,3 +61,14 @@ def test_inpaint_fills_what_a_detector_finds(imgfix: Run, photo: Path, detector:
 def test_nothing_sure_enough_is_said(imgfix: Run, photo: Path, detector: Path) -> None:
     result = imgfix("select", photo, "--overlay", "--model", detector, "--score", "0.99")
     assert result.code == 1 and "nothing that was laid over" in result.err and "--score" in result.err
+
+
+def test_objects_go_by_the_names_of_a_detector_of_the_user_s_own(imgfix: Run, photo: Path, detector: Path) -> None:
+    own = detector.with_name("own.safetensors")
+    model = zoo.load(str(detector))
+    zoo.save(own, "maskrcnn", CONFIG, model.net.state_dict(), task="detect")
+    result = imgfix("select", photo, "--object", "date", "--model", own, "--score", SURE, "--json")
+    assert result.code == 0, result.err
+    assert {one["name"] for one in result.items[0]["things"]} == {"date"}
+    refused = imgfix("select", photo, "--object", "dog", "--model", own)
+    assert refused.code == 2 and "date, logo" in refused.err

@@ -134,8 +134,11 @@ def parse_box(text: str) -> Choice:
     return Choice("box", sign, box=masks.parse_box(rest))
 
 
-def parse_object(text: str) -> Choice:
-    """Read `dog` or `dog:2`. Raises UsageError for a name that nothing has."""
+def parse_object(text: str, names: Sequence[str] = ()) -> Choice:
+    """Read `dog` or `dog:2`. Raises UsageError for a name that nothing has.
+
+    names: those of the detector, where they are its own and not COCO's.
+    """
     sign, rest = parse_sign(text)
     word, colon, digits = rest.partition(":")
     number = int(digits) if digits.strip().isdecimal() else 0
@@ -144,9 +147,9 @@ def parse_object(text: str) -> Choice:
             f"`object` {text}: '{digits}' is no number",
             hint=f"they are counted from left to right: {word.strip() or 'person'}:1",
         )
-    name = canonical(word)
+    name = canonical(word) if not names else next((one for one in names if one == word.strip()), None)
     if name is None:
-        close = nearest(word)
+        close = nearest(word) if not names else list(names)
         raise UsageError(
             f"`object` {text}: '{word.strip()}' is not among the names that can be found",
             hint=f"near it: {', '.join(close)}" if close else "`point` or `box_object` choose anything else",

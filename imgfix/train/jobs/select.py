@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from imgfix.errors import ModelError, UsageError
 from imgfix.nets.maskrcnn import MULTIPLE, Instances, MaskRCNN
 from imgfix.nets.roiheads import pasted
+from imgfix.train.annotated import AnnotatedSource
 from imgfix.train.detection import Sampling, Truth, detection_losses
 from imgfix.train.detection_start import initialised
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
@@ -35,6 +36,8 @@ LIGHT = {
 class Options:
     """Settings of `imgfix train select`."""
 
+    annotations: str | None = None
+    """COCO file of what is in the photos; without it there are masks beside them: x_mask.png or x_mask_NAME.png of x.jpg."""
     overlays: bool = False
     """Lay stickers, dates, captions, logos and frames over the photos, and learn to find them."""
     fonts: tuple[str, ...] = ()
@@ -91,9 +94,11 @@ class SelectJob:
         self.held_out = self.source.held_out(recipe.val_limit)
 
     def _source(self) -> Source:
-        if not self.options.overlays:
-            raise UsageError("nothing says what is to be found", hint="--set overlays=true")
-        return OverlaySource(self.recipe, self.options)
+        if self.options.overlays:
+            if self.options.annotations is not None:
+                raise UsageError("overlays and annotations are given together", hint="a detector learns one of them")
+            return OverlaySource(self.recipe, self.options)
+        return AnnotatedSource(self.recipe, self.options.annotations)
 
     def networks(self) -> dict[str, nn.Module]:
         return {"net": self.net}
