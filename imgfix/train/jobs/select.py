@@ -37,7 +37,7 @@ class Options:
     """Settings of `imgfix train select`."""
 
     annotations: str | None = None
-    """COCO file of what is in the photos; without it there are masks beside them: x_mask.png or x_mask_NAME.png of x.jpg."""
+    """COCO file of what is in the photos; without it masks lie beside them: x_mask.png or x_mask_NAME.png of x.jpg."""
     overlays: bool = False
     """Lay stickers, dates, captions, logos and frames over the photos, and learn to find them."""
     fonts: tuple[str, ...] = ()
