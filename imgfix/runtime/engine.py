@@ -26,6 +26,7 @@ from imgfix.zoo.export import probe
 
 UNBOUNDED_OVERLAP = 24  # input pixels around a tile, for networks that look further than is worth computing
 EXACT_LIMIT = 48  # up to this receptive field tiles carry all of it, and tiled equals untiled
+PLENTY = 0.5  # of what a run may take at all; a CPU gets large windows when they take no more than this
 LOWEST_LIKENESS = 45.0  # dB between another engine and torch in fp32; below it the engine is refused
 LOWEST_PSNR = 38.0  # dB between low precision and fp32 on the probe; below it the model runs in fp32
 
@@ -107,10 +108,14 @@ class Engine:
 
     @property
     def preferred_tile(self) -> int:
-        """Side of a window beyond which the device gains nothing, or where there is no bound to the field, little."""
-        if self.descriptor.receptive_field is None:
+        """Side of a window that the device works quickly with, in one of two sizes so that it seldom changes.
+
+        The larger the windows, the less is computed twice: at 1024 instead of 512, a picture of one megapixel took 0.70
+        of the time on a CPU. Its memory has to be plentiful for that: the picture, its result and others need some too.
+        """
+        if self.descriptor.receptive_field is None or not self.placement.on_cpu:
             return 1024
-        return 512 if self.placement.on_cpu else 1024
+        return 1024 if self.bytes_per_pixel * 1024**2 <= PLENTY * memory.budget("cpu") else 512
 
     def for_samples(self, dtype: np.dtype) -> Engine:
         """The engine for a picture of such samples: above 8 bits one in fp32, unless a precision was asked for.
@@ -288,7 +293,7 @@ class Engine:
             result = self._attempt(probe)
         except (RuntimeError, TypeError):  # out of memory is neither
             # The network mixes formats in a way that cannot be converted layer by layer: torch casts as it goes.
-            self._net = self._plain()
+            self._net = self._plain(fold=False)
             self._autocast = True
             result = self._attempt(probe)
         error = float((result.clamp(0, 1) - truth.clamp(0, 1)).square().mean())
@@ -324,8 +329,12 @@ class Engine:
             hint="use `engine` torch",
         )
 
-    def _plain(self) -> nn.Module:
-        return self._place(copy.deepcopy(self.model.net).eval().requires_grad_(False))
+    def _plain(self, fold: bool = True) -> nn.Module:
+        """The network in fp32; `fold`: with what it can simplify where it will run in nothing else."""
+        net = copy.deepcopy(self.model.net).eval().requires_grad_(False)
+        if fold and hasattr(net, "fold_gains"):
+            net.fold_gains()
+        return self._place(net)
 
     def _place(self, net: nn.Module) -> nn.Module:
         net = net.to(self.placement.device)

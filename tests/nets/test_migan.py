@@ -55,6 +55,22 @@ def test_the_same_input_gives_the_same_bytes() -> None:
         assert torch.allclose(net(x), net(torch.cat((x, x)))[1:], atol=1e-6)
 
 
+def test_gains_folded_into_the_weights_change_nothing() -> None:
+    net, x = small(), masked()
+    with torch.inference_mode():
+        before = net(x)
+    net.fold_gains()
+    net.fold_gains()  # a second time does nothing
+    with torch.inference_mode():
+        torch.testing.assert_close(net(x), before, atol=1e-5, rtol=1e-4)
+
+
+def test_an_exporter_sees_no_writing_in_place() -> None:
+    traced = torch.export.export(small(), (masked(),))
+    kinds = {str(node.target) for node in traced.run_decompositions({}).graph.nodes}
+    assert not any("scatter" in kind or "copy" in kind for kind in kinds), kinds
+
+
 def test_sizes_beyond_the_native_one_are_taken() -> None:
     with torch.inference_mode():
         assert small()(torch.rand(1, 4, 40, 64)).shape == (1, 3, 40, 64)

@@ -202,3 +202,12 @@ def test_progress_counts_tiles() -> None:
         runs, reader(picture(50, 50)), 50, 50, lambda band: None, 30, lambda done, total: seen.append((done, total))
     )
     assert seen == [(i + 1, 4) for i in range(4)]
+
+
+def test_windows_on_a_cpu_are_large_when_memory_is_plentiful(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = shuffle_engine(1)
+    needed = round(runs.bytes_per_pixel * 1024**2)
+    for room, side in ((3 * needed, 1024), (needed, 512), (needed // 16, 256)):
+        monkeypatch.setattr(memory, "budget", lambda device, room=room: room)
+        window = tiling.plan_for(runs, 3000, 3000).columns.window
+        assert side // 2 < window <= side
