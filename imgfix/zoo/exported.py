@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
 from pathlib import Path
 
@@ -39,9 +40,11 @@ def file_for(model: Model) -> Path:
 
 
 def key(model: Model) -> str:
-    """What tells one network from another: its architecture, its configuration and its weights."""
+    """What tells one network from another: its architecture with its code, its configuration and its weights."""
     facts = model.descriptor
     digest = hashlib.sha256(json.dumps([__version__, facts.net, facts.config], sort_keys=True, default=str).encode())
+    with contextlib.suppress(OSError, TypeError):  # code without a file
+        digest.update(Path(inspect.getfile(type(model.net))).read_bytes())
     for name, tensor in sorted(model.net.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
