@@ -15,7 +15,7 @@ from imgfix.pipelines.result import Progress, unseen
 
 if TYPE_CHECKING:
     from imgfix.metrics.protocol import Protocol
-    from imgfix.tasks.benchmark import Contestant, Degradation, Running, Standing
+    from imgfix.tasks.benchmark import AppliedDegradation, Contestant, Running, Standing
     from imgfix.tasks.measurement import Measurement
 
 BICUBIC = "bicubic"
@@ -134,7 +134,9 @@ class Benchmark:
         if len(scales) > 1:
             raise UsageError(f"the models have different scales: {sorted(scales)}", hint="compare models of one scale")
         self.scale = scales.pop() if scales else 4
-        self.damage: Degradation = benchmark.find_degradation(request.degrade, running[0][1] if running else "upscale")
+        self.damage: AppliedDegradation = benchmark.find_degradation(
+            request.degrade, running[0][1] if running else "upscale"
+        )
         usual = f"sr-y{self.scale}" if self.scale > 1 else "rgb"
         self.protocol: Protocol = protocols.find(request.protocol or usual, request.metrics)
         if self.protocol.of_kind("set", "video"):
@@ -143,7 +145,7 @@ class Benchmark:
         for each, name in zip(waiting, _apart([each.name for each in waiting], request.models), strict=True):
             each.name = name
         for each in waiting:
-            each.noise = self.damage.level / 255 if self.damage.name.startswith("noise") else 0.0
+            each.noise = self.damage.level / 255 if self.damage.kind == "noise" else 0.0
         self.places: list[Contestant] = [
             benchmark.Bicubic(self.scale) if name == BICUBIC else waiting.pop(0) for name in request.models
         ]

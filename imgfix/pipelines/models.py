@@ -219,7 +219,7 @@ class DamageModels:
         """Of the picture or clip that comes next, 0: not known; whether nothing but a plan of it is made."""
 
     def __call__(self, job: str) -> Engine:
-        """The engine for a kind of damage, as of `imgfix.tasks.restore.JOBS`. Raises ModelError when there is none."""
+        """The engine for a kind of damage, as of `imgfix.degradations.UNDONE`. Raises ModelError when there is none."""
         from imgfix.zoo import auto
 
         own = self._named if job in self._jobs else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from imgfix.degradations import BY_NAME, TABLE
 from imgfix.errors import InputError, UsageError
 from imgfix.metrics.protocol import Protocol as Measuring
 from imgfix.metrics.protocol import measure
@@ -39,7 +41,7 @@ class Contestant(Protocol):
 
 
 @dataclass(frozen=True)
-class Degradation:
+class AppliedDegradation:
     """Damage that anyone can repeat."""
 
     name: str
@@ -55,7 +57,7 @@ class Degradation:
 
     @property
     def kind(self) -> str:
-        """`bicubic`, `noise` or `jpeg`."""
+        """Its row in `imgfix.degradations.TABLE`."""
         return self.name.rstrip("0123456789")
 
     @property
@@ -64,36 +66,26 @@ class Degradation:
         return int("".join(filter(str.isdigit, self.name)) or 0)
 
     def apply(self, picture: Tensor, scale: int, number: int) -> Tensor:
-        """Damage a picture (1, C, H, W) float64 in [0, 1], grey or RGB."""
+        """Damage a picture (1, C, H, W) float64 in [0, 1], grey or RGB, downscaled first."""
         from imgfix.runtime.resize import downscale
 
         if scale > 1:
             picture = downscale(picture, scale)
-        if self.name.startswith("noise"):
-            generator = torch.Generator().manual_seed(number)
-            noise = torch.randn(picture.shape, generator=generator, dtype=torch.float64)
-            picture = picture + noise * (self.level / 255)
-        if self.name.startswith("jpeg"):
-            import cv2
-
-            pixels = (picture[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)[..., ::-1]
-            _, stored = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, self.level])
-            found = cv2.imdecode(stored, cv2.IMREAD_UNCHANGED)
-            assert found is not None
-            found = found.reshape(*found.shape[:2], -1)
-            picture = torch.from_numpy(found[..., ::-1] / 255.0).permute(2, 0, 1)[None]
-        return picture
+        module, _, function = BY_NAME[self.kind].apply.partition(":")
+        damaged: Tensor = getattr(importlib.import_module(module), function)(picture, self.level, number)
+        return damaged
 
 
-def find_degradation(name: str | None, task: str) -> Degradation:
+def find_degradation(name: str | None, task: str) -> AppliedDegradation:
     """The damage of that name; without one, what models for the task are measured on. Raises UsageError."""
     if name is None:
         name = "bicubic" if task == "upscale" else "noise25"
     digits = name.lstrip("abcdefghijklmnopqrstuvwxyz")
-    kind = name.removesuffix(digits)
-    if (kind == "bicubic" and not digits) or (kind in ("noise", "jpeg") and digits.isdecimal()):
-        return Degradation(name)
-    raise UsageError(f"there is no degradation named '{name}'", hint="known: bicubic, noiseSIGMA, jpegQUALITY")
+    row = BY_NAME.get(name.removesuffix(digits))
+    if row is not None and row.apply and (digits.isdecimal() if row.level else not digits):
+        return AppliedDegradation(name)
+    known = ", ".join(row.name + row.level.upper() for row in TABLE if row.apply)
+    raise UsageError(f"there is no degradation named '{name}'", hint=f"known: {known}")
 
 
 @dataclass
@@ -180,7 +172,7 @@ def run_benchmark(
     contestant: Contestant,
     pictures: Sequence[Path],
     protocol: Measuring,
-    degradation: Degradation,
+    degradation: AppliedDegradation,
     *,
     keep: int = 0,
     progress: Callable[[int, int], None] | None = None,

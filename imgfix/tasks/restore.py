@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from imgfix.degradations import NOISE_SEEN, QUALITY_SEEN, TABLE, UNDONE, level_of_quality, share_of_quality
 from imgfix.errors import ModelError, UsageError
 from imgfix.runtime import tiling
 from imgfix.runtime.engine import Engine
@@ -26,24 +27,13 @@ if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
     from imgfix.media.picture import JpegSettings
 
-JOBS = ("other", "jpeg", "noise", "light", "blur", "rain", "haze", "retouch", "color")
-"""Kinds of damage, in the order in which they are undone; the catalog says which model is for which.
-
-`other` is whatever a model undoes that does not say what it is for: it runs once, as it is."""
-
-NOISE_SEEN = 3.0
-"""Of 255: noise below it is left alone under `auto`. Fine texture is easily taken for so little noise."""
-QUALITY_SEEN = 85
-"""JPEGs of a higher quality are left alone under `auto`: their damage cannot be seen."""
-JPEG_SHARES = ((5, 0.8), (10, 0.7), (20, 0.5), (30, 0.35), (40, 0.15), (45, 0.0))
-"""Under `auto`: (quality, share) of what a network that is not told the quality makes of a JPEG."""
 QUALITY_WRITTEN = 95
 """Of a JPEG whose artefacts were undone; encoded as before it would have them again."""
 _CROP = 640  # side of the crops that a large picture is judged by; a multiple of 8, or the blocks of a JPEG are lost
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 EngineFor = Callable[[str], Engine]
-"""The engine for a kind of damage (one of `JOBS`, or `noise-level`); raises ModelError when there is none."""
+"""The engine for a kind of damage (of `imgfix.degradations.UNDONE`, or `noise-level`); or raises ModelError."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +75,7 @@ class RestoreOptions:
     @property
     def flags(self) -> dict[str, bool]:
         """The kinds of damage that are not estimated, and whether each is asked for."""
-        return {
-            "light": self.light, "blur": self.deblur, "rain": self.derain, "haze": self.dehaze, "retouch": self.retouch,
-            "color": self.color, "other": self.other,
-        }  # fmt: skip
+        return {row.name: getattr(self, row.option) for row in TABLE if row.option and not row.level}
 
     @property
     def estimates(self) -> bool:
@@ -111,11 +98,11 @@ class RestoreOptions:
         if own is not None and "other" in own:
             return replace(self, other=True)
         jobs = (set(own) if own is not None else {"noise", "jpeg"}) - set(off)
-        return replace(
-            self, denoise="auto" if "noise" in jobs else None, jpeg="auto" if "jpeg" in jobs else None,
-            light="light" in jobs, deblur="blur" in jobs, derain="rain" in jobs, dehaze="haze" in jobs,
-            retouch="retouch" in jobs, color="color" in jobs,
-        )  # fmt: skip
+        wanted: dict[str, Any] = {
+            row.option: "auto" if row.name in jobs else None for row in TABLE if row.level and row.option
+        }
+        wanted |= {row.option: row.name in jobs for row in TABLE if row.option and not row.level}
+        return replace(self, **wanted)
 
     def check(self, name: str, own: Collection[str]) -> None:
         """Raise UsageError when a model that is for other damage (`own`) is named for what is asked for."""
@@ -134,7 +121,7 @@ class RestoreOptions:
         wanted["noise"] = isinstance(self.denoise, int | float) or (
             self.denoise == "auto" and found is not None and found.noise >= NOISE_SEEN
         )
-        return [job for job in JOBS if wanted[job]]
+        return [job for job in UNDONE if wanted[job]]
 
 
 @dataclass(frozen=True)
@@ -142,7 +129,7 @@ class Step:
     """One run of a network over the picture."""
 
     jobs: tuple[str, ...]
-    """What it undoes, of `JOBS`."""
+    """What it undoes, of `imgfix.degradations.UNDONE`."""
     engine: Engine
     level: float | None = None
     """What a network is told that has to be: the noise, of 255, or the quality of the JPEG, of 100, 0 if not known."""
@@ -225,16 +212,6 @@ def _share(options: RestoreOptions, job: str, found: Damage | None, engine: Engi
     return share_of_quality(found.jpeg)
 
 
-def share_of_quality(quality: float) -> float:
-    """How much of a denoiser's result on a JPEG of this quality to blend in, so that LPIPS does not get worse.
-
-    Denoisers trained on the mean error take fine texture away with the artefacts. Less of their result has both a
-    higher PSNR and a lower LPIPS than the file up to a quality of about 40 (tests/bench/restore_blend.py).
-    """
-    qualities, shares = zip(*JPEG_SHARES, strict=True)
-    return float(np.interp(quality, qualities, shares))
-
-
 def quality_to_write(made: Sequence[Step], file: JpegSettings | None) -> int | None:
     """The quality at which a JPEG is written whose artefacts were undone; None where its own does."""
     undone = any("jpeg" in step.jobs for step in made)
@@ -291,11 +268,6 @@ def takes_level(engine: Engine) -> bool:
 def tells_quality(engine: Engine) -> bool:
     """Whether what a network is told is the quality of a JPEG."""
     return takes_level(engine) and engine.descriptor.last_channel == "quality"
-
-
-def level_of_quality(quality: float) -> float:
-    """The noise level, of 255, at which FFDNet does best on a JPEG of this quality (tests/bench/restore_levels.py)."""
-    return float(np.interp(quality, (5, 10, 20, 30, 40, 60, 80, 90, 100), (30, 24, 16, 13, 11, 8.5, 5.5, 3.5, 0)))
 
 
 def restore(

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from imgfix.degradations import DEVELOPED_LEVEL, level_of_quality
 from imgfix.runtime.resize import round_to_bytes
-from imgfix.tasks.restore import level_of_quality
 from imgfix.train.degrade import jpeg
 from imgfix.train.developed import Developed, developed_noise
 
 _LUMA = (0.299, 0.587, 0.114)
 _WHITE_LUMA, _WHITE_CHROMA = 0.669, 0.622
 """Deviation in luma and (a mean of both planes) chroma of white noise of deviation 1 in R, G and B."""
-
-DEVELOPED_LEVEL = 2.4
-"""FFDNet, made for white noise, does best on that of developed photos when told this many times its luma deviation."""
 
 
 @dataclass(frozen=True)

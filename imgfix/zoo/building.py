@@ -8,10 +8,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgfix.degradations import ANY as ANY_DAMAGE
+from imgfix.degradations import EXPECTED
 from imgfix.errors import ModelError
 from imgfix.zoo.architecture import Architecture
 from imgfix.zoo.architectures import ARCHITECTURES
-from imgfix.zoo.descriptor import ANY_DAMAGE, EXPECTED, Descriptor
+from imgfix.zoo.descriptor import Descriptor
 from imgfix.zoo.files import printable
 
 if TYPE_CHECKING:

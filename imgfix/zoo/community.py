@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgfix.degradations import ANY as ANY_DAMAGE
 from imgfix.errors import ExitCode, MissingExtraError, ModelError
 from imgfix.zoo import checkpoint, store
-from imgfix.zoo.descriptor import ANY_DAMAGE, Descriptor, Model, Precision, Task
+from imgfix.zoo.descriptor import Descriptor, Model, Precision, Task
 from imgfix.zoo.files import printable
 
 if TYPE_CHECKING:

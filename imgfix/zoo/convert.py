@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from imgfix.degradations import ANY as ANY_DAMAGE
 from imgfix.errors import ModelError
 from imgfix.zoo import building, checkpoint, ncnn
 from imgfix.zoo.architecture import Architecture
 from imgfix.zoo.architectures import ARCHITECTURES
-from imgfix.zoo.descriptor import ANY_DAMAGE
 
 State = dict[str, Tensor]
 

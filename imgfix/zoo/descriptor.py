@@ -14,15 +14,6 @@ Task = Literal[
 ]  # fmt: skip
 Precision = Literal["fp32", "fp16", "bf16"]
 
-EXPECTED = (
-    "bicubic", "resize", "blur", "noise", "noise-level", "jpeg", "video", "light", "rain", "haze", "retouch", "color",
-    "holes", "faces",
-)  # fmt: skip
-"""Words for the damage a model expects: made smaller by bicubic, by other filters, blur, noise (`noise-level`: of a
-level that is given), JPEG, video compression, low light, rain, haze, flat tones, missing colour, missing parts,
-damaged faces."""
-ANY_DAMAGE = ("other", "jpeg", "noise", "light", "blur", "rain", "haze", "retouch")
-"""`jobs` of a restorer that does not say what it undoes: it runs when it is named, whatever is asked for (`other`)."""
 TASKS: tuple[str, ...] = get_args(Task)
 
 
@@ -75,7 +66,7 @@ class Descriptor:
     degradation: str = ""
     """The damage it expects, in a sentence for people."""
     expects: tuple[str, ...] = ()
-    """The kinds of damage it was trained to meet, of `EXPECTED`; empty: not known."""
+    """The kinds of damage it was trained to meet, of `imgfix.degradations.EXPECTED`; empty: not known."""
     licence: str = "unknown"
     """SPDX name of the weights' licence."""
     sha256: str = ""

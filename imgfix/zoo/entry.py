@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from imgfix.degradations import ANY as ANY_DAMAGE
 from imgfix.errors import ModelError
-from imgfix.zoo.descriptor import ANY_DAMAGE
 from imgfix.zoo.files import read_header
 
 SourceKind = Literal["http", "pip", "npm", "hub"]
@@ -98,7 +98,7 @@ class Entry:
     degradation: str = ""
     """The damage it expects, in words."""
     expects: tuple[str, ...] = ()
-    """The same as a list of `imgfix.zoo.descriptor.EXPECTED`; a restorer that does not say is for its `jobs`."""
+    """The same as a list of `imgfix.degradations.EXPECTED`; a restorer that does not say is for its `jobs`."""
     measured: dict[str, str] = field(default_factory=dict)
     """Measured numbers, each with its protocol."""
     parameters: int = 0

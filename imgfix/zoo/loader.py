@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgfix.degradations import ANY as ANY_DAMAGE
 from imgfix.errors import ModelError, UsageError
 from imgfix.zoo import auto, building, catalog, checkpoint, community, files, ncnn, onnx_model, pull, references, store
 from imgfix.zoo.architectures import ARCHITECTURES
-from imgfix.zoo.descriptor import ANY_DAMAGE, Model
+from imgfix.zoo.descriptor import Model
 from imgfix.zoo.entry import Entry
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgfix.degradations import ANY as ANY_DAMAGE
 from imgfix.errors import MissingExtraError, ModelError
 from imgfix.zoo import building, checkpoint, store
 from imgfix.zoo.architecture import Architecture
 from imgfix.zoo.architectures import ARCHITECTURES
-from imgfix.zoo.descriptor import ANY_DAMAGE, Descriptor, Model
+from imgfix.zoo.descriptor import Descriptor, Model
 
 if TYPE_CHECKING:
     import torch

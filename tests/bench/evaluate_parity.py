@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from imgfix.metrics import protocol
-from imgfix.tasks.benchmark import Bicubic, Contestant, Degradation, run_benchmark
+from imgfix.tasks.benchmark import AppliedDegradation, Bicubic, Contestant, run_benchmark
 
 # Set5, PSNR and SSIM on luma, border = scale.
 PUBLISHED = {
@@ -102,7 +102,7 @@ def main() -> int:
         if options.peers:
             contestants.append(imdn(options.peers / "imdn" / f"IMDN_x{scale}.pth", scale))
         for contestant in contestants:
-            found = run_benchmark(contestant, pictures, protocol.find(f"sr-y{scale}"), Degradation("bicubic"))
+            found = run_benchmark(contestant, pictures, protocol.find(f"sr-y{scale}"), AppliedDegradation("bicubic"))
             wanted = PUBLISHED[contestant.name][scale]
             apart = [found.values[name] - value for name, value in zip(("psnr", "ssim"), wanted, strict=True)]
             wrong = any(abs(value) > limit for value, limit in zip(apart, TOLERANCE, strict=True))

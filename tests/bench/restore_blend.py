@@ -3,7 +3,7 @@
     python tests/bench/restore_blend.py PHOTOS [--model restore] [--count 8] [--json result.json]
 
 The middle 256x256 pixels of photos that the model has not seen, saved by Pillow (4:2:0). A model with a noise level is
-told what `imgfix.tasks.restore.level_of_quality` says. PSNR of the bytes in RGB, LPIPS (AlexNet).
+told what `imgfix.degradations.level_of_quality` says. PSNR of the bytes in RGB, LPIPS (AlexNet).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from restore_photos import crops, encoded, mean, psnr, tensor
 from torch import Tensor
 
 from imgfix import zoo
+from imgfix.degradations import level_of_quality, share_of_quality
 from imgfix.metrics.lpips import lpips
-from imgfix.tasks.restore import level_of_quality, share_of_quality
 
 QUALITIES = (5, 10, 20, 30, 40, 50, 60, 75)
 SHARES = (0.0, 0.2, 0.35, 0.5, 0.7, 1.0)

@@ -3,7 +3,7 @@
     python tests/bench/restore_levels.py --photos FOLDER [--count 4] [--model ffdnet-color]
 
 Photos are halved, cropped to 320x240 and compressed in colour (4:2:0) by Pillow. Prints the gain in dB for each level,
-and what `imgfix.tasks.restore.level_of_quality` says.
+and what `imgfix.degradations.level_of_quality` says.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from imgfix import zoo
-from imgfix.tasks.restore import level_of_quality
+from imgfix.degradations import level_of_quality
 
 QUALITIES = (10, 20, 30, 40, 60, 80, 90)
 LEVELS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 22, 26, 30)

@@ -30,13 +30,13 @@ from PIL import Image
 from torch import Tensor
 
 from imgfix import zoo
+from imgfix.degradations import level_of_quality
 from imgfix.errors import ImgfixError
 from imgfix.metrics.lpips import lpips
 from imgfix.metrics.niqe import niqe
 from imgfix.metrics.psnr import psnr
 from imgfix.nets.dncnn import DnCNN
 from imgfix.runtime.resize import downscale, resize, round_to_bytes
-from imgfix.tasks.restore import level_of_quality
 from imgfix.train.degrade import LIGHT, Damage, damage
 
 Run = Callable[[Tensor], Tensor]

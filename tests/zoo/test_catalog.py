@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from imgfix.degradations import EXPECTED
 from imgfix.errors import ModelError
 from imgfix.zoo import catalog, files, store
 from imgfix.zoo.architectures import ARCHITECTURES
 from imgfix.zoo.convert import FORMATS
-from imgfix.zoo.descriptor import EXPECTED
 from imgfix.zoo.entry import Entry
 from tests.zoo.helpers import TINY, tiny_net
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from imgfix import zoo
+from imgfix.degradations import ANY as ANY_DAMAGE
 from imgfix.errors import ExitCode, ModelError
 from imgfix.runtime.engine import Engine
 from imgfix.zoo.architectures import ARCHITECTURES
-from imgfix.zoo.descriptor import ANY_DAMAGE
 from imgfix.zoo.importer import import_file
 from tests.zoo.helpers import TINY, NcnnWriter, tiny_net, write_ncnn_rrdbnet, write_ncnn_srvgg
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from imgfix import zoo
+from imgfix.degradations import ANY as ANY_DAMAGE
 from imgfix.errors import DownloadError
 from imgfix.zoo import catalog, community_index, folders, model_search
-from imgfix.zoo.descriptor import ANY_DAMAGE
 from imgfix.zoo.licences import PERMISSIVE
 from tests.zoo.helpers import digest, serve, tiny_net
 

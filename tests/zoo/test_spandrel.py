@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from imgfix import zoo
+from imgfix.degradations import ANY as ANY_DAMAGE
 from imgfix.errors import ExitCode, ModelError
-from imgfix.zoo.descriptor import ANY_DAMAGE
 from tests.zoo.spandrel_beside_cpu import spandrel
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from imgfix.degradations import TRAINED
 from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
 from imgfix.nets.srvgg import SRVGG
@@ -32,8 +33,6 @@ from imgfix.train.jobs.common import (
 from imgfix.train.pool import Pool, load_pairs, load_photos
 from imgfix.train.prune_depth import prune_depth
 from imgfix.train.recipe import Recipe
-
-_EXPECTS = {"bicubic": ("bicubic",), "mixed": ("bicubic", "resize", "blur", "noise", "jpeg")}
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ class UpscaleJob:
             "degradation": "bicubic" if self.options.degradation == "bicubic" else "real-world",
             "facts": {
                 "gan_trained": bool(self.options.adversarial),
-                "expects": _EXPECTS.get(self.options.degradation, ("resize", "blur", "noise", "jpeg")),
+                "expects": TRAINED[self.options.degradation],
             },
         }
         return NetIdentity(self.key, folded_config(self.key, self.config), facts)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from imgfix.degradations import TRAINED
 from imgfix.errors import InputError, UsageError
 from imgfix.metrics.psnr import psnr
 from imgfix.runtime.resize import downscale, resize
@@ -35,14 +36,6 @@ from imgfix.train.recipe import Recipe
 from imgfix.train.split import spread
 
 Degradation = Literal["bicubic", "gaussian", "real", "mixed"]
-
-
-_EXPECTS = {
-    "bicubic": ("bicubic",),
-    "gaussian": ("blur",),
-    "real": ("resize", "blur", "noise", "jpeg"),
-    "mixed": ("bicubic", "resize", "blur", "noise", "jpeg"),
-}
 
 
 @dataclass(frozen=True)
@@ -221,7 +214,7 @@ class VideoJob:
             "task": "video",
             "scale": self.options.scale,
             "degradation": words.get(kind, "real-world"),
-            "facts": {"gan_trained": bool(self.options.adversarial), "expects": _EXPECTS[kind]},
+            "facts": {"gan_trained": bool(self.options.adversarial), "expects": TRAINED[kind]},
         }
         config = self.config | ({"merged": True} if self.key == "videogate" else {})
         return NetIdentity(self.key, config, facts)
