@@ -218,6 +218,7 @@ def _open(path: Path, max_pixels: int | None) -> _Opened:
                 data.count(b"fcTL"), moving.has_poster,
             )  # fmt: skip
         else:
+            decode.inspect(data)  # what is impossible is refused before the first frame
             with open_as(io.BytesIO(data), kind) as image:
                 info = {str(key): value for key, value in image.info.items()}
                 (width, height), count = image.size, int(getattr(image, "n_frames", 1))

@@ -228,6 +228,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such recipe file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a TOML file: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path}: not a recipe: its values are nested too deeply") from None
 
 
 def to_dict(recipe: Recipe, *, private: bool = True) -> dict[str, Any]:
@@ -342,7 +344,7 @@ def _converted(name: str, value: Any, kind: Any, rest: str, before: Any) -> Any:
         return {**(before or {}), rest: _literal(value)}
     try:
         return _convert(value, kind)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # 1e400 is infinite
         raise UsageError(f"{name} = {value}: expected {_describe(kind)}") from None
 
 
@@ -414,7 +416,7 @@ def _literal(value: Any) -> Any:
     if isinstance(value, str):
         try:
             return tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             return value
     return value
 

@@ -91,3 +91,17 @@ def test_an_animation_within_the_limit_is_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="21 frames"):
         path.write_bytes(gif_of(21, 10))
         animation.inspect(path, max_pixels=100)
+
+
+def test_a_webp_whose_canvas_is_larger_than_any_webp(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    frames = [Image.fromarray(make.scene(seed=seed)) for seed in range(3)]
+    frames[0].save(stream, "WEBP", save_all=True, append_images=frames[1:])
+    data = bytearray(stream.getvalue())
+    at = data.index(b"VP8X") + 8
+    data[at + 4 : at + 7] = (4_000_000 - 1).to_bytes(3, "little")  # 4,000,000 x 24: within the limit on pixels
+    path = tmp_path / "a.webp"
+    path.write_bytes(data)
+    refused_at_once(bytes(data), "claims 4000000 x 24 pixels")
+    with pytest.raises(InputError, match="claims 4000000 x 24 pixels"):
+        animation.inspect(path)

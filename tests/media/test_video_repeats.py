@@ -9,8 +9,10 @@ import pytest
 
 from imgfix.media.video import encoding, header, repeatable
 from imgfix.media.video.encoding import EncoderOptions
-from imgfix.media.video.segments import SegmentWriter, packets_of
-from tests.media.clips import Recipe, make, picture
+from imgfix.media.video.segments import SegmentWriter, _decoding_time, packets_of
+from imgfix.pipelines.moving.clip import Clip, Settings
+from tests.media.clips import EVEN, Recipe, make, picture
+from tests.tasks.doubling import Doubling
 
 SIZE = (160, 128)
 PICTURES = [picture(number, SIZE) for number in range(24)]
@@ -59,3 +61,23 @@ def test_parameters_of_the_user_come_last_and_so_overrule(tmp_path: Path, monkey
     head = header.inspect(make(tmp_path / "a.mp4"))
     chosen = encoding.choose(head, "mp4", EncoderOptions("libx264", options={"x264-params": "asm=AVX512"}))
     assert dict(chosen.options)["x264-params"] == "asm=AVX2:asm=AVX512"
+
+
+def test_a_decoding_time_from_nowhere_is_put_right() -> None:
+    """libx265 gives clips of one or two frames whatever its memory held."""
+    assert _decoding_time(5, 3, 64) == 3 and _decoding_time(5, -59, 64) == -59 and _decoding_time(5, 5, 64) == 5
+    for found in (-576469548530665472, 9187201950435737472, 6, None):
+        assert _decoding_time(5, found, 64) == 5
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_the_shortest_clips_of_x265_are_the_same_each_time(tmp_path: Path, frames: int) -> None:
+    options = EncoderOptions(codec="hevc", options={"x265-params": "bframes=8:lossless=1"})
+    source = make(tmp_path / "a.mp4", Recipe(times=EVEN[:frames], size=(48, 32)))
+    written = set()
+    for _ in range(6):
+        Clip(source, tmp_path / "b.mp4", Settings(overwrite=True, encoder=options)).run(
+            Doubling(), {"model": "doubling"}
+        )
+        written.add((tmp_path / "b.mp4").read_bytes())
+    assert len(written) == 1

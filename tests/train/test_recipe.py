@@ -112,3 +112,16 @@ def test_differences_name_what_matters_and_let_the_rest_change() -> None:
 def test_what_goes_into_a_model_file_names_no_folder_of_the_user() -> None:
     recipe = build_recipe("tiny", [{"photos": ("/home/me/x",), "val": "/home/me/v", "model": "/home/me/m.safetensors"}])
     assert "/home" not in str(to_dict(recipe, private=False))
+
+
+@pytest.mark.parametrize("text", ["steps = 1e400", "batch = -inf", "crop = nan", "warmup = [1]"])
+def test_what_is_no_number_of_anything_is_a_wrong_value(tmp_path: Path, text: str) -> None:
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(UsageError, match="expected a whole number"):
+        build_recipe("tiny", [read_toml(tmp_path / "recipe.toml")])
+
+
+def test_a_recipe_of_a_thousand_brackets_is_no_recipe(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("steps = " + "[" * 100_000)
+    with pytest.raises(InputError):
+        read_toml(tmp_path / "recipe.toml")

@@ -10,6 +10,7 @@ from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest
 from imgfix.media.picture import Header
 
 _QUALITY = 90
+_LARGEST = 16383  # of 14 bits, in both of its codecs
 
 
 def matches(start: bytes) -> bool:
@@ -18,8 +19,11 @@ def matches(start: bytes) -> bool:
 
 
 def header(stream: Any, data: Any) -> Header:
-    """Pillow's."""
-    return by_pillow.header(stream, "WEBP")
+    """Pillow's. The container's canvas may claim more than any picture in it can have, and libwebp would make it."""
+    found = by_pillow.header(stream, "WEBP")
+    if max(found.width, found.height) > _LARGEST:
+        raise ValueError(f"it claims {found.width} x {found.height} pixels, more than {_LARGEST} along a side")
+    return found
 
 
 def read(data: bytes) -> Decoded:
@@ -53,5 +57,5 @@ def sink(request: WriteRequest) -> Sink:
 
 
 FORMAT = Format(
-    "WEBP", (".webp",), matches, header, read, sink, bits=8, max_side=16383, grey=False, lossy=True, animated=True
+    "WEBP", (".webp",), matches, header, read, sink, bits=8, max_side=_LARGEST, grey=False, lossy=True, animated=True
 )

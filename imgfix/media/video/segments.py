@@ -38,6 +38,7 @@ LENGTH = 60
 SUFFIX = ".unfinished"
 _JOURNAL = "journal.jsonl"
 _LOCK = "lock"
+_FARTHEST = 64  # frames by which an encoder may take them out of order
 _HEAD_BYTES = 1 << 20
 
 
@@ -300,9 +301,20 @@ class SegmentWriter:
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
             shown = round(packet.pts * packet.time_base * self._rate)
+            decoded = _decoding_time(packet.pts, packet.dts, _FARTHEST / (packet.time_base * self._rate))
+            if decoded != packet.dts:
+                packet.dts = decoded
             self._delay = max(self._delay, self._written - shown)
             self._written += 1
             self._container.mux(packet)
+
+
+def _decoding_time(pts: int, dts: int | None, farthest: float) -> int:
+    """The decoding time of a packet, or when it is shown where the encoder gives none that can be.
+
+    libx265 leaves that of clips of one or two frames to what its memory held; those are in the order they are shown.
+    """
+    return dts if dts is not None and pts - farthest <= dts <= pts else pts
 
 
 def packets_of(path: Path) -> Iterator[tuple[Any, int]]:
