@@ -63,7 +63,7 @@ def run(place: Path, seed: int, seconds: float, names: list[str] | None, keep: P
             if code != 0:
                 raise SystemExit(f"{work.name} fails when nobody ends it: {said}")
             lengths[work.name] = time.monotonic() - begun
-            rows[work.name] = {"ended": 0, "killed": 0, "in_time": 0, "left_behind": 0}
+            rows[work.name] = {"ended": 0, "killed": 0, "in_time": 0, "too_early": 0, "left_behind": 0}
         end, number = time.monotonic() + seconds, 0
         while time.monotonic() < end:
             for work in all_work:
@@ -89,6 +89,8 @@ def _one(draw: random.Random, work: Work, out: Path, whole: Path, length: float,
     row["in_time"] += code != 0
     if code == "hang":
         yield f"{number.name}: it did not end"
+    elif code == -number and not said:  # it came before imgfix answers any
+        row["too_early"] += 1
     elif code not in (0, *_codes(number, work)):
         yield f"{number.name}: exit code {code}: {said[-300:]}"
     if "Traceback" in said or "fault of imgfix" in said:

@@ -492,6 +492,39 @@ def test_lines_that_a_crash_left_half_written_are_ignored(tmp_path: Path, short:
     assert target.read_bytes() == whole.read_bytes()
 
 
+def test_a_journal_that_says_something_else_than_was_written_is_not_believed(tmp_path: Path, short: None) -> None:
+    """A digit fewer in the times of a segment moved every frame behind it, and the run ended in the middle."""
+    source, target = interrupted(tmp_path)
+    journal = segments.folder_of(target) / "journal.jsonl"
+    lines = journal.read_text().splitlines()
+    whole = tmp_path / "whole.mp4"
+    run(source, whole)
+    for number, kept in ((2, 8), (1, 0), (0, 0)):
+        changed = [line.replace("512", "51") if at == number else line for at, line in enumerate(lines)]
+        changed[0] = lines[0].replace('"threads": ', '"threads": 1') if number == 0 else lines[0]
+        journal.write_text("\n".join(changed) + "\n")
+        found = Journal.read(target)
+        assert (found.frames if found else 0) == kept
+    assert run(source, target, settings=Settings(resume=True)).frames == 24
+    assert target.read_bytes() == whole.read_bytes()
+
+
+def test_sound_that_nothing_decodes_is_left_out_and_named(tmp_path: Path) -> None:
+    source = make(tmp_path / "a.mp4", Recipe(times=EVEN[:6], sounds=(Sound(seconds=0.3),)))
+    source.write_bytes(source.read_bytes().replace(b"mp4a", b"zzzz").replace(b"esds", b"zzzz"))
+    done = run(source, tmp_path / "b.mp4")
+    assert done.frames == 6 and "dropped: audio" in "; ".join(done.notes + done.streams.notes)
+
+
+def test_a_rate_that_no_clip_has_does_not_stop_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make(tmp_path / "a.mkv", Recipe(times=(0.0, 0.04, 0.08)))
+    for rate in (Fraction(1, 10**12), Fraction(10**12)):
+        monkeypatch.setattr(Pacing, "frame_rate", lambda *_, rate=rate: rate)
+        clip = Clip(source, tmp_path / "b.mkv", Settings(overwrite=True))
+        clip.rehearse(96, 64)
+        assert clip.run(Doubling(), {"model": "doubling"}).frames == 3
+
+
 def test_a_job_that_died_while_joining_only_joins(tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from imgfix.media.video import join
 
@@ -558,7 +591,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, short: None, monkeypatch: pyt
 def test_a_journal_is_small_and_readable(tmp_path: Path, short: None) -> None:
     _, target = interrupted(tmp_path)
     lines = [json.loads(line) for line in (segments.folder_of(target) / "journal.jsonl").read_text().splitlines()]
-    assert set(lines[0]) == {"source", "job", "written", "threads"}
+    assert set(lines[0]) == {"source", "job", "written", "threads", "crc"}
     assert [line["first"] for line in lines[1:]] == [0, 8]
 
 

@@ -18,6 +18,7 @@ import io
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -94,15 +95,15 @@ class Journal:
         folder = folder_of(target)
         try:
             lines = (folder / _JOURNAL).read_text(encoding="utf-8").splitlines()
-            job = json.loads(lines[0])
-        except (OSError, ValueError, IndexError):
+            job = _checked(lines[0])
+        except (OSError, ValueError, IndexError, RecursionError):
             return None
         found = cls(folder, job)
         for line in lines[1:]:
             try:
-                row = json.loads(line)
+                row = _checked(line)
                 segment = Segment(**{**row, "times": tuple(row["times"])})
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, RecursionError):
                 break
             if segment.number != len(found.segments) or not found.path(segment.number).is_file():
                 break
@@ -118,7 +119,7 @@ class Journal:
                 if old.name != _LOCK:
                     old.unlink()
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(folder / _JOURNAL, json.dumps(dict(job), ensure_ascii=True) + "\n")
+            write_atomic(folder / _JOURNAL, _line(job))
         return cls(folder, dict(job))
 
     @property
@@ -149,9 +150,8 @@ class Journal:
             np.savez(data, allow_pickle=False, **dict(state))
             segment = Segment(**{**asdict(segment), "state": f"{segment.number + 1:05d}.npz"})
             write_atomic(self.folder / str(segment.state), data.getvalue())
-        line = json.dumps(asdict(segment), ensure_ascii=True) + "\n"
         with (self.folder / _JOURNAL).open("ab") as stream:
-            stream.write(line.encode())
+            stream.write(_line(asdict(segment)).encode())
             stream.flush()
             os.fsync(stream.fileno())
         before = self.segments[-1].state if self.segments else None
@@ -165,7 +165,21 @@ class Journal:
         for part in self.folder.glob("*.part"):
             part.unlink()
         lines = [dict(self.job), *(asdict(segment) for segment in self.segments)]
-        write_atomic(self.folder / _JOURNAL, "".join(json.dumps(line, ensure_ascii=True) + "\n" for line in lines))
+        write_atomic(self.folder / _JOURNAL, "".join(map(_line, lines)))
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    """A line of the journal, with a checksum behind its values."""
+    plain = json.dumps(dict(values), ensure_ascii=True)
+    return json.dumps({**values, "crc": zlib.crc32(plain.encode())}, ensure_ascii=True) + "\n"
+
+
+def _checked(line: str) -> dict[str, Any]:
+    """The values of a line. Raises ValueError: it is not as it was written, and what it says cannot be built upon."""
+    values = json.loads(line)
+    if not isinstance(values, dict) or values.pop("crc", None) != zlib.crc32(json.dumps(values).encode()):
+        raise ValueError("a line of the journal is damaged")
+    return values
 
 
 @contextlib.contextmanager
@@ -251,7 +265,7 @@ class SegmentWriter:
         self._pad = (-width % across, -height % down)
         width, height = width + self._pad[0], height + self._pad[1]
         # The clip's own times are put on at the end: the encoder only counts, whatever the frame rate does.
-        self._rate = rate.limit_denominator(60000)
+        self._rate = rate
         self._convert = FromRgb(colour, encoding.pixels.name)
         self._container = av.open(address(self._part), "w", format=encoding.segment_container)
         self._stream = encoding.stream(self._container, width, height, self._rate, aspect, colour, threads)

@@ -137,6 +137,8 @@ def _way(track: Track, stream: Any, container: str, packet: Any) -> Carried | No
         return None  # of a kind that FFmpeg has no name for, nothing but its packets would arrive
     if taken(container, stream, packet):
         return Carried(track, "copy", track.codec)
+    if stream.codec_context is None:  # there is no decoder for it
+        return None
     if track.kind == "audio":
         supported = _supported(container)
         codec = next((name for name in _SOUND if name in supported and name in av.codecs_available), None)

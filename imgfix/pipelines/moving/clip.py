@@ -35,6 +35,8 @@ from imgfix.tasks.sequence import Restart, SequenceTask, stages
 from imgfix.tasks.smooth import Smooth, first_counted
 
 Progress = Callable[[int, int], None]
+_FASTEST = 60000
+"""Most frames a second that files are told of, and most seconds for one."""
 _QUEUE = 2  # frames that wait between two stages
 
 
@@ -88,7 +90,9 @@ class Clip:
         self.encoding = encoding.choose(self.header, container, self.settings.encoder)
         self.colour: Colour = encoding.as_written(self.header, self.encoding)
         self.streams = streams.plan(self.header, container, self.settings.audio)
-        self.rate = self.settings.pacing.frame_rate(self.settings.time_range.rate or self.header.rate)
+        rate = self.settings.pacing.frame_rate(self.settings.time_range.rate or self.header.rate)
+        # Frames have times of their own; damaged files claim one in a thousand years, or a million a second.
+        self.rate = min(max(rate, Fraction(1, _FASTEST)), Fraction(_FASTEST))
         self.time_base = self.settings.pacing.time_base(self.reader.time_base)
         self.aspect = (
             1 / self.header.aspect
@@ -136,8 +140,8 @@ class Clip:
         self.encoding.rehearse(width, height, self._encoder_rate, self.aspect, self.colour)
 
     @property
-    def _encoder_rate(self) -> Any:
-        return self.rate.limit_denominator(60000)
+    def _encoder_rate(self) -> Fraction:
+        return self.rate.limit_denominator(_FASTEST)
 
     def run(
         self,
