@@ -32,7 +32,7 @@ from imgfix.runtime.engine import Engine
 from imgfix.tasks.inpaint import InpaintOptions, inpaint
 from imgfix.tasks.select.choose import Choice, choose
 from imgfix.tasks.select.detect import Detection
-from imgfix.tasks.select.instances import InstanceDetector, inside
+from imgfix.tasks.select.instances import InstanceDetector, inside, one_of_each
 from imgfix.train.overlays.assets import Assets, load_assets
 from imgfix.train.overlays.compose import KINDS, Composite, Plan, compose
 from imgfix.train.pool import find_pictures
@@ -159,7 +159,7 @@ def main() -> None:
     for number in range(asked.count):
         group = GROUPS[number % len(GROUPS)]
         one = made(photos, number, assets, group)
-        found = [(thing, inside(thing, *SIZE[::-1])) for thing in detector.find(one.picture, min(SCORES))]
+        found = [(thing, inside(thing, *SIZE[::-1])) for thing in one_of_each(detector.find(one.picture, min(SCORES)))]
         seen.append(Seen(group, one, found))
         print(f"\r{number + 1}/{asked.count}", end="", file=sys.stderr)
     result: dict[str, Any] = {

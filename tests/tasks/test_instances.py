@@ -73,15 +73,22 @@ def test_a_network_with_names_of_its_own_goes_by_them() -> None:
 
 
 DATE = Detection("date", 0.9, (60.0, 40.0, 90.0, 50.0), np.ones((28, 28), np.float32))
+OTHER = Detection("date", 0.8, (60.0, 5.0, 90.0, 15.0), np.ones((28, 28), np.float32))
 LOGO = Detection("logo", 0.6, (5.0, 5.0, 25.0, 15.0), np.ones((28, 28), np.float32))
 
 
 def test_what_was_laid_over_is_joined_and_counted_from_the_left() -> None:
-    chosen = choose(picture(), [Choice("overlay")], Tools(over=(DATE, LOGO, DATE)))
+    chosen = choose(picture(), [Choice("overlay")], Tools(over=(DATE, LOGO, OTHER)))
     assert [(one.name, one.number) for one in chosen.things] == [("logo", 1), ("date", 1), ("date", 2)]
     assert {one.kind for one in chosen.things} == {"overlay"}
     inside = chosen.mask >= 0.5
     assert inside[42:48, 62:88].all() and inside[7:13, 7:23].all() and not inside[20:35].any()
+
+
+def test_one_thing_under_two_kinds_is_taken_once() -> None:
+    twice = Detection("caption", 0.7, (61.0, 40.0, 91.0, 50.0), np.ones((28, 28), np.float32))
+    chosen = choose(picture(), [Choice("overlay")], Tools(over=(twice, DATE)))
+    assert [one.name for one in chosen.things] == ["date"]
 
 
 def test_what_was_laid_over_is_widened_so_that_no_edge_of_it_stays() -> None:

@@ -14,7 +14,7 @@ from imgfix.media import mask as masks
 from imgfix.media.mask import Box, Length
 from imgfix.tasks.select import text as writing
 from imgfix.tasks.select.detect import DEFAULT_SCORE, Detection, Detector
-from imgfix.tasks.select.instances import InstanceDetector, inside
+from imgfix.tasks.select.instances import InstanceDetector, inside, one_of_each
 from imgfix.tasks.select.names import canonical, nearest
 from imgfix.tasks.select.segment import Point, Segmenter
 from imgfix.tasks.select.subject import SubjectFinder
@@ -324,7 +324,7 @@ class _Finder:
         return masks.dilate(found, (self.dilate or 0.0) if widened else 0.0)
 
     def _overlay(self, choice: Choice) -> np.ndarray:
-        own = sorted(self.tools.overlays().find(self.rgb, self.least), key=_middle)
+        own = sorted(one_of_each(self.tools.overlays().find(self.rgb, self.least)), key=_middle)
         if not own:
             raise InputError(
                 "nothing that was laid over the picture was found",

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from imgfix.errors import ModelError
+from imgfix.nets.boxes import suppressed
 from imgfix.nets.maskrcnn import MaskRCNN
-from imgfix.nets.roiheads import pasted
+from imgfix.nets.roiheads import OVERLAP, pasted
 from imgfix.tasks.select.detect import DEFAULT_SCORE, Detection
 from imgfix.tasks.select.names import COCO
 from imgfix.tasks.select.pixels import as_tensor
@@ -44,6 +45,14 @@ class InstanceDetector:
             if name is not None and score >= least and right - left >= 1 and bottom - top >= 1:
                 found.append(Detection(name, score, (left, top, right, bottom), mask.numpy()))
         return found
+
+
+def one_of_each(found: Sequence[Detection]) -> list[Detection]:
+    """Of finds that are one thing under several names the surest: their boxes overlap by more than half."""
+    if not found:
+        return []
+    boxes, scores = torch.tensor([one.box for one in found]), torch.tensor([one.score for one in found])
+    return [found[index] for index in suppressed(boxes, scores, OVERLAP).tolist()]
 
 
 def inside(thing: Detection, height: int, width: int) -> np.ndarray:
