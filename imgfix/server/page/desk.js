@@ -9,7 +9,6 @@ export class Desk {
   timeline = null;
   time = 0; // where a clip stands, in seconds
   sample = null; // a short result of a clip: { file, start }
-  against = "first"; // what is compared with: the first file, or the one before
   uploaded = Promise.resolve();
   #changed;
 
@@ -82,14 +81,14 @@ export class Desk {
   }
 
   /** Take up what a reload interrupted. */
-  restore({ timeline, time, sample, against }) {
-    Object.assign(this, { timeline: Timeline.from(timeline), time, sample, against: against ?? "first" });
+  restore({ timeline, time, sample }) {
+    Object.assign(this, { timeline: Timeline.from(timeline), time, sample });
     this.changed();
   }
 
   get saved() {
     if (!this.timeline || this.file.id === null) return null;
-    return { timeline: this.timeline.saved, time: this.time, sample: this.sample, against: this.against };
+    return { timeline: this.timeline.saved, time: this.time, sample: this.sample };
   }
 
   changed() {
@@ -101,12 +100,11 @@ export class Desk {
     const { now, sample } = this;
     this.view.marks = sample ? [] : now.marks;
     if (now.file.id === null) return this.view.show(this.local, this.local);
-    const before = this.against === "first" ? this.timeline.first.file : this.timeline.previous;
     if (sample) {
       const within = Math.min(Math.max(this.time - sample.start, 0), Math.max((sample.file.duration ?? 3) - 0.04, 0));
       this.view.show(this.sheets.get(sample.file, within), this.sheets.get(now.file, this.time));
     } else {
-      this.view.show(this.sheets.get(now.file, this.time), this.sheets.get(before, this.time));
+      this.view.show(this.sheets.get(now.file, this.time), this.sheets.get(this.timeline.first.file, this.time));
     }
   }
 

@@ -11,14 +11,19 @@ export class Timeline {
 
   static from(saved) {
     const made = new Timeline();
-    made.states = saved.states;
+    made.states = saved.states.map((state) => ({ ...state, marks: state.marks.map((index) => saved.marks[index]) }));
     made.at = saved.at;
     return made;
   }
 
-  /** As text can be made of it. States of the same file share it when they come back. */
+  /** As text can be made of it: each mark once, although many states show it. */
   get saved() {
-    return { states: this.states, at: this.at };
+    const indices = new Map();
+    for (const mark of this.states.flatMap((state) => state.marks)) {
+      if (!indices.has(mark)) indices.set(mark, indices.size);
+    }
+    const states = this.states.map((state) => ({ ...state, marks: state.marks.map((mark) => indices.get(mark)) }));
+    return { marks: [...indices.keys()], states, at: this.at };
   }
 
   get now() {
@@ -72,13 +77,5 @@ export class Timeline {
       else found.push({ state, index });
     });
     return found;
-  }
-
-  /** The file before the one that is now. */
-  get previous() {
-    for (let index = this.at; index >= 0; index--) {
-      if (this.states[index].file.id !== this.now.file.id) return this.states[index].file;
-    }
-    return this.now.file;
   }
 }
