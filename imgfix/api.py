@@ -184,6 +184,7 @@ def inpaint(
     invert: bool = False,
     fit_mask: bool = False,
     tta: bool | None = None,
+    grain: bool = True,
     point: Several = None,
     not_point: Several = None,
     box_object: Several = None,
@@ -241,6 +242,7 @@ def inpaint(
         invert: in the mask, black is filled.
         fit_mask: resize a mask of another size but the same shape.
         tta: join several runs of the network into one; None: for small pictures and for large holes.
+        grain: give the fill the grain of its surroundings.
         point ... score: what is filled is chosen by what it is, as of `select`; in pictures only.
         detector: the model that finds it, for its own task; "auto": the best on this machine.
         dilate: pixels by which the region is dilated, negative ones erode; "auto": only what is chosen, so that no halo

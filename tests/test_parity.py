@@ -183,6 +183,7 @@ INPAINT = [
     row("--mask <half.png>", mask="<half.png>", refused=True),
     row("--box 4,4,8,8 --tta", boxes=[(4, 4, 8, 8)], tta=True),
     row("--box 4,4,8,8 --no-tta", boxes=[(4, 4, 8, 8)], tta=False),
+    row("--box 4,4,8,8 --no-grain", boxes=[(4, 4, 8, 8)], grain=False),
     row("--box 4,4,8,8 --save-mask <found.png>", boxes=[(4, 4, 8, 8)], save_mask="<found.png>"),
     row("--point 5,5 --not-point 9,9", point=(5, 5), not_point=["9,9"], refused=True),  # no model for it is here
     row("--point 5", point="5", refused=True),

@@ -88,6 +88,13 @@ Tta = Annotated[
         help="Merge several runs of the network. Default: on for small images and large holes.",
     ),
 ]  # fmt: skip
+Grain = Annotated[
+    bool,
+    typer.Option(
+        "--grain/--no-grain", rich_help_panel=_REGION, show_default=False,
+        help="Give the fill the grain of its surroundings. Default: on.",
+    ),
+]  # fmt: skip
 FitMask = Annotated[
     bool,
     typer.Option(
@@ -121,6 +128,7 @@ class Request(choosing.Choosing, InpaintRequest):
     invert: Invert = False
     fit_mask: FitMask = False
     tta: Tta = None
+    grain: Grain = True
     save_mask: options.save_mask(_REGION, "the region, white = filled") = None  # type: ignore[valid-type]
 
 

@@ -49,7 +49,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
                 hint="give `mask`, `boxes` x,y,w,h, `point`, `object`, `subject`, `text`, `overlay`, `color`, `alpha` "
                 "or `expand`",
             )
-        self.how = InpaintOptions(feather=self.request.feather, tta=self.request.tta)
+        self.how = InpaintOptions(feather=self.request.feather, tta=self.request.tta, grain=self.request.grain)
         self.choice = self._choose()
         self.tools = ModelTools(self.models, named, "detector")
         self._engine: Engine | None = None
@@ -221,7 +221,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
 
         found, digest, notes = self.region.of_moving(moving, relative, self.alone)
         share = found.coverage()
-        how = VideoInpaintOptions(feather=self.how.feather, tta=self.how.tta)
+        how = VideoInpaintOptions(feather=self.how.feather, tta=self.how.tta, grain=self.how.grain)
         task = VideoInpaint(found.fixed if found.same else found, filler, how)
         facts = Facts(
             runner=self._runner(filler), summary=(f"{masks.percent(share)} {word}",), coverage=share,

@@ -359,6 +359,8 @@ class InpaintRequest(Choosing):
     invert: bool = False
     fit_mask: bool = False
     tta: bool | None = None
+    grain: bool = True
+    """Whether a fill gets the grain of its surroundings."""
     save_mask: str | Path | None = None
 
     def __post_init__(self) -> None:

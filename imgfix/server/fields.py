@@ -168,6 +168,7 @@ VERBS = {
                 Field("invert", "flag", "fill the black part of the mask"),
                 Field("fit_mask", "flag", "resize a mask of another size"),
                 Field("tta", "flag", "merge several runs"),
+                Field("grain", "flag", "give the fill the grain of its surroundings; the default"),
                 *_PICTURE, *_CLIP, *_MODEL,
             ),
             ("inpaint",), CLASSICAL, moves=True,

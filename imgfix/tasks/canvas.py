@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,7 +99,7 @@ def expand(
     """
     from imgfix.tasks.inpaint import InpaintOptions, inpaint
 
-    how = InpaintOptions(tta=options.tta if options else None)  # no feather: the picture's own pixels stay
+    how = replace(options or InpaintOptions(), feather=0.0)  # the picture's own pixels stay
     height, width, channels = pixels.shape
     new_width, new_height = margins.size(width, height)
     canvas = np.zeros((new_height, new_width, channels), pixels.dtype)
