@@ -165,7 +165,8 @@ def load_clips(
         apart = decoded(find_clips([held_out]))
     elif len(training) == 1:
         raise InputError(
-            f"only one usable clip ({next(iter(training))})", hint="one more is needed to validate on, or --val FOLDER"
+            f"only one usable clip ({next(iter(training))})",
+            hint="one more is needed to validate on, or a folder for `val`",
         )
     else:
         # Split by files: pieces of one clip resemble each other.

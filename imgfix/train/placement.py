@@ -75,5 +75,5 @@ def place(device: str = "auto", precision: str = "auto") -> Placement:
             "bf16" if where.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
         )
     if precision == "fp16" and where.type == "cpu":
-        raise UsageError("--precision fp16 is not for training on the CPU", hint="use bf16 or fp32")
+        raise UsageError("`precision` fp16 is not for training on the CPU", hint="use bf16 or fp32")
     return Placement(where, precision)

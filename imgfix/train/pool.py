@@ -168,7 +168,7 @@ def load_photos(
     if not pictures:
         raise InputError(
             f"none of {len(files)} pictures can be used: {'; '.join(skipped[:3])}",
-            hint=f"training needs photos of at least {crop} x {crop} pixels, or a smaller --set crop=",
+            hint=f"training needs photos of at least {crop} x {crop} pixels, or a smaller `crop`",
         )
     if held_out:
         found = find_pictures([held_out])
@@ -215,7 +215,7 @@ def load_pairs(
             raise InputError(
                 f"{left[stem].name} is {first.shape[1]} x {first.shape[0]}, its target "
                 f"{second.shape[1]} x {second.shape[0]}: not {scale} times as large",
-                hint="the target is the larger one: exchange --input and --target, or make them fit"
+                hint="the target is the larger one: exchange `input` and `target`, or make them fit"
                 if scale > 1
                 else "make them fit, or leave the pair out",
             )
@@ -226,7 +226,7 @@ def load_pairs(
     if len(names) < 2:
         raise InputError(
             f"fewer than two usable pairs: {'; '.join(skipped[:3])}",
-            hint="one pair is held out to measure with; larger pictures, or a smaller --set crop=",
+            hint="one pair is held out to measure with; larger pictures, or a smaller `crop`",
         )
     chosen = _chosen(names, fraction)
     rest = [i for i in range(len(names)) if i not in chosen]

@@ -53,7 +53,7 @@ def rehearse(job: TrainJob, state: TrainState, team: Team, *, steps: int = 3, mo
     if not all(abs(value) < float("inf") for value in losses.values()):
         raise ImgfixError(
             "the first step's losses are not all numbers: " + ", ".join(f"{k} {v}" for k, v in losses.items()),
-            hint="is the model whole, and the precision right for it? try --precision fp32",
+            hint="is the model whole, and the precision right for it? try `precision` fp32",
         )
     times: list[float] = []
     while len(times) < steps and (not times or sum(times) < most_seconds):

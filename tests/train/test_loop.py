@@ -207,7 +207,7 @@ def test_the_guard_gives_up_with_a_remedy_and_leaves_the_good_checkpoint(recipe_
     run_training(recipe_of(**settings, steps=6), tmp_path / "run")
     with pytest.raises(ImgfixError, match=r"4\. time; giving up") as caught:
         run_training(recipe_of(**settings), tmp_path / "run")
-    assert "--lr" in (caught.value.hint or "")
+    assert "lr" in (caught.value.hint or "")
     state = load_checkpoint(tmp_path / "run" / "checkpoint.pt")
     assert state["step"] == 6 and all(torch.isfinite(t).all() for t in state["networks"]["net"].values())
 

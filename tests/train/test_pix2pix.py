@@ -55,7 +55,7 @@ def test_pictures_of_val_are_held_out_and_bad_files_are_named(pairs: tuple[Path,
     assert isinstance(job, Pix2PixJob) and len(job.training) == 6 and len(job.held) == 6
     assert not {job.paths[n].parent for n in job.training} & {pairs[0]}
     assert any("bad.png" in fact for fact in job.facts())
-    with pytest.raises(UsageError, match="--val does not go with pairs"):
+    with pytest.raises(UsageError, match="val does not go with pairs"):
         run_training(build_recipe("generate", [settings | {"input": str(pairs[0]), "target": str(pairs[1])}]), tmp_path)
 
 

@@ -82,7 +82,7 @@ class Losses:
             if recipe.channels_last:
                 channels_last(self.teacher, device)
         elif terms.distil:
-            raise UsageError("a distillation weight is given without a teacher", hint="add --teacher NAME")
+            raise UsageError("a distillation weight is given without a teacher", hint="add `teacher`")
 
     def players(self, step: int) -> tuple[str, ...]:
         """Who learns at this step."""

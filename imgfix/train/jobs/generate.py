@@ -582,7 +582,7 @@ def _generator(net: nn.Module) -> Any:
     """
     if isinstance(net, DCGANGenerator | R3Generator) or hasattr(net, "_orig_mod"):
         return net
-    raise UsageError(f"a {type(net).__name__} is not a generator", hint="choose --net r3gan or dcgan")
+    raise UsageError(f"a {type(net).__name__} is not a generator", hint="choose `net` r3gan or dcgan")
 
 
 def _channels_of(model: str) -> int:

@@ -59,7 +59,7 @@ class InpaintJob:
         if len(self.options.masks) != len(KINDS) or sum(self.options.masks) <= 0 or min(self.options.masks) < 0:
             raise UsageError(f"masks = {self.options.masks}: give {len(KINDS)} weights for {', '.join(KINDS)}")
         if recipe.input:
-            raise UsageError("inpainting makes its own holes", hint="give a folder of photos instead of --input")
+            raise UsageError("inpainting makes its own holes", hint="give a folder of photos instead of `input`")
         config = {"resolution": recipe.crop} if recipe.crop & (recipe.crop - 1) == 0 else {}
         start, self._facts = starting_net(
             recipe, device, task="inpaint", key="migan", config=config, check={"in_channels": 4}

@@ -38,7 +38,7 @@ class Pix2PixJob:
             check={"native_size": recipe.crop},
         )  # fmt: skip
         if not isinstance(start.net, Pix2Pix):
-            raise UsageError(f"a {type(start.net).__name__} does not take pictures", hint="choose --net pix2pix")
+            raise UsageError(f"a {type(start.net).__name__} does not take pictures", hint="choose `net` pix2pix")
         self.net, self.key, self.config = start.net, start.key, start.config
         self.judge: nn.Module | None = None
         if adversarial:
@@ -60,7 +60,7 @@ class Pix2PixJob:
         if recipe.input and recipe.target:
             if recipe.val:
                 raise UsageError(
-                    "--val does not go with pairs", hint="leave it out: --val-fraction of them is held out"
+                    "`val` does not go with pairs", hint="leave it out: `val_fraction` of them is held out"
                 )
             left = {path.stem: path for path in find_pictures([recipe.input])}
             right = {path.stem: path for path in find_pictures([recipe.target])}

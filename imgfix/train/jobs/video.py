@@ -133,7 +133,9 @@ class VideoJob:
                 hint="give a folder with videos in it, or photos to move over",
             )
         if not held:
-            raise InputError("nothing is held out to validate on", hint="add clips, or name some with --val FOLDER")
+            raise InputError(
+                "nothing is held out to validate on", hint="add clips, or name a folder of some with `val`"
+            )
         self.validation = [(self._low(clip, number), clip) for number, clip in enumerate(held)]
         if self.clips is not None:
             count, total = len(self.clips), self.clips.megapixels
