@@ -69,7 +69,9 @@ def plain(model: Any, threads: int) -> tuple[Run, str]:
 def imgfix(model: Any, threads: int, engine: str, pixels: int) -> tuple[Run, str]:
     from imgfix.runtime import tiling
     from imgfix.runtime.engine import Engine
+    from imgfix.runtime.engines import choice
 
+    choice.WORTH = 0  # `auto` measures at once where it has not yet, however short the work
     placed = Engine(model, "cpu", note=print, engine=engine).for_pixels(pixels)
 
     def run(photo: np.ndarray) -> np.ndarray:
