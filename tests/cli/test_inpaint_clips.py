@@ -407,3 +407,32 @@ def test_python_fills_clips(tmp_path: Path) -> None:
         imgfix.inpaint(source, film(tmp_path / "w.mkv", walking(3)), model="telea", output=tmp_path / "c.mkv")
     with pytest.raises(imgfix.errors.UsageError, match="does not fit into an array"):
         imgfix.inpaint(source, sheet(), model="telea")
+
+
+def test_without_loss_what_lies_outside_is_nearer_than_ffmpeg_s_own_way_through_rgb(
+    imgfix: Run, tmp_path: Path
+) -> None:
+    """8-bit planes cannot hold every RGB value: FFmpeg's own conversion there and back is the measure."""
+    av = pytest.importorskip("av")
+
+    grain = np.random.default_rng(0).integers(-40, 40, (6, 32, 40, 3)).repeat(2, 1).repeat(2, 2)
+    pictures = [(picture(n, (80, 64)) + grain[n]).clip(0, 255).astype(np.uint8) for n in range(6)]
+    recipe = Recipe(times=EVEN[:6], size=(80, 64), pictures=pictures, options={"qp": "10"})
+    source, target = make(tmp_path / "a.mp4", recipe), tmp_path / "b.mp4"
+    result = imgfix("inpaint", source, "--box", "56,40,16,16", "--model", "telea", "-o", target, "--crf", "0")
+    assert result.code == 0, result.err
+
+    def luma(path: Path) -> np.ndarray:
+        with av.open(str(path)) as container:
+            return np.stack([frame.to_ndarray()[:64].astype(int) for frame in container.decode(video=0)])
+
+    with av.open(str(source)) as container:
+        through = [
+            av.VideoFrame.from_ndarray(frame.to_ndarray(format="rgb24"), format="rgb24").reformat(format="yuv420p")
+            for frame in container.decode(video=0)
+        ]
+    before, outside = luma(source), np.ones((64, 80), bool)
+    outside[36:60, 52:76] = False
+    theirs = np.abs(np.stack([frame.to_ndarray()[:64].astype(int) for frame in through]) - before)[:, outside].mean()
+    ours = np.abs(luma(target) - before)[:, outside].mean()
+    assert ours < 0.5 and ours < theirs
