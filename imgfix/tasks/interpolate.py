@@ -119,8 +119,12 @@ class ByFlow:
 
     name = sha256 = "flow"
     fills_cpu = True
-    _TRUST = 1.0
+    _TRUST = 2.0
     """Pixels of disagreement at which a flow's word counts about a third."""
+    _LEAST = 0.05
+    """What it counts at least: where neither can be trusted, both are mixed by their distance in time."""
+    _SOFT = 2.0
+    """Pixels over which one frame fades into the other."""
 
     def made(self, before: np.ndarray, after: np.ndarray, places: list[Fraction]) -> list[np.ndarray]:
         """See `Between.made`."""
@@ -163,7 +167,10 @@ class ByFlow:
             motion.fetch(there, to_before) * t + to_before,
             motion.fetch(back, to_after) * (1 - t) + to_after,
         )
-        trust = [np.exp(-np.linalg.norm(doubt, axis=2) / self._TRUST) + 1e-3 for doubt in doubts]
+        trust = [
+            cv2.GaussianBlur(np.exp(-np.linalg.norm(doubt, axis=2) / self._TRUST) + self._LEAST, (0, 0), self._SOFT)
+            for doubt in doubts
+        ]
         first, second = (1 - t) * trust[0], t * trust[1]
         share = (first / (first + second))[..., None]
         top = np.float32(np.iinfo(kind).max)

@@ -41,7 +41,7 @@ def main() -> None:
     """Print the table as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path)
-    parser.add_argument("--model", default="rife-3.8")
+    parser.add_argument("--model", default="rife-3.8", help="flow: without a network")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--frames", type=int, default=41, help="of each clip, those that are dropped included")
     parser.add_argument("--start", type=int, default=0, help="the first of them")
@@ -49,16 +49,17 @@ def main() -> None:
     parser.add_argument("--side", type=int, help="longer side that frames are shrunk to")
     parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
-    network = ByNetwork(Engine(zoo.load(options.model, task="interpolate"), precision=options.precision))
     flow = ByFlow()
     methods: dict[str, Method] = {
         "repeated": lambda before, after: before,
         "blended": lambda before, after: ((before.astype(np.uint16) + after + 1) // 2).astype(np.uint8),
         "flow": lambda before, after: flow.made(before, after, HALF)[0],
-        options.model: lambda before, after: network.made(before, after, HALF)[0],
     }
-    table: dict[str, Any] = {"model": options.model, "precision": network.engine.placement.precision}
-    table |= {"stride": options.stride, "clips": {}}
+    table: dict[str, Any] = {"stride": options.stride, "clips": {}}
+    if options.model != "flow":
+        network = ByNetwork(Engine(zoo.load(options.model, task="interpolate"), precision=options.precision))
+        methods[options.model] = lambda before, after: network.made(before, after, HALF)[0]
+        table["precision"] = network.engine.placement.precision
     for path in options.clips:
         clip = list(
             islice(
