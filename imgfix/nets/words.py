@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 import zlib
@@ -65,6 +66,18 @@ class WordTable(nn.Module):
     def knows(self, word: str) -> bool:
         """Whether the word itself is in the table, or its singular."""
         return any(form in self.numbers for form in _forms(word))
+
+    def near(self, word: str) -> str | None:
+        """The word of the table that a word of four letters or more was meant to be; None where none is spelled alike.
+
+        The first letter counts as right. A word of the same letters goes first; of others, four in five are right.
+        """
+        if len(word) < 4:
+            return None
+        alike = [known for known in self.numbers if known[0] == word[0] and abs(len(known) - len(word)) <= 2]
+        swapped = [known for known in alike if sorted(known) == sorted(word)]
+        near = difflib.get_close_matches(word, swapped, 1, 0.7) or difflib.get_close_matches(word, alike, 1, 0.8)
+        return next(iter(near), None)
 
     def vector(self, word: str) -> Tensor:
         """Vector of one word, known or not: (size,) float32 on the CPU."""

@@ -296,7 +296,13 @@ class GeneratePipeline:
                 generator.condition(wish)
             except InputError as error:
                 raise UsageError(error.message, error.hint) from error
-            unknown = generator.unknown_words(wish.prompt) if wish.prompt else []
+            meant = generator.misspelled(wish.prompt) if wish.prompt else {}
+            if meant:
+                taken = ", ".join(f"{word} as {known}" for word, known in meant.items())
+                self.listener.said(f"not in its vocabulary, so taken by their spelling: {taken}")
+            unknown = (
+                [word for word in generator.unknown_words(wish.prompt) if word not in meant] if wish.prompt else []
+            )
             if unknown:
                 self.listener.said(f"not in its vocabulary, so taken by their letters: {', '.join(unknown)}")
         return drawer

@@ -127,6 +127,16 @@ class Generator:
         table = self.net.conditions.words
         return [] if table is None else [word for word in split(prompt) if not table.knows(word)]
 
+    def misspelled(self, prompt: str) -> dict[str, str]:
+        """Unknown words of a prompt, and the known ones that they are taken for, where the spelling is near."""
+        table = self.net.conditions.words
+        found = {word: table.near(word) for word in self.unknown_words(prompt)}
+        return {word: meant for word, meant in found.items() if meant is not None}
+
+    def _spelled(self, prompt: str) -> str:
+        meant = self.misspelled(prompt)
+        return " ".join(meant.get(word, word) for word in split(prompt)) if meant else prompt
+
     @torch.inference_mode()
     def condition(self, wish: GenerationRequest, seed: int = 0) -> Tensor:
         """Encode a wish.
@@ -146,7 +156,7 @@ class Generator:
         encoder, device = self.net.conditions, self.placement.device
         parts: list[Tensor] = []
         if wish.prompt is not None:
-            words = encoder.words.embed(wish.prompt)[None].to(device)
+            words = encoder.words.embed(self._spelled(wish.prompt))[None].to(device)
             mask = torch.ones(words.shape[:2], dtype=torch.bool, device=device)
             parts.append(encoder.text(words, mask))
         if wish.sound is not None:

@@ -61,6 +61,13 @@ def test_a_wish_for_nothing_is_refused() -> None:
         GenerationRequest()
 
 
+def test_a_word_that_is_spelled_wrong_draws_what_was_meant(generator: Generator) -> None:
+    assert generator.misspelled("a gren appel, zebra") == {"gren": "green", "appel": "apple"}
+    meant, typed = (generator.condition(GenerationRequest(prompt=text)) for text in ("green apple", "gren appel"))
+    assert torch.equal(meant, typed)
+    assert generator.misspelled("grn xpple green apples") == {}, "short, of another first letter, known, a plural"
+
+
 def test_an_unknown_class_brings_the_nearest_names(generator: Generator) -> None:
     with pytest.raises(UsageError, match="'stmp'") as found:
         generator.draw(GenerationRequest("cat", label="stmp"))
