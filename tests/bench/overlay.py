@@ -28,6 +28,7 @@ from PIL import Image
 from imgfix import zoo
 from imgfix.errors import InputError
 from imgfix.media import mask as masks
+from imgfix.pipelines.options import CLASSICAL
 from imgfix.runtime.engine import Engine
 from imgfix.tasks.inpaint import InpaintOptions, inpaint
 from imgfix.tasks.select.choose import Choice, choose
@@ -120,7 +121,7 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(error, 1e-2)))
 
 
-def filled(one: Seen, tools: Tools, filler: Engine, score: float) -> tuple[dict[str, float], list[np.ndarray]]:
+def filled(one: Seen, tools: Tools, filler: Engine | str, score: float) -> tuple[dict[str, float], list[np.ndarray]]:
     """PSNR of the composite, of the fill of what was found, and of the fill of the truth; the pictures."""
     picture, options = one.made.picture, InpaintOptions()
     try:
@@ -168,7 +169,9 @@ def main() -> None:
         "scores": {str(score): rated(seen, score) for score in SCORES},
     }  # fmt: skip
     if asked.fills:
-        filler, tools, sheet = Engine(zoo.load(asked.filler)), Tools(detector), []
+        classical = asked.filler in CLASSICAL
+        filler: Engine | str = asked.filler if classical else Engine(zoo.load(asked.filler))
+        tools, sheet = Tools(detector), []
         fills: dict[str, list[dict[str, float]]] = {}
         for group in KINDS:
             own = [each for each in seen if each.group == group and each.made.instances]
