@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "video": "imgfix.train.jobs.video",
     "generate": "imgfix.train.jobs.generate",
     "select": "imgfix.train.jobs.select",
+    "noise": "imgfix.train.jobs.noise",
 }
 """Kind to the module that holds it."""
 

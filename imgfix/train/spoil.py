@@ -164,3 +164,15 @@ def compressed(picture: Tensor, quality: float) -> Tensor:
 def _noisy(picture: Tensor, sigma: float, seed: int) -> Tensor:
     noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(seed)).to(picture.device)
     return picture + noise * sigma / 255
+
+
+def as_measured(clean: Sequence[Tensor]) -> dict[str, list[tuple[Tensor, Tensor]]]:
+    """Pairs as of `as_validated`, for measuring noise: three levels, white noise, and what is to be left alone."""
+    pairs = {
+        f"developed{luma}": [(compressed(developed(one, float(luma), i), 95.0), one) for i, one in enumerate(clean)]
+        for luma in (2, 4, 7)
+    }
+    pairs["noise10"] = [(round_to_bytes(_noisy(one, 10.0, i)), one) for i, one in enumerate(clean)]
+    pairs["clean"] = [(one, one) for one in clean]
+    pairs |= {f"jpeg{quality}": [(compressed(one, float(quality)), one) for one in clean] for quality in (40, 80)}
+    return pairs
