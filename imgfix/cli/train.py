@@ -34,7 +34,9 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> A
 
 
 def command(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore, video, generate or select.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore, video, generate, select or noise.")
+    ],
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with subfolders) or files to train on.")
     ] = None,

@@ -39,7 +39,7 @@ class First:
         from imgfix.tasks import restore
 
         self.engines.pixels, self.engines.dry = picture.width * picture.height, False
-        found = restore.find(picture.pixels, transform, picture.metadata.jpeg)
+        found = restore.find(picture.pixels, transform, picture.metadata.jpeg, self.engines.meter(self.wanted))
         steps, notes = restore.steps(self.wanted, found, self.engines)
         facts = Facts(summary=tuple(in_words(found, steps)), restored=facts_of(found, steps), notes=tuple(notes))
         if not steps:

@@ -16,6 +16,7 @@ from imgfix.pipelines.result import Progress, unseen
 if TYPE_CHECKING:
     from imgfix.runtime.device import Placement
     from imgfix.runtime.engine import Engine
+    from imgfix.tasks.noise_meter import NoiseMeter
     from imgfix.tasks.restore import RestoreOptions
     from imgfix.zoo.auto import Slower
     from imgfix.zoo.descriptor import Descriptor, Model
@@ -205,6 +206,10 @@ def fitted(engine: Fitted, pixels: int, listener: Listener, dry: bool = False) -
     return engine.for_pixels(pixels, measure=not dry, say=listener.said)
 
 
+NOISE_METER = "noise-level"
+"""The model that reads the noise of photos."""
+
+
 class DamageModels:
     """The engine for each kind of damage: of the model that was named where it fits, else the best on this machine.
 
@@ -217,6 +222,8 @@ class DamageModels:
         self._jobs: Collection[str] = damage_of(named) if named is not None else ()
         self.pixels, self.dry = 0, False
         """Of the picture or clip that comes next, 0: not known; whether nothing but a plan of it is made."""
+        self._meter: NoiseMeter | None = None
+        self._told: dict[str, Engine] = {}
 
     def __call__(self, job: str) -> Engine:
         """The engine for a kind of damage, as of `imgfix.degradations.UNDONE`. Raises ModelError when there is none."""
@@ -224,7 +231,33 @@ class DamageModels:
 
         own = self._named if job in self._jobs else None
         engine = self._models.open(own or Choice(*auto.resolve("restore", job=job)), "restore")
+        if job == "noise":
+            engine = self._told_level(engine)
         return fitted(engine, self.pixels, self._models.listener, self.dry)
+
+    def _told_level(self, engine: Engine) -> Engine:
+        """The same, or of a blind denoiser the one in it that is told the level, which is known here."""
+        from imgfix.runtime.engine import Engine
+        from imgfix.zoo.told import as_told
+
+        model = as_told(engine.model)
+        if model is engine.model:
+            return engine
+        name = engine.descriptor.name
+        if name not in self._told:
+            machine = self._models.machine
+            self._told[name] = Engine(model, machine.device, machine.precision, self._models.listener.warned)
+        return self._told[name]
+
+    def meter(self, wanted: RestoreOptions) -> NoiseMeter | None:
+        """What reads the noise of developed photos, where noise is to be found; it comes with imgfix."""
+        from imgfix.tasks.noise_meter import NoiseMeter
+
+        if wanted.denoise != "auto":
+            return None
+        if self._meter is None:
+            self._meter = self._models.ready("noise meter", Choice(NOISE_METER), "noise", NoiseMeter)
+        return self._meter
 
     def filler(self) -> Engine | str:
         """What scratches are filled with: the best model on this machine, or the name of a classical method."""

@@ -205,7 +205,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         found = None
         if self.wanted.estimates:
             transform = colour.transform(picture.metadata, picture.channels)
-            found = restore.find(pixels, transform, picture.metadata.jpeg)
+            found = restore.find(pixels, transform, picture.metadata.jpeg, self.engines.meter(self.wanted))
         made, notes = restore.steps(self.wanted, found, self.engines)
         return found, made, notes
 
@@ -332,7 +332,8 @@ def look_at(moving: Moving, wanted: RestoreOptions, engines: DamageModels) -> tu
 
     if not wanted.jobs_named:
         return AsItIs(), [], Facts(restored=facts_of(None, []))
-    found = look(list(islice(moving.frames(), LOOKED_AT))) if wanted.estimates else None
+    first = islice(moving.frames(), LOOKED_AT)
+    found = look(list(first), engines.meter(wanted)) if wanted.estimates else None
     steps, notes = restore.steps(wanted, found, engines)
     facts = Facts(summary=tuple(in_words(found, steps)), restored=facts_of(found, steps), notes=tuple(notes))
     return RestoreFrames(wanted, engines, found), steps, facts

@@ -332,8 +332,9 @@ class Engine:
     def _plain(self, fold: bool = True) -> nn.Module:
         """The network in fp32; `fold`: with what it can simplify where it will run in nothing else."""
         net = copy.deepcopy(self.model.net).eval().requires_grad_(False)
-        if fold and hasattr(net, "fold_gains"):
-            net.fold_gains()
+        gains = getattr(net, "fold_gains", None)
+        if fold and callable(gains):
+            gains()
         return self._place(net)
 
     def _place(self, net: nn.Module) -> nn.Module:

@@ -19,9 +19,10 @@ from imgfix.errors import ModelError, UsageError
 from imgfix.runtime import tiling
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.rows import Below
-from imgfix.tasks import estimate, wide
+from imgfix.tasks import estimate, noise_meter, wide
 from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.estimate import Damage
+from imgfix.tasks.noise_meter import NoiseMeter
 
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
@@ -146,16 +147,22 @@ class Step:
         return f"{jobs} by {self.engine.descriptor.name}{level}{blended}"
 
 
-def find(pixels: np.ndarray, colour: ColourTransform | None = None, file: JpegSettings | None = None) -> Damage:
+def find(
+    pixels: np.ndarray,
+    colour: ColourTransform | None = None,
+    file: JpegSettings | None = None,
+    meter: NoiseMeter | None = None,
+) -> Damage:
     """Estimate the noise and the JPEG quality of a picture of any size.
 
     Args:
         pixels: (H, W, C) uint8 or uint16.
         colour: converts the file's colours to sRGB, in which noise is measured.
         file: how the file is encoded, where it is a JPEG.
+        meter: reads the noise of developed photos, which is correlated; without it only white noise is found.
     """
     height, width = pixels.shape[:2]
-    found = []
+    found, readings = [], []
     for y in _places(height):
         for x in _places(width):
             crop = pixels[y : y + _CROP, x : x + _CROP]
@@ -163,7 +170,11 @@ def find(pixels: np.ndarray, colour: ColourTransform | None = None, file: JpegSe
             # The blocks of a JPEG are in the values as they are stored.
             stored = _to_float(crop) if crop.shape[2] in (1, 3) else None
             found.append(estimate.damage(rgb, file, stored))
+            if meter is not None and (reading := meter.read(rgb)) is not None:
+                readings.append(reading)
     noise = float(np.median([one.noise for one in found]))
+    if readings:
+        noise = noise_meter.level(noise_meter.typical(readings), noise)
     inside = sorted(one.jpeg for one in found if one.jpeg is not None and one.seen_in == "pixels")
     if 2 * len(inside) >= len(found) and inside:
         return Damage(noise, inside[len(inside) // 2], "pixels")
@@ -187,8 +198,10 @@ def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) 
     for job in options.jobs(found):
         last = made[-1] if made else None
         if last is not None and _joins(last, job, options):  # one run of a network that undoes both
-            levels = [level for level in (last.level, _level(options, job, found, last.engine)) if level is not None]
-            made[-1] = replace(last, jobs=(*last.jobs, job), level=max(levels, default=None), share=1.0)
+            engine = _for_both(last, job, engine_for)
+            levels = [_level(options, done, found, engine) for done in (*last.jobs, job)]
+            level = max((level for level in levels if level is not None), default=None)
+            made[-1] = Step((*last.jobs, job), engine, level)
             continue
         try:
             engine = _engine(options, job, engine_for)
@@ -221,6 +234,12 @@ def quality_to_write(made: Sequence[Step], file: JpegSettings | None) -> int | N
 def _joins(last: Step, job: str, options: RestoreOptions) -> bool:
     both = {*last.jobs, job} <= {"jpeg", "noise"} and job in last.engine.descriptor.jobs
     return both and (takes_level(last.engine) or _told(options, job) is None)
+
+
+def _for_both(last: Step, job: str, engine_for: EngineFor) -> Engine:
+    """The engine that undoes `job` too: a blind one is taken in the form that is told the level, where it has one."""
+    engine = engine_for(job)
+    return engine if engine.descriptor.name == last.engine.descriptor.name else last.engine
 
 
 def _told(options: RestoreOptions, job: str) -> float | None:

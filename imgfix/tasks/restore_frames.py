@@ -13,6 +13,7 @@ import numpy as np
 
 from imgfix.tasks import restore
 from imgfix.tasks.estimate import Damage
+from imgfix.tasks.noise_meter import NoiseMeter
 from imgfix.tasks.restore import EngineFor, RestoreOptions, Step
 from imgfix.tasks.sequence import Estimate, FrameResult, Restart
 from imgfix.tasks.upscale import PROCESS_BYTES
@@ -104,9 +105,9 @@ class RestoreFrames:
         return done if alpha is None else np.concatenate([done, alpha[..., None]], axis=2)
 
 
-def look(frames: Sequence[np.ndarray]) -> Damage:
-    """What the first frames of a clip tell of its damage; (H, W, 3|4) uint8 or uint16."""
-    return _typical([restore.find(frame[..., :3]) for frame in frames])
+def look(frames: Sequence[np.ndarray], meter: NoiseMeter | None = None) -> Damage:
+    """What the first frames of a clip tell of its damage; (H, W, 3|4) uint8 or uint16. meter: as of `restore.find`."""
+    return _typical([restore.find(frame[..., :3], meter=meter) for frame in frames])
 
 
 def _typical(found: list[Damage]) -> Damage:

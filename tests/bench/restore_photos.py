@@ -4,9 +4,10 @@
 
 PHOTOS is a folder of clean photos that no model has seen; their middle 256x256 pixels are taken. Damage is made here:
 noise of developed photos (`imgfix.train.developed`, deviation in luma 3, 5 and 7 by turns) saved as a JPEG of quality
-95, and JPEGs of quality 5 to 95 (4:2:0, Pillow). Rows: the input, what `imgfix.restore` makes of the file by itself
-(`auto`, with the models on this machine), `--model` blind, and `--told` with the best of six levels for each picture.
-PSNR of the bytes in RGB, LPIPS (AlexNet). `clean` counts files that `auto` changed: as PNG, and as JPEG of 92 and 97.
+95; noise of a sensor taken through a camera's pipeline (`sensor`), which no network was trained on; and JPEGs of
+quality 5 to 95 (4:2:0, Pillow). Rows: the input, what `imgfix.restore` makes of the file by itself (`auto`, with the
+models on this machine), `--model` blind, and `--told` with the best of six levels for each picture. PSNR of the bytes
+in RGB, LPIPS (AlexNet). `clean` counts files that `auto` changed: as PNG, and as JPEG of 92 and 97.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("--model", action="append", default=[], help="catalog name or file, run blind; repeatable")
     parser.add_argument("--told", help="a model with a noise level, given the best of six")
     parser.add_argument("--no-auto", action="store_true")
+    parser.add_argument("--only", help="kinds of damage whose name begins so; repeatable", action="append")
     parser.add_argument("--count", type=int, default=15)
     parser.add_argument("--side", type=int, default=256)
     parser.add_argument("--json", type=Path)
@@ -49,10 +52,12 @@ def main() -> None:
     print(f"{len(photos)} photos")
     results: dict[str, dict[str, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        for name, damaged in kinds(photos):
+        for name, damaged, aims in kinds(photos):
+            if options.only and not name.startswith(tuple(options.only)):
+                continue
             rows: dict[str, list[tuple[float, float]]] = defaultdict(list)
             for number, data in enumerate(damaged):
-                clean, low = photos[number], tensor(Image.open(io.BytesIO(data)))
+                clean, low = aims[number], tensor(Image.open(io.BytesIO(data)))
                 made = {"input": low} | {key: net(low).clamp(0, 1) for key, net in nets.items()}
                 if told is not None:
                     made[f"{options.told}, told"] = best(told, low, clean)
@@ -88,11 +93,42 @@ def crops(folder: Path, count: int, side: int) -> Iterator[Tensor]:
             yield tensor(picture.crop((left, top, left + side, top + side)))
 
 
-def kinds(photos: list[Tensor]) -> Iterator[tuple[str, list[bytes]]]:
-    """Name of a kind of damage, and every photo with it, encoded."""
-    yield "camera", [encoded(developed(p, (3.0, 5.0, 7.0)[n % 3], n), "JPEG", quality=95) for n, p in enumerate(photos)]
+def kinds(photos: list[Tensor]) -> Iterator[tuple[str, list[bytes], list[Tensor]]]:
+    """Name of a kind of damage, every photo with it, encoded, and what each would be without."""
+    noisy = [encoded(developed(p, (3.0, 5.0, 7.0)[n % 3], n), "JPEG", quality=95) for n, p in enumerate(photos)]
+    yield "camera", noisy, photos
+    aims = [sensor(photo, 0.0, 0) for photo in photos]
+    for gain in (0.001, 0.002, 0.004):
+        yield (
+            f"sensor{1000 * gain:.0f}",
+            [encoded(sensor(p, gain, n), "JPEG", quality=95) for n, p in enumerate(photos)],
+            aims,
+        )
     for quality in QUALITIES:
-        yield f"jpeg{quality}", [encoded(photo, "JPEG", quality=quality) for photo in photos]
+        yield f"jpeg{quality}", [encoded(photo, "JPEG", quality=quality) for photo in photos], photos
+
+
+def sensor(photo: Tensor, gain: float, seed: int) -> Tensor:
+    """A photo as a camera would develop it: mosaic, shot and read noise, demosaicing, smoothed chroma, sharpened luma.
+
+    gain: variance of the noise in linear light, for each unit of light; 0 gives what is to come out.
+    """
+    random = np.random.default_rng(seed)
+    light = (photo[0].permute(1, 2, 0).numpy().astype(np.float64)) ** 2.2 * 0.9
+    balance = np.array([1.9, 1.0, 1.5])
+    mosaic = np.empty(light.shape[:2])
+    for y, x, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
+        mosaic[y::2, x::2] = light[y::2, x::2, channel] / balance[channel]
+    mosaic += random.standard_normal(mosaic.shape) * np.sqrt(gain * mosaic + gain * 0.002)
+    raw = np.clip(mosaic * 60_000 + 2_000, 0, 65_535).astype(np.uint16)
+    rgb = (cv2.demosaicing(raw, cv2.COLOR_BayerBG2RGB).astype(np.float64) - 2_000) / 60_000 * balance
+    shown = (np.clip(rgb / 0.9, 0, 1) ** (1 / 2.2)).astype(np.float32)
+    planes = cv2.cvtColor(shown, cv2.COLOR_RGB2YCrCb)
+    planes[..., 1:] = cv2.GaussianBlur(planes[..., 1:], (0, 0), 1.2)
+    soft = cv2.GaussianBlur(planes[..., 0], (0, 0), 0.6)
+    planes[..., 0] = soft + 0.5 * (soft - cv2.GaussianBlur(soft, (0, 0), 1.0))
+    made = np.clip(cv2.cvtColor(planes, cv2.COLOR_YCrCb2RGB), 0, 1)
+    return torch.from_numpy((made * 255).round() / 255).permute(2, 0, 1)[None].float()
 
 
 def untouched(photos: list[Tensor], folder: Path) -> dict[str, int]:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from imgfix import zoo
-from imgfix.errors import ImgfixError, UsageError
+from imgfix.errors import ImgfixError, ModelError, UsageError
 from imgfix.nets.repgate import RepGate, merge
 from imgfix.nets.srvgg import SRVGG
 from imgfix.train.job import Draw, TrainJob
@@ -21,6 +21,7 @@ from imgfix.train.jobs.common import fitted
 from imgfix.train.kinds import find_kind
 from imgfix.train.prune_depth import prune_depth
 from imgfix.train.recipe import Recipe, build_recipe
+from imgfix.zoo.architectures import ARCHITECTURES
 from imgfix.zoo.descriptor import Descriptor, Model
 
 NETS = {
@@ -143,6 +144,33 @@ def test_a_blind_denoiser_is_told_how_far_off_its_level_is(
             "restore", photos, net="blindffdnet", net_config=net, level=0.5,
             photos=(), input=str(photos), target=str(photos),
         )  # fmt: skip
+
+
+def test_noise_is_read_through_the_denoiser_that_is_told_it(photos: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = {"channels": 3, "features": 8, "convolutions": 3}
+    denoiser = ARCHITECTURES["ffdnet"].build(config)
+    teacher = zoo.save(tmp_path / "told.safetensors", "ffdnet", config, denoiser.state_dict(), task="restore")
+    small = {"net_config": {"widths": [4, 6], "blocks": [1, 1]}, "teacher": str(teacher), "crop": 32, "window": 16}
+    job = job_for("noise", photos, halved=0.0, clean=0.0, only_noise=1.0, developed=1.0, **small)
+    networks = job.networks()
+    batch = job.sample(Draw(0, 0, 0, 1, 2))
+    assert batch["input"].shape == (2, 3, 32, 32) and bool((batch["damage"][:, 0] > 0).all())
+    terms = job.losses("net", networks, batch, 0)
+    sum(terms.values()).backward()  # type: ignore[union-attr]
+    head = networks["net"].levels.weight.grad  # type: ignore[union-attr]
+    assert bool((head.abs().amax((1, 2, 3)) > 0).all())  # the level through the denoiser, both deviations by themselves
+    with torch.inference_mode():
+        found = job.validate(networks["net"].eval())
+    assert found is not None and found.baseline is not None
+    assert {"psnr_developed4", "luma_developed4", "taken_clean"} <= set(found.metrics)
+    with pytest.raises(UsageError, match="no denoiser is given"):
+        job_for("noise", photos, **{**small, "teacher": None})
+    with pytest.raises(ModelError, match="is not a denoiser"):
+        blind = ARCHITECTURES["blindffdnet"].build({"features": 8, "convolutions": 3})
+        other = zoo.save(tmp_path / "b.safetensors", "blindffdnet", {"features": 8, "convolutions": 3},
+                         blind.state_dict(), task="restore")  # fmt: skip
+        job_for("noise", photos, **{**small, "teacher": str(other)})
 
 
 def test_a_network_of_another_scale_starts_from_what_fits(photos: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("lama", {"features": 8, "blocks": 2}),
     ("lpips", {"trunk": "alex"}),
     ("lpips", {"trunk": "vgg"}),
+    ("noiselevel", {"widths": [4, 6], "blocks": [1, 2]}),
     ("maxim", {"stages": 2, "features": 4, "groups": 1, "bottlenecks": 2}),
     (
         "maskrcnn",

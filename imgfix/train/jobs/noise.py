@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from imgfix import zoo
 from imgfix.errors import ModelError, UsageError
 from imgfix.metrics.psnr import psnr
-from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.common import centre, left_out, sheet_column, starting_net
 from imgfix.train.placement import channels_last
 from imgfix.train.pool import Pool, load_photos
@@ -57,8 +58,10 @@ class NoiseJob:
         if recipe.input:
             raise UsageError("noise is made for the photos; pairs cannot be given")
         if recipe.crop % 8 or not 8 <= self.options.window <= recipe.crop or self.options.window % 2:
-            raise UsageError(f"crop = {recipe.crop}, window = {self.options.window}: give a crop that is a multiple of 8"
-                             " and an even window within it")  # fmt: skip
+            raise UsageError(
+                f"crop = {recipe.crop}, window = {self.options.window}: does not fit",
+                hint="give a crop that is a multiple of 8, and an even window within it",
+            )
         start, self._facts = starting_net(recipe, device, task="noise", key="noiselevel", config={}, check={})
         self.net, self.key, self.config = start.net, start.key, start.config
         self.denoiser = _denoiser(recipe, device)
@@ -140,9 +143,16 @@ class NoiseJob:
                 metrics[f"taken_{name}"] = sum(float(read[1]) >= SEEN * 255 for read in reads) / len(reads)
             samples[name] = sheet_column([low for low, _ in pairs[:shown]], 256)
             samples[f"{name} denoised"] = sheet_column(results[:shown], 256)
-        known = [metrics[f"psnr_{name}"] for name in self.validation if not name.startswith("jpeg")]
-        taken = [value for key, value in metrics.items() if key.startswith("taken")]
-        return Validation(metrics, sum(known) / len(known) - 2 * sum(taken) / len(taken), samples)
+        return Validation(metrics, _score(metrics), samples, self.baseline)
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        """The pictures as they are, of which nothing is taken for noise."""
+        kept = {
+            f"psnr_{name}": sum(float(psnr(low, high).clamp(max=50)) for low, high in pairs) / len(pairs)
+            for name, pairs in self.validation.items()
+        }
+        return Baseline("the input", kept, _score(kept))
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:
         return {"input": batch["input"], "target": batch["target"]}
@@ -155,6 +165,13 @@ class NoiseJob:
 
     def facts(self) -> list[str]:
         return list(self._facts)
+
+
+def _score(metrics: Mapping[str, float]) -> float:
+    """Mean PSNR of what is noisy or clean, less 2 dB where every clean picture is taken for a noisy one."""
+    known = [value for key, value in metrics.items() if key.startswith("psnr") and "jpeg" not in key]
+    taken = [value for key, value in metrics.items() if key.startswith("taken")]
+    return sum(known) / len(known) - 2 * sum(taken) / max(1, len(taken))
 
 
 def _denoiser(recipe: Recipe, device: torch.device) -> nn.Module:
