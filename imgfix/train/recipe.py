@@ -428,6 +428,6 @@ def _describe(kind: Any) -> str:
     if origin is Literal:
         return "one of " + ", ".join(str(a) for a in arguments)
     if origin is tuple:
-        return f"{_describe(arguments[0])} values, separated by commas"
+        return f"values separated by commas, each {_describe(arguments[0])}"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     return words.get(kind, str(typing.cast(Any, kind)))
