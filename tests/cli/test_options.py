@@ -78,11 +78,12 @@ def test_every_option_of_clips_is_heard(heard: Any, verb: str) -> None:
     found = heard(
         verb, "--codec", "ffv1", "--crf", "3", "--preset", "slow", "--pix-fmt", "rgb24", "-e", "a=b",
         "--start", "1", "--end", "2", "--no-audio", "--fps", "25", "--deinterlace", "on", "--resume", "--frames",
+        "--smooth", "auto", "--smooth-model", "flow",
     )  # fmt: skip
     given = ClipOptions(**{name: found[name] for name in names})
     assert given == ClipOptions(
         codec="ffv1", crf=3.0, preset="slow", pix_fmt="rgb24", encoder_option=["a=b"], start="1", end="2", audio=False,
-        fps="25", deinterlace="on", frames=True, resume=True,
+        fps="25", deinterlace="on", frames=True, resume=True, smooth="auto", smooth_model="flow",
     )  # fmt: skip
     assert (given.seconds, given.rate, given.encoder_options) == ((1.0, 2.0), 25, {"a": "b"})
     assert all(found[name] != plain[name] for name in names)  # none is forgotten here
