@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgfix.nets.evidence import stage, strengths, ycc
 from imgfix.nets.ffdnet import FFDNet
 
 LEVEL_START = -3.46
 """Logarithm of the level at the start: 8 of 255, ordinary camera noise."""
 EVIDENCE = 48 + 3 + 2 * 18
 """Planes that the U-Net sees of each cell of 4 x 4 pixels."""
-_TO_YCC = ((0.299, 0.587, 0.114), (-0.168735892, -0.331264108, 0.5), (0.5, -0.418687589, -0.081312411))
 
 
 class ContextFFDNet(nn.Module):
@@ -43,11 +43,11 @@ class ContextFFDNet(nn.Module):
         fine, coarse = widths
         self.layers = FFDNet(3, features, convolutions).layers
         self.entry = nn.Conv2d(EVIDENCE, fine, 3, padding=1)
-        self.encode = _stage(fine, blocks[0])
+        self.encode = stage(fine, blocks[0])
         self.down = nn.Conv2d(fine, coarse, 2, 2)
-        self.middle = _stage(coarse, blocks[1])
+        self.middle = stage(coarse, blocks[1])
         self.up = nn.Conv2d(coarse, 4 * fine, 1)
-        self.decode = _stage(fine, blocks[0])
+        self.decode = stage(fine, blocks[0])
         self.maps = nn.Conv2d(fine, self.MAPS, 1)
         self.level = nn.Conv2d(fine, 4, 1)
         self.hints = nn.ModuleList([nn.Conv2d(fine, 4 * features, 1, bias=False) for _ in range(2)])
@@ -98,39 +98,11 @@ def evidence(x: Tensor) -> Tensor:
     x = x if x.dtype == torch.float64 else x.float()  # weak noise is below what bf16 tells apart
     mean = F.avg_pool2d(x, 4)
     apart = F.pixel_unshuffle(x - F.interpolate(mean, scale_factor=4.0), 4)
-    planes = torch.einsum("oc,nchw->nohw", x.new_tensor(_TO_YCC), x)
-    fine, halved = _details(planes)
-    coarse, _ = _details(halved)
-    strength = torch.cat([F.avg_pool2d(fine, 2), coarse], dim=1)
-    strength = (F.avg_pool2d(strength, 3, 1, 1, count_include_pad=False) + 0.3 / 255).log() + 5
-    least = -F.max_pool2d(-strength, 7, 1, 3)
+    strength, least = strengths(ycc(x))
     return torch.cat([8 * apart, 2 * mean - 1, strength, least], dim=1)
-
-
-def _details(planes: Tensor) -> tuple[Tensor, Tensor]:
-    """Sizes of the Haar details of blocks of 2 x 2 pixels, (N, 9, h / 2, w / 2), and the planes' means over them."""
-    a, b, c, d = F.pixel_unshuffle(planes, 2).unflatten(1, (3, 4)).unbind(2)
-    return torch.cat([a - b - c + d, a + b - c - d, a - b + c - d], dim=1).abs() / 2, (a + b + c + d) / 4
 
 
 def receptive_field(convolutions: int = 12, blocks: tuple[int, int] = (2, 3)) -> int:
     """Input pixels on each side that can change an output pixel."""
     context = 4 * (1 + 2 * 2 * blocks[0]) + 8 * 2 * blocks[1]
     return context + 2 * convolutions + 23  # the cells of the evidence, and a cell of eight less the pixel itself
-
-
-class _Block(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        assert self.second.bias is not None
-        nn.init.zeros_(self.second.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.relu(self.first(x)))
-
-
-def _stage(channels: int, blocks: int) -> nn.Sequential:
-    return nn.Sequential(*(_Block(channels) for _ in range(blocks)))

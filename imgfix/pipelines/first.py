@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imgfix.pipelines.models import DamageModels
 from imgfix.pipelines.moving import work
-from imgfix.pipelines.restore import facts_of, in_words, look_at
+from imgfix.pipelines.restore import facts_of, in_words, look_at, look_at_picture
 from imgfix.pipelines.result import Facts
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ class First:
         from imgfix.tasks import restore
 
         self.engines.pixels, self.engines.dry = picture.width * picture.height, False
-        found = restore.find(picture.pixels, transform, picture.metadata.jpeg, self.engines.meter(self.wanted))
-        steps, notes = restore.steps(self.wanted, found, self.engines)
+        found, steps, notes = look_at_picture(picture, picture.pixels, transform, self.wanted, self.engines)
         facts = Facts(summary=tuple(in_words(found, steps)), restored=facts_of(found, steps), notes=tuple(notes))
         if not steps:
             return picture, facts

@@ -240,13 +240,14 @@ class DamageModels:
         from imgfix.runtime.engine import Engine
         from imgfix.zoo.told import as_told
 
-        model = as_told(engine.model)
-        if model is engine.model:
-            return engine
         name = engine.descriptor.name
         if name not in self._told:
-            machine = self._models.machine
-            self._told[name] = Engine(model, machine.device, machine.precision, self._models.listener.warned)
+            model, machine = as_told(engine.model), self._models.machine
+            self._told[name] = (
+                engine
+                if model is engine.model
+                else Engine(model, machine.device, machine.precision, self._models.listener.warned)
+            )
         return self._told[name]
 
     def meter(self, wanted: RestoreOptions) -> NoiseMeter | None:

@@ -24,6 +24,7 @@ from imgfix.pipelines.pipeline import Pipeline, unseen_model
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, RestoreFacts, Result, Runner, StepFacts, joined
 
 if TYPE_CHECKING:
+    from imgfix.media.colour import ColourTransform
     from imgfix.media.jobs import Job
     from imgfix.media.picture import Picture
     from imgfix.pipelines.moving.moving import Moving
@@ -110,7 +111,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         pixels, result = picture.pixels, Result()
         if self.request.scratches:
             pixels, result = self._without_scratches(picture, mask_path, progress)
-        found, steps, notes = self._steps(picture, pixels)
+        found, steps, notes = look_at_picture(picture, pixels, transform, self.wanted, self.engines)
         reading = [*picture.metadata.notes, *([transform.note] if transform.note else [])]
         summary = [*result.summary, *in_words(found, steps)]
         written: list[str] = []
@@ -165,6 +166,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
         """The damage is looked for, nothing is undone."""
+        from imgfix.media import colour
         from imgfix.tasks.restore import Restore
 
         if self._missing() is not None:
@@ -172,7 +174,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             return Plan(input=FileFacts(header.width, header.height), output=FileFacts(header.width, header.height))
         picture = self._read(source)
         self.engines.pixels, self.engines.dry = picture.width * picture.height, True
-        found, steps, notes = self._steps(picture, picture.pixels)
+        transform = colour.transform(picture.metadata, picture.channels)
+        found, steps, notes = look_at_picture(picture, picture.pixels, transform, self.wanted, self.engines)
         size = FileFacts(picture.width, picture.height)
         plan = Plan(
             input=size, output=size, restored=facts_of(found, steps), summary=tuple(in_words(found, steps)),
@@ -197,17 +200,6 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             )
         picture = pictures.read(source, self.reading.limit)
         return pictures.in_colour(picture) if self.wanted.color else picture
-
-    def _steps(self, picture: Picture, pixels: np.ndarray) -> tuple[Damage | None, list[Step], list[str]]:
-        from imgfix.media import colour
-        from imgfix.tasks import restore
-
-        found = None
-        if self.wanted.estimates:
-            transform = colour.transform(picture.metadata, picture.channels)
-            found = restore.find(pixels, transform, picture.metadata.jpeg, self.engines.meter(self.wanted))
-        made, notes = restore.steps(self.wanted, found, self.engines)
-        return found, made, notes
 
     def _without_scratches(
         self, picture: Picture, mask_path: Path | None, progress: Progress
@@ -322,6 +314,21 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
         assert isinstance(moving, FrameFolder)
         moving.quality = quality_to_write(steps, image.read(moving.files()[0][0]).metadata.jpeg)
+
+
+def look_at_picture(
+    picture: Picture, pixels: np.ndarray, transform: ColourTransform, wanted: RestoreOptions, engines: DamageModels
+) -> tuple[Damage | None, list[Step], list[str]]:
+    """What is found in a picture, the runs of networks that undo it, and what has to be left, a sentence each.
+
+    pixels: the picture's own, or what became of them.
+    """
+    from imgfix.tasks import restore
+
+    found = None
+    if wanted.estimates:
+        found = restore.find(pixels, transform, picture.metadata.jpeg, engines.meter(wanted))
+    return found, *restore.steps(wanted, found, engines)
 
 
 def look_at(moving: Moving, wanted: RestoreOptions, engines: DamageModels) -> tuple[SequenceTask, list[Step], Facts]:

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from imgfix.nets.evidence import TO_YCC
 from imgfix.runtime.resize import Filter, resize, round_to_bytes
 
 RADIUS = 10
@@ -234,7 +235,6 @@ _CHROMA = (
     (17, 18, 24, 47, 99, 99, 99, 99), (18, 21, 26, 66, 99, 99, 99, 99), (24, 26, 56, 99, 99, 99, 99, 99),
     (47, 66, 99, 99, 99, 99, 99, 99), *(((99,) * 8,) * 4),
 )  # fmt: skip
-_TO_YCC = ((0.299, 0.587, 0.114), (-0.168735892, -0.331264108, 0.5), (0.5, -0.418687589, -0.081312411))
 TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.772, 0.0))
 
 
@@ -251,7 +251,7 @@ def jpeg(x: Tensor, quality: Tensor, subsampled: Tensor) -> Tensor:
     """
     height, width = x.shape[-2:]
     padded = F.pad((x.float() * 255).round().clamp(0, 255), (0, -width % 16, 0, -height % 16), mode="replicate")
-    ycc = torch.einsum("oc,nchw->nohw", x.new_tensor(_TO_YCC, dtype=torch.float32), padded)
+    ycc = torch.einsum("oc,nchw->nohw", x.new_tensor(TO_YCC, dtype=torch.float32), padded)
     luma, chroma = ycc[:, :1].round(), (ycc[:, 1:] + 128).round().clamp(0, 255)
     steps = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality).floor()[:, None, None]
     tables = [
