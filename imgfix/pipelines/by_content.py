@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 PLAIN: Mapping[str, str] = MappingProxyType({"pixels": "nearest", "text": "bicubic", "screen": "bicubic"})
 """What is resampled, and how. Bicubic keeps the colours of letters and thin lines better than Lanczos, which
 overshoots, and than any network; see `tests/bench/content.py`."""
-_WORDS: Mapping[str, str] = MappingProxyType(
-    {"pixels": "pixel art", "text": "text", "screen": "screen", "drawing": "drawing", "photo": "photo"}
-)
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,8 @@ def fitting(pixels: np.ndarray, alpha: np.ndarray | None, usual: Choice, acceler
     from imgfix.tasks.content import look
 
     found = look(pixels, alpha)
-    return Fitting(_choice(found.kind, usual, accelerated, scale), usual, _WORDS[found.kind], found.why)
+    content = "pixel art" if found.kind == "pixels" else found.kind
+    return Fitting(_choice(found.kind, usual, accelerated, scale), usual, content, found.why)
 
 
 def _choice(kind: Kind, usual: Choice, accelerated: bool, scale: int) -> Choice:
