@@ -163,7 +163,7 @@ class Queue:
         """How a job stands; None: there is none."""
         with self._change:
             job = self._active(identifier)
-        return job.row if job is not None else self._store.job(identifier)
+            return job.row if job is not None else self._store.job(identifier)
 
     def version(self, identifier: str) -> int | None:
         """Changes whenever something about the job does; None: it has ended."""
@@ -266,12 +266,12 @@ class Queue:
         return told
 
     def _end(self, job: Job, status: str) -> None:
-        if job.answer is not None and status == DONE:
-            job.done = job.total = max(job.total, 1)
-        job.ended = time.time()
-        job.status = status
-        self._note(job)
-        with self._change:
+        with self._change:  # whoever sees that it has ended finds it written down, and its files free
+            if job.answer is not None and status == DONE:
+                job.done = job.total = max(job.total, 1)
+            job.ended = time.time()
+            job.status = status
+            self._note(job)
             self._running.discard(job)
             heard = list(job.heard)
         for tell in heard:
