@@ -182,14 +182,6 @@ def in_words(error: BaseException) -> str:
     return f" ({reason})"
 
 
-@contextlib.contextmanager
-def opened_by_pillow(path: Path) -> Iterator[Image.Image]:
-    """A picture as Pillow opens it, under our limit on pixels instead of Pillow's. Raises `InputError`: too large."""
-    with without_pillow_limit(), Image.open(path) as image:
-        check_pixels(str(path), *image.size, DEFAULT_MAX_PIXELS)
-        yield image
-
-
 _limit_lock = threading.Lock()
 _limit_depth = 0
 _limit_before: int | None = None

@@ -10,12 +10,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from imgfix.errors import InputError
+from imgfix.media.image import IMAGE_EXTENSIONS
+from imgfix.media.mask import read_mask, resized
 from imgfix.train.job import Draw
 from imgfix.train.labelled import Labelled
-from imgfix.train.pool import SUFFIXES, find_pictures
+from imgfix.train.pictures import read_rgb
+from imgfix.train.pool import find_pictures
 from imgfix.train.recipe import Recipe
 from imgfix.train.split import held_out, spread
 
@@ -91,11 +94,7 @@ class AnnotatedSource:
 
 def opened(one: Marked, shorter: int) -> tuple[np.ndarray, list[np.ndarray], list[int]]:
     """The picture (H, W, 3) uint8 with its shorter side brought to so many pixels, the masks of its things, classes."""
-    try:
-        with Image.open(one.path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except OSError as error:
-        raise InputError(f"{one.path}: cannot be read: {error}") from None
+    upright = Image.fromarray(read_rgb(one.path))
     factor = shorter / min(upright.size)
     width, height = (max(shorter, round(side * factor)) for side in upright.size)
     picture = np.asarray(upright.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0))
@@ -139,15 +138,7 @@ def read_masks(_: None, pictures: Sequence[Path]) -> tuple[tuple[str, ...], list
 
 def _from_files(paths: tuple[Path, ...]) -> Callable[[int, int], list[np.ndarray]]:
     def masks(height: int, width: int) -> list[np.ndarray]:
-        found = []
-        for path in paths:
-            try:
-                with Image.open(path) as image:
-                    grey = ImageOps.exif_transpose(image).convert("L").resize((width, height), Image.Resampling.BOX)
-            except OSError as error:
-                raise InputError(f"{path}: cannot be read: {error}") from None
-            found.append(np.asarray(grey) >= 128)
-        return found
+        return [resized(read_mask(path).values, (width, height)) >= 0.5 for path in paths]
 
     return masks
 
@@ -177,7 +168,7 @@ def read_coco(path: Path, pictures: Sequence[Path]) -> tuple[tuple[str, ...], li
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a file of annotations as COCO's: {error!r}") from None
-    known = {picture.name: picture for picture in pictures if picture.suffix.lower() in SUFFIXES}
+    known = {picture.name: picture for picture in pictures if picture.suffix.lower() in IMAGE_EXTENSIONS}
     marked = []
     for identifier, (name, height, width) in files.items():
         picture, own = known.get(Path(name).name), things.get(identifier, [])

@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from imgfix.errors import ImgfixError, InputError
-from imgfix.media.decode import opened_by_pillow
+from imgfix.media.image import IMAGE_EXTENSIONS
 from imgfix.media.sound import read_sound
 from imgfix.nets import spectrogram
-from imgfix.train.pool import SUFFIXES, find_pictures
+from imgfix.train.pictures import read_rgba
+from imgfix.train.pool import find_pictures
 from imgfix.train.split import held_out
 
 SOUND_SUFFIXES = (".wav", ".ogg", ".flac", ".mp3", ".oga", ".opus", ".m4a")
@@ -231,15 +232,12 @@ def without_classes(items: Iterable[Captioned]) -> list[Captioned]:
 
 def _decode(path: Path, side: int) -> tuple[np.ndarray | None, str]:
     """A picture as a square: what is transparent is padded, what is not is cut to its middle. (side, side, 4) uint8."""
-    if path.suffix.lower() not in SUFFIXES:
+    if path.suffix.lower() not in IMAGE_EXTENSIONS:
         return None, f"{path}: not a picture"
     try:
-        with opened_by_pillow(path) as image:
-            picture = ImageOps.exif_transpose(image).convert("RGBA")
-    except InputError as error:
+        picture = Image.fromarray(read_rgba(path))
+    except ImgfixError as error:
         return None, error.message
-    except Exception as error:  # whatever a decoder throws at a bad file
-        return None, f"{path}: cannot be read ({type(error).__name__})"
     width, height = picture.size
     if np.asarray(picture)[..., 3].min() == 255:
         short = min(width, height)

@@ -14,15 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import ImageOps
 from torch import Tensor
 
-from imgfix.errors import InputError
-from imgfix.media.decode import opened_by_pillow
+from imgfix.errors import ImgfixError, InputError
+from imgfix.media.image import IMAGE_EXTENSIONS
 from imgfix.train.job import Draw
+from imgfix.train.pictures import read_rgb
 from imgfix.train.split import held_out as split
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".jxl", ".heic", ".avif"})
 
 
 @dataclass(frozen=True)
@@ -247,7 +245,9 @@ def find_pictures(sources: Iterable[str]) -> list[Path]:
     found: list[Path] = []
     for source in map(Path, sources):
         if source.is_dir():
-            found += sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+            found += sorted(
+                path for path in source.rglob("*") if path.suffix.lower() in IMAGE_EXTENSIONS and path.is_file()
+            )
         elif source.is_file():
             found.append(source)
         else:
@@ -279,12 +279,9 @@ def _chosen(names: Sequence[str], fraction: float) -> list[int]:
 
 def _decode(path: Path, crop: int, limit: float | None) -> tuple[np.ndarray | None, str]:
     try:
-        with opened_by_pillow(path) as image:
-            picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except InputError as error:
-        return None, error.message.removeprefix(f"{path} ")
-    except Exception as error:  # whatever a decoder throws at a bad file
-        return None, f"cannot be read ({type(error).__name__})"
+        picture = read_rgb(path)
+    except ImgfixError as error:
+        return None, error.message.removeprefix(f"{path} ").removeprefix(f"{path}: ")
     height, width = picture.shape[:2]
     if min(height, width) < crop:
         return None, f"{width} x {height} is smaller than the crop of {crop}"

@@ -148,7 +148,7 @@ def test_a_sticker_is_cut_to_what_is_seen(assets: Assets, tmp_path: Path) -> Non
     assert sticker(assets.stickers[0]).shape == (24, 40, 4)
     Image.new("RGBA", (9, 9)).save(tmp_path / "none.png")
     (tmp_path / "text.png").write_text("no picture")
-    for name, word in (("none.png", "nothing in it is seen"), ("text.png", "cannot be read")):
+    for name, word in (("none.png", "nothing in it is seen"), ("text.png", "it looks like text")):
         with pytest.raises(InputError, match=word):
             sticker(tmp_path / name)
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import ImageFont
 
 from imgfix.errors import InputError
-from imgfix.media.decode import opened_by_pillow
 from imgfix.train.overlays.wording import SAMPLES
+from imgfix.train.pictures import read_rgba
 
 _PROBE = 24
 _MISSING = "\U0010ffff"
@@ -83,11 +83,7 @@ def sticker(path: Path) -> np.ndarray:
 
     Raises InputError: the file is no picture, or all of it is transparent.
     """
-    try:
-        with opened_by_pillow(path) as image:
-            rgba = np.asarray(image.convert("RGBA"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
+    rgba = read_rgba(path)
     rows, columns = (np.flatnonzero((rgba[..., 3] > 25).any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         raise InputError(f"{path}: nothing in it is seen", hint="take it out of the folder")
