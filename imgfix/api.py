@@ -490,10 +490,10 @@ def generate(
 
     Args:
         prompt: what to draw; several give several pictures.
-        label: a class of the model (`--class`).
+        label: a class of the model.
         sound: a sound file of it.
         image: a picture to start from, and `strength` (0.5) how far the words may lead from it, 0 to 1.
-        like: an old picture, of whose record everything that is not said is taken (`--from`).
+        like: an old picture, of whose record everything that is not said is taken.
         interpolate: two prompts, for a film of so many `frames` in `output`.
         count, seed, seeds: how many of each, and from which seeds; equal seeds give equal pictures.
         truncation: below 1 more typical.
@@ -614,11 +614,12 @@ def train(
     device: str | None = None,
     precision: str | None = None,
     compile: bool | None = None,
+    listener: Listener | None = None,
 ) -> Outcome:
     """Train or fine-tune a model on a folder of your own pictures.
 
     Args:
-        kind: `upscale`, `inpaint`, `restore`, `video` or `generate`.
+        kind: `upscale`, `inpaint`, `restore`, `video`, `generate`, `select` or `noise`.
         photos: folders (with all below) or files.
         output: the run's folder, `runs/KIND` without it; it gets recipe, log, sheets, checkpoint, model.safetensors.
         model, net, teacher: what to start from and what to learn from.
@@ -627,6 +628,7 @@ def train(
         input, target: folders of damaged and of good pictures, paired by name, instead of photos.
         val, val_fraction, crop, steps, minutes, batch, lr, seed, device, precision, compile: settings of the recipe.
         resume: True demands a checkpoint there, False starts over, None goes on if there is one.
+        listener: told how the run goes; without one, what goes wrong on the way is a Python warning.
 
     Returns:
         How it ended, and the numbers of the last validation.
@@ -645,7 +647,7 @@ def train(
     out = Path(output) if output is not None else training.usual_folder(kind)
     file = Path(recipe) if recipe is not None else None
     wanted = training.recipe_of(kind, out, file, dict(settings or {}), given, resume)
-    return training.run(wanted, out, resume)
+    return training.run(wanted, out, resume, listener)
 
 
 # -- arguments to records, and pictures back to what they were given as -----------------------------------------------

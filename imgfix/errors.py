@@ -4,7 +4,9 @@ Every error that reaches the user is an `ImgfixError`: a message that names the 
 do about it, and the exit code of the process (or of the item, inside a batch).
 
 A message names a field (an option, a keyword) between backquotes: "`long_side` must be above zero". Who shows it says
-what fields are called there: a command line `--long-side`, Python `long_side`.
+what fields are called there: a command line `--long-side`, Python `long_side`. A value may follow the name: `seed=3` is
+`--seed 3` on a command line, `resume=False` is `--no-resume`. What is a setting of a training's recipe and no option is
+called `settings.clip=0.5`: `--set clip=0.5` on a command line, `clip=0.5` elsewhere.
 """
 
 from __future__ import annotations
@@ -13,11 +15,18 @@ import re
 from collections.abc import Callable
 from enum import IntEnum
 
-_FIELD = re.compile(r"`([a-z][a-z_]*)`")
+_FIELD = re.compile(r"`([a-z][a-z_]*(?:\.[a-z][a-z_]*)*(?:=[^`]*)?)`")
+SETTINGS = "settings."
+"""In front of the name of a setting of a recipe."""
 
 
-def worded(text: str, name: Callable[[str], str] = str) -> str:
-    """A message whose fields are called what `name` calls them; as they are without it."""
+def plain(field: str) -> str:
+    """A field as Python and recipes call it."""
+    return field.removeprefix(SETTINGS)
+
+
+def worded(text: str, name: Callable[[str], str] = plain) -> str:
+    """A message whose fields, with the values that follow them, are called what `name` calls them."""
     return _FIELD.sub(lambda found: name(found[1]), text)
 
 
@@ -54,7 +63,8 @@ class ImgfixError(Exception):
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that message and hint name, in order, each once."""
-        return tuple(dict.fromkeys(_FIELD.findall(f"{self._message} {self._hint or ''}")))
+        found = _FIELD.findall(f"{self._message} {self._hint or ''}")
+        return tuple(dict.fromkeys(plain(field).partition("=")[0] for field in found))
 
     def add_hint(self, words: str) -> None:
         """Say one thing more about the remedy."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imgfix.errors import UsageError
+from imgfix.pipelines.options import option
 
 
 def test_an_error_names_its_fields_for_programs() -> None:
@@ -15,3 +16,11 @@ def test_fields_can_be_called_something_else() -> None:
     error = UsageError("`long_side` must be above zero")
     assert error.message == "long_side must be above zero"
     assert error.renamed(lambda field: f"--{field.replace('_', '-')}").message == "--long-side must be above zero"
+
+
+def test_a_value_follows_its_field() -> None:
+    error = UsageError("`resume=False` starts over", hint="`batch=2`, or `settings.clip=0.5`; see `settings`")
+    assert (error.message, error.hint) == ("resume=False starts over", "batch=2, or clip=0.5; see settings")
+    told = error.renamed(option)
+    assert (told.message, told.hint) == ("--no-resume starts over", "--batch 2, or --set clip=0.5; see --set")
+    assert error.fields == ("resume", "batch", "clip", "settings")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,12 +102,8 @@ def test_arrows_point_down(graph: dict[str, set[str]]) -> None:
 
 
 def test_media_takes_no_torch_and_no_work_takes_the_console() -> None:
-    forbidden = {
-        "media": {"torch"},
-        "pipelines": {"typer", "rich"},
-        "tasks": {"typer", "rich"},
-        "nets": {"typer", "rich"},
-    }
+    forbidden = {name: {"typer", "rich"} for name in MAY if name != "cli"}
+    forbidden["media"] |= {"torch"}
     wrong = []
     for name, path in modules().items():
         heads = _foreign(path)
@@ -119,6 +116,44 @@ def _foreign(path: Path) -> set[str]:
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     named = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and not node.level}
     return {name.partition(".")[0] for name in plain | named}
+
+
+MAY_SPELL_OPTIONS = {
+    "errors.py": "says how fields are named",
+    "pipelines/options.py": "has the table of them",
+    "pipelines/record.py": "puts the command line of a record together",
+    "zoo/package_sources.py": "calls pip and npm",
+    "pipelines/doctor/machine.py": "calls nvidia-smi",
+    "runtime/engines/choice.py": "calls sysctl",
+    "tasks/report_page.py": "holds a style sheet",
+}
+OPTION = re.compile(r"(?<![\w}-])(--[a-z][a-z-]*|-[a-z](?![\w-]))")
+COMMAND = re.compile(r"\b(imgfix [a-z{]|python |pip install|curl|torchrun)[^\n]*$")
+"""What stands before an option in a whole command, the remedy of many a hint."""
+
+
+def test_below_the_command_line_messages_name_fields_not_options() -> None:
+    wrong = []
+    for path in sorted(ROOT.rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name.startswith("cli/") or name in MAY_SPELL_OPTIONS:
+            continue
+        for line, text in _texts(ast.parse(path.read_text("utf-8"))):
+            loose = [found[0] for found in OPTION.finditer(text) if not COMMAND.search(text[: found.start()])]
+            wrong += [f"{name}:{line}: {word} in {text[:80]!r}" for word in loose]
+    assert not wrong, "name the field between backquotes, see imgfix.errors:\n" + "\n".join(wrong)
+
+
+def _texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every text of a file with its line; what is put into one stands as `{}`."""
+    inside: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = [part for part in node.values if isinstance(part, ast.Constant)]
+            inside |= {id(part) for part in parts}
+            yield node.lineno, "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            yield node.lineno, node.value
 
 
 def test_no_module_imports_itself_by_way_of_others(graph: dict[str, set[str]]) -> None:

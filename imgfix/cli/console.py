@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -135,6 +135,24 @@ class Console:
         with bars:
             whole = bars.add_task("all files", total=files, unit="files") if files > 1 else None
             yield Progress(bars, unit, whole, name)
+
+    @contextmanager
+    def training(self) -> Iterator[Callable[[float, str, str], None] | None]:
+        """The bar of a training (see `imgfix.train.progress.Bar`); None unless stderr is a terminal."""
+        if not self.interactive:
+            yield None
+            return
+        self._clear()
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+        from rich.table import Column
+
+        place = TextColumn("{task.fields[place]}", table_column=Column(no_wrap=True, min_width=13))
+        state = TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+        bar = () if self.rich.width < 80 else (BarColumn(bar_width=None),)
+        with RichProgress(place, *bar, state, console=self.rich, transient=True) as bars:
+            task = bars.add_task("train", total=1.0, place="", state="")
+            yield lambda part, place, state: bars.update(task, completed=part, place=place, state=state)
 
     def _line(self, text: str, style: str | None = None) -> None:
         self._clear()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from imgfix.cli.console import Console
@@ -59,6 +59,10 @@ class ConsoleListener(Listener):
     def said(self, text: str) -> None:
         """See `Listener.said`."""
         self._console.say(text)
+
+    def training(self) -> AbstractContextManager[Callable[[float, str, str], None] | None]:
+        """See `Listener.training`."""
+        return self._console.training()
 
     def detail(self, text: str) -> None:
         """See `Listener.detail`."""

@@ -10,6 +10,7 @@ import typer
 
 from imgfix.cli import options
 from imgfix.cli.console import Console
+from imgfix.cli.listening import ConsoleListener
 from imgfix.errors import ExitCode, UsageError
 from imgfix.pipelines.units import size_in_words, time_in_words
 
@@ -53,21 +54,11 @@ def command(
     ] = None,
     teacher: Annotated[
         str | None,
-        _option(
-            "--teacher",
-            panel=_START,
-            metavar="NAME",
-            help="Distil from this model.",
-        ),
+        _option("--teacher", panel=_START, metavar="NAME", help="Distil from this model."),
     ] = None,
     recipe: Annotated[
         Path | None,
-        _option(
-            "--recipe",
-            panel=_START,
-            metavar="FILE",
-            help="A TOML file with settings, such as the recipe.toml of a run.",
-        ),
+        _option("--recipe", panel=_START, metavar="FILE", help="A TOML file of settings, such as a run's recipe.toml."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -180,25 +171,12 @@ def command(
 def _train(recipe: Recipe, out: Path, resume: bool | None, console: Console, as_json: bool) -> int:
     from imgfix.pipelines import training
 
-    outcome = training.run(recipe, out, resume, None if console.quiet else console.rich)
-    model = out / "model.safetensors"
+    outcome = training.run(recipe, out, resume, ConsoleListener(console))
     if outcome.leads:
         for line in () if console.quiet else training.closing(recipe, outcome, out):
             console.say(line)
         if as_json:
-            record = {
-                "status": outcome.reason,
-                "folder": str(out),
-                "model": str(model) if model.exists() else None,
-                "step": outcome.step,
-                "seconds": round(outcome.seconds, 1),
-                "metrics": outcome.metrics,
-                "baseline": outcome.baseline and {"name": outcome.baseline.name, **outcome.baseline.metrics},
-                "best": outcome.best,
-                "best_step": outcome.best_step,
-                "incidents": outcome.incidents,
-            }
-            typer.echo(json.dumps(record))
+            typer.echo(json.dumps(training.facts(outcome, out)))
     return ExitCode.INTERRUPTED if outcome.reason == "interrupted" else ExitCode.OK
 
 
@@ -207,7 +185,7 @@ def _dry_run(recipe: Recipe, console: Console, as_json: bool) -> int:
 
     from imgfix.train.run import dry_run
 
-    found, where = dry_run(recipe, console=None if console.quiet else console.rich)
+    found, where = dry_run(recipe, reporter=ConsoleListener(console))
     if as_json:
         typer.echo(json.dumps({**asdict(found), "device": str(where.device), "precision": where.precision}))
         return ExitCode.OK
@@ -228,7 +206,7 @@ def _preview(recipe: Recipe, count: int, out: Path, console: Console) -> int:
     from imgfix.train.run import write_preview
 
     target = out if out.suffix.lower() == ".png" else out / "preview.png"
-    write_preview(recipe, count, target, console=None if console.quiet else console.rich)
+    write_preview(recipe, count, target, reporter=ConsoleListener(console))
     console.say(f"{count} samples: {target}")
     return ExitCode.OK
 

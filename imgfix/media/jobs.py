@@ -202,7 +202,7 @@ class _Placement:
 
 
 def _wanted_extensions(target_format: str | None, kinds: Iterable[str]) -> dict[str, str]:
-    """What `--format` gives to each kind of file. Raises UsageError for a name that is neither picture nor clip."""
+    """What `format` gives to each kind of file. Raises UsageError for a name that is neither picture nor clip."""
     if target_format is None:
         return {}
     suffix = "." + target_format.lower().lstrip(".")

@@ -1,4 +1,4 @@
-"""`--model auto` for single pictures: what a picture shows decides among the models that are on this machine."""
+"""The model `auto` for single pictures: what a picture shows decides among the models that are on this machine."""
 
 from __future__ import annotations
 

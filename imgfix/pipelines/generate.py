@@ -17,7 +17,7 @@ from imgfix.media.names import shell_word
 from imgfix.pipelines import models
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Choice, Listener, Models
-from imgfix.pipelines.options import GenerateRequest, Machine, Saving
+from imgfix.pipelines.options import GenerateRequest, Machine, Saving, option
 from imgfix.pipelines.result import DrawnFacts, FileFacts, Plan, Progress, Result, Runner, unseen
 
 if TYPE_CHECKING:
@@ -422,10 +422,10 @@ class GeneratePipeline:
         }
         if self.diffuses:
             made |= {key: value for key, value in asked.diffusion.items() if key != "low_memory"}
-        words = ["imgfix", "generate", *([wish.prompt] if wish.prompt else []), "--model", name]
+        words = ["imgfix", "generate", *([wish.prompt] if wish.prompt else []), option("model"), name]
         for key, value in made.items():
             if key != "prompt" and value is not None:
-                words += [f"--{key}", f"{value:g}" if isinstance(value, float) else str(value)]
+                words += [option(key), f"{value:g}" if isinstance(value, float) else str(value)]
         record: dict[str, Any] = {
             "command": " ".join(map(shell_word, words)),
             "model": name,

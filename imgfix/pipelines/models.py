@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,6 +37,10 @@ class Listener:
     def pulling(self, name: str, size: int) -> Iterator[Progress]:
         """A model of so many bytes is fetched while the block runs; gives what is told how far it is."""
         yield unseen
+
+    def training(self) -> AbstractContextManager[Callable[[float, str, str], None] | None]:
+        """A run of training goes on while the block runs; gives what is told how far, see `train.progress.Bar`."""
+        return nullcontext()
 
     def missing(self, name: str, size: int) -> None:
         """A plan is made without the model, which would be fetched first."""

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from imgfix.train.loop import Outcome
+    from imgfix.train.progress import Reporter
     from imgfix.train.recipe import Recipe
 
 
@@ -48,11 +47,11 @@ def recipe_of(
     return with_absolute_paths(build_recipe(kind, [follows, *layers]))
 
 
-def run(recipe: Recipe, out: Path, resume: bool | None = None, console: Console | None = None) -> Outcome:
-    """Train into a folder; console: where to show progress. Raises ImgfixError."""
+def run(recipe: Recipe, out: Path, resume: bool | None = None, reporter: Reporter | None = None) -> Outcome:
+    """Train into a folder; reporter: where to show progress. Raises ImgfixError."""
     from imgfix.train.run import run_training
 
-    return run_training(recipe, out, resume=resume, console=console)
+    return run_training(recipe, out, resume=resume, reporter=reporter)
 
 
 def closing(recipe: Recipe, outcome: Outcome, out: Path) -> list[str]:
@@ -73,7 +72,24 @@ def closing(recipe: Recipe, outcome: Outcome, out: Path) -> list[str]:
         return [*lines, f"it is no better than {base.name}: {_remedy(recipe)}"]
     if recipe.kind == "noise":  # no command takes one by name: restore reads noise by the one that ships
         return lines
-    return [*lines, f"use it: imgfix {_use(recipe, model)} --model {model}"]
+    return [*lines, f"use it: {_use(recipe, model)}"]
+
+
+def facts(outcome: Outcome, out: Path) -> dict[str, Any]:
+    """How a run ended, as plain values."""
+    model, base = out / "model.safetensors", outcome.baseline
+    return {
+        "status": outcome.reason,
+        "folder": str(out),
+        "model": str(model) if model.exists() else None,
+        "step": outcome.step,
+        "seconds": round(outcome.seconds, 1),
+        "metrics": outcome.metrics,
+        "baseline": base and {"name": base.name, **base.metrics},
+        "best": outcome.best,
+        "best_step": outcome.best_step,
+        "incidents": outcome.incidents,
+    }
 
 
 _TRAINED = {("upscale", 2): "photo-x2", ("upscale", 4): "photo-x4", ("video", 4): "video-x4.light",
@@ -82,28 +98,30 @@ _TRAINED = {("upscale", 2): "photo-x2", ("upscale", 4): "photo-x4", ("video", 4)
 
 
 def _remedy(recipe: Recipe) -> str:
-    more = "--minutes" if recipe.minutes is not None else "--steps"
+    more = "`minutes`" if recipe.minutes is not None else "`steps`"
     longer = f"train longer (the same command with more {more} goes on)"
     known = _TRAINED.get((recipe.kind, getattr(recipe.options, "scale", None)))
     if recipe.model:
-        return f"{longer}, or at a lower rate (--lr {recipe.lr / 4:g})"
-    return f"{longer}, or start from a trained model (--model {known})" if known else longer
+        return f"{longer}, or at a lower rate (`lr={recipe.lr / 4:g}`)"
+    return f"{longer}, or start from a trained model (`model={known}`)" if known else longer
 
 
 def _use(recipe: Recipe, model: Path) -> str:
-    """The command that uses a model, but for `--model`."""
+    """The command that uses a model."""
     if recipe.kind == "inpaint":
-        return "inpaint PHOTO --mask MASK"
+        return f"imgfix inpaint PHOTO --mask MASK --model {model}"
     if recipe.kind != "generate":
-        return f"{'upscale' if recipe.kind == 'video' else recipe.kind} INPUT"
+        return f"imgfix {'upscale' if recipe.kind == 'video' else recipe.kind} INPUT --model {model}"
     from imgfix import zoo
 
     made = zoo.load(model).descriptor
     if made.net == "pix2pix":
-        return "generate --image PHOTO"
+        return f"imgfix generate --image PHOTO --model {model}"
     if made.config.get("words"):
-        return 'generate "WORDS"'
-    return "generate --class NAME" if made.config.get("classes") else "generate"
+        return f'imgfix generate "WORDS" --model {model}'
+    if made.config.get("classes"):
+        return f"imgfix generate --class NAME --model {model}"
+    return f"imgfix generate --model {model}"
 
 
 def _of_the_model(kind: str, layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from imgfix.media.names import shell_word
 from imgfix.pipelines import record
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Listener
-from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
+from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving, option
 from imgfix.pipelines.result import Progress, Result
 from imgfix.server import fields
 from imgfix.server.answers import Refused, not_found
@@ -232,10 +232,10 @@ class Kitchen:
         model = order.values.get("model")
         if order.verb == "evaluate":
             words = ["imgfix", "evaluate", self._row(order.input).name]
-            words += ["--against", self._row(order.values["against"]).name] if "against" in order.values else []
-            words += ["--protocol", order.values["protocol"]] if "protocol" in order.values else []
-            words += [word for name in order.values.get("metric", ()) for word in ("--metric", name)]
-            words += ["--crop"] if order.values.get("crop") else []
+            words += [option("against"), self._row(order.values["against"]).name] if "against" in order.values else []
+            words += [option("protocol"), order.values["protocol"]] if "protocol" in order.values else []
+            words += [word for name in order.values.get("metric", ()) for word in (option("metric"), name)]
+            words += [option("crop")] if order.values.get("crop") else []
             return " ".join(map(shell_word, words))
         request, saving, clips, machine = self._records(order)
         records = [request, saving, *([clips] if spec.moves else []), replace(machine, device="auto")]
@@ -246,7 +246,7 @@ class Kitchen:
             line = record.command_line("generate", first, model, *records, names=names).replace(" '' ", " ", 1)
             return " ".join([line.removesuffix(" ''"), *map(shell_word, more)])
         line = record.command_line(order.verb, self._row(order.input).name, model, *records, names=names)
-        return line + (" --list" if order.values.get("list") else "")
+        return line + (f" {option('list')}" if order.values.get("list") else "")
 
     # -- the work ------------------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ class Margins:
 
 @dataclass(frozen=True)
 class Expansion:
-    """What `--expand` asks for: a length for each side, percent being of the picture's width or height."""
+    """What `expand` asks for: a length for each side, percent being of the picture's width or height."""
 
     left: Length
     top: Length

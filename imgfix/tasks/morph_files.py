@@ -25,7 +25,7 @@ def check_target(path: Path) -> None:
     """Raise UsageError for a name that is no film's."""
     if path.suffix.lower() not in (*FILM_SUFFIXES, *LOOP_SUFFIXES):
         names = ", ".join((*FILM_SUFFIXES, *LOOP_SUFFIXES))
-        raise UsageError(f"-o {path}: not a film's name", hint=f"choose one of {names}")
+        raise UsageError(f"`output` {path}: not a film's name", hint=f"choose one of {names}")
 
 
 def write_frames(path: Path, frames: Iterable[np.ndarray], rate: int = 30) -> None:

@@ -126,7 +126,8 @@ def read_masks(_: None, pictures: Sequence[Path]) -> tuple[tuple[str, ...], list
             beside.setdefault(owner, []).append((name[1:] or UNNAMED, path))
     if not beside:
         raise InputError(
-            "no picture has a mask beside it", hint="photo_mask.png or photo_mask_NAME.png, or --set annotations=FILE"
+            "no picture has a mask beside it",
+            hint="photo_mask.png or photo_mask_NAME.png, or `settings.annotations=FILE`",
         )
     names = tuple(sorted({name for own in beside.values() for name, _ in own}))
     marked = [

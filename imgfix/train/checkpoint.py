@@ -52,11 +52,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"{path}: not a checkpoint of imgfix train, or damaged: {reason}",
-            hint="start over with --no-resume, or give another folder with -o",
+            hint="start over with `resume=False`, or give another folder as `output`",
         ) from None
     if not isinstance(state, dict) or state.get("format") != FORMAT or "step" not in state:
         raise InputError(
             f"{path}: not a checkpoint of this version of imgfix train",
-            hint="start over with --no-resume, or give another folder with -o",
+            hint="start over with `resume=False`, or give another folder as `output`",
         )
     return state

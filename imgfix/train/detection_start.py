@@ -30,9 +30,13 @@ def initialised(net: MaskRCNN, backbone: str | None, seed: int) -> list[str]:
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
     if backbone is None:
-        return ["the backbone starts from nothing; with the weights for ImageNet it learns sooner: --set backbone=FILE"]
+        return [
+            "the backbone starts from nothing; with the weights for ImageNet it learns sooner: `settings.backbone=FILE`"
+        ]
     if not isinstance(net.backbone, MobileNetV2FPN):
-        raise ModelError("backbone: only MobileNetV2 starts from a file", hint="--set net_config.backbone=mobilenetv2")
+        raise ModelError(
+            "backbone: only MobileNetV2 starts from a file", hint="`settings.net_config.backbone=mobilenetv2`"
+        )
     path = Path(backbone).expanduser()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

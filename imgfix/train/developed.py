@@ -2,7 +2,7 @@
 
 A camera's pipeline interpolates, smooths, sharpens and brightens what was white noise on the sensor. In its JPEGs luma
 noise is still correlated over a pixel or two (0.55, 0.09, 0 at 1, 2, 3 pixels), chroma noise over many (0.83, 0.59,
-0.39, 0.25 at 1 to 4 pixels). A Gaussian filter of deviation s leaves the autocorrelation exp(-d^2 / 4 s^2): s = 0.65
+0.39, 0.25 at 1 to 4 pixels). A Gaussian filter of deviation s leaves the autocorrelation exp(-(d / 2 s)^2): s = 0.65
 gives the first row, and 55 % of s = 1.0 with 45 % of s = 2.5 the second.
 """
 

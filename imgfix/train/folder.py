@@ -26,7 +26,7 @@ class RunFolder:
     log.jsonl           losses, metrics, events
     checkpoint.pt       everything needed to go on
     samples/            sample sheets
-    model.safetensors   the averaged weights, for every other verb's --model
+    model.safetensors   the averaged weights, for every other verb's `model`
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,24 +54,24 @@ class RunFolder:
             UsageError: the run in this folder has another recipe; the difference is in the message.
         """
         if self.path.exists() and not self.path.is_dir():
-            raise UsageError(f"-o {self.path}: is a file", hint="give a folder for the run")
+            raise UsageError(f"`output={self.path}`: is a file", hint="give a folder for the run")
         if resume is False:
             return None
         if self.model.exists() and not self.recipe.exists():
             raise UsageError(
                 f"{self.path} holds a model.safetensors that is no run's",
-                hint="give another folder with -o, or --no-resume to replace it",
+                hint="give another folder as `output`, or `resume=False` to replace it",
             )
         if not self.checkpoint.exists():
             if resume:
-                raise InputError(f"{self.checkpoint}: no checkpoint to go on from", hint="leave out --resume")
+                raise InputError(f"{self.checkpoint}: no checkpoint to go on from", hint="leave out `resume`")
             return None
         state = load_checkpoint(self.checkpoint)
         changed = differences(state["recipe"], to_dict(recipe))
         if changed:
             raise UsageError(
                 f"{self.path} holds a run with another recipe:\n  " + "\n  ".join(changed),
-                hint="give another folder with -o, the same settings, or --no-resume to start over here",
+                hint="give another folder as `output`, the same settings, or `resume=False` to start over here",
             )
         return state
 

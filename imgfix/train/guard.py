@@ -75,8 +75,9 @@ class Guard:
         if times > recipe.guard_retries:
             raise ImgfixError(
                 f"{sentence}, for the {times}. time; giving up. The last checkpoint is good",
-                hint=f"lower the rate (`lr` {recipe.lr / 4:g}), clip harder (--set clip={recipe.clip / 4 or 0.5:g})"
-                + (", or use `precision` fp32" if state.placement.precision != "fp32" else ""),
+                hint=f"lower the rate (`lr={recipe.lr / 4:g}`), "
+                f"clip harder (`settings.clip={recipe.clip / 4 or 0.5:g}`)"
+                + (", or use `precision=fp32`" if state.placement.precision != "fp32" else ""),
             )
         factor = recipe.guard_lr_factor**times
         return f"{sentence}; back to step {state.step}, leaving it out, at {factor:g} times the rate"

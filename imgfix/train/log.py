@@ -31,7 +31,7 @@ class RunLog:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
-                raise MissingExtraError("--set tensorboard=true", "tensorboard") from None
+                raise MissingExtraError("`settings.tensorboard=true`", "tensorboard") from None
             self._board = SummaryWriter(str(folder / "tensorboard"))
 
     def write(self, kind: str, step: int, **values: Any) -> None:

@@ -40,7 +40,7 @@ def paced(recipe: Recipe, where: Placement, team: Team, show: Display) -> Recipe
         steps = round(room / (each * chosen[0] ** 2 * chosen[1]))
         show.line(
             f"batches of {chosen[1]}, crops of {chosen[0]} pixels: about {steps} steps fit into {recipe.minutes:g} min "
-            f"here (usual: {sizes[0][1]} and {sizes[0][0]}; --batch and --crop decide)"
+            f"here (usual: {sizes[0][1]} and {sizes[0][0]}; `batch` and `crop` decide)"
         )
     return dataclasses.replace(recipe, crop=chosen[0], batch=chosen[1])
 

@@ -1,16 +1,15 @@
-"""What a run shows while it goes: a bar on a terminal, a plain line now and then elsewhere, all on stderr."""
+"""What a run shows while it goes: how far it is for a bar, or a plain line now and then where nobody draws one."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import TracebackType
-from typing import Any
+from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-
+from imgfix.errors import worded
 from imgfix.train.job import Baseline, Validation
 from imgfix.train.recipe import Recipe
 from imgfix.train.schedule import progress
@@ -18,53 +17,77 @@ from imgfix.train.schedule import progress
 PLAIN_SECONDS = 10.0
 """Least time between two plain lines."""
 
+Bar = Callable[[float, str, str], None]
+"""Told how far a run is: its part that is done, 0 to 1; the place in words ("step 40/100"); loss, rate and speed."""
+
+
+class Reporter(Protocol):
+    """Where a run is told of: a command line's console, a page, a test. Fields in a text are named as in errors."""
+
+    def said(self, text: str) -> None:
+        """A line of interest."""
+
+    def warned(self, text: str) -> None:
+        """Something that the user should know although the run goes on."""
+
+    def training(self) -> AbstractContextManager[Bar | None]:
+        """The run goes on while the block runs; gives its bar, or None where none is drawn."""
+
+
+class Silent:
+    """A `Reporter` for Python: says nothing, but warns as Python does."""
+
+    def said(self, text: str) -> None:
+        """See `Reporter.said`."""
+
+    def warned(self, text: str) -> None:
+        """See `Reporter.warned`."""
+        warnings.warn(worded(text), RuntimeWarning, stacklevel=2)
+
+    def training(self) -> AbstractContextManager[Bar | None]:
+        """See `Reporter.training`."""
+        return nullcontext()
+
 
 class Display:
     """Shows loss, speed and the time that is left.
 
     Args:
         recipe: how many steps and minutes there are.
-        console: where to; None shows nothing but warnings.
+        reporter: where to; None shows nothing but warnings.
     """
 
-    def __init__(self, recipe: Recipe, console: Console | None = None) -> None:
-        self.recipe, self.console = recipe, console
+    def __init__(self, recipe: Recipe, reporter: Reporter | None = None) -> None:
+        self.recipe, self._silent = recipe, reporter is None
+        self._reporter: Reporter = Silent() if reporter is None else reporter
         self.losses: dict[str, float] = {}
         """Of the last logged step."""
-        self._bar: Progress | None = None
-        self._task: Any = None
+        self._drawing: AbstractContextManager[Bar | None] = nullcontext()
+        self._bar: Bar | None = None
         self._speed = 0.0
         self._last: tuple[float, int] | None = None
         self._said = 0.0
 
     def __enter__(self) -> Display:
-        if self.console is not None and self.console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.fields[place]}"),
-                BarColumn(bar_width=None),
-                TextColumn("{task.fields[state]}"),
-                console=self.console,
-                transient=True,
-            )
-            self._bar.start()
-            self._task = self._bar.add_task("train", total=1.0, state="starting", place=self._place(0, 0.0))
+        self._drawing = self._reporter.training()
+        self._bar = self._drawing.__enter__()
+        if self._bar is not None:
+            self._bar(0.0, self._place(0, 0.0), "starting")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar = None
+        self._drawing.__exit__(kind, error, trace)
 
     def line(self, text: str) -> None:
         """Say a line."""
-        if self.console is not None:
-            self.console.print(text, markup=False, highlight=False)
+        self._reporter.said(text)
 
     def warn(self, text: str) -> None:
         """Say a line that matters even to those who want silence."""
-        console = self.console or Console(stderr=True)
-        console.print(f"warning: {text}", markup=False, highlight=False, style="yellow")
+        self._reporter.warned(text)
 
     def validation(self, step: int, found: Validation, better: bool) -> None:
         """Say what a validation found, beside what the pictures get without a network."""
@@ -91,12 +114,12 @@ class Display:
             speed = (done - self._last[1]) / (now - self._last[0])
             self._speed = speed if self._speed == 0 else 0.8 * self._speed + 0.2 * speed
             self._last = (now, done)
-        if self.console is None:
+        if self._silent:
             return
         text = self._text(done, rate, seconds)
         if self._bar is not None:
             where = progress(self.recipe, done, seconds)
-            self._bar.update(self._task, completed=where, state=text, place=self._place(done, seconds))
+            self._bar(where, self._place(done, seconds), text)
         elif done == self.recipe.steps or (logged and now - self._said >= PLAIN_SECONDS):
             self._said = now
             self.line(f"{self._place(done, seconds)}  {text}")

@@ -1,4 +1,4 @@
-"""The recipe: every setting of a training, typed, with a sentence about each, from defaults, TOML files and `--set`."""
+"""The recipe: every setting of a training, typed, with a sentence about each, from defaults, files and assignments."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Recipe:
     net: str | None = None
     """Architecture of a fresh network; each kind has its default."""
     net_config: dict[str, Any] = field(default_factory=dict)
-    """Hyper-parameters of the fresh network (`--set net_config.features=48`)."""
+    """Hyper-parameters of the fresh network (`net_config.features=48`)."""
     freeze: tuple[str, ...] = ()
     """Parts of the network that stay as they are, by the beginnings of their parameters' names (`layers`, `head.0`)."""
     teacher: str | None = None
@@ -186,7 +186,7 @@ def build_recipe(kind: str, layers: Iterable[Mapping[str, Any]]) -> Recipe:
         else:
             names = sorted((known.keys() - {"kind", "options"}) | own.keys())
             near = difflib.get_close_matches(head, names, n=3, cutoff=0.6)
-            hint = f"did you mean {' or '.join(near)}?" if near else "see: imgfix train " + kind + " --set help"
+            hint = f"did you mean {' or '.join(near)}?" if near else f"see: imgfix train {kind} --set help"
             raise UsageError(f"'{name}' is not a setting of imgfix train {kind}", hint=hint)
 
     merged = list(layers)
@@ -205,14 +205,14 @@ def build_recipe(kind: str, layers: Iterable[Mapping[str, Any]]) -> Recipe:
 
 
 def parse_assignment(text: str) -> tuple[str, str]:
-    """Split one `--set key=value`.
+    """Split one assignment, `key=value`.
 
     Raises:
         UsageError: there is no `=`.
     """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise UsageError(f"--set {text}: expected key=value", hint="for example --set lr=1e-4")
+        raise UsageError(f"`settings` {text}: expected key=value", hint="for example `settings.lr=1e-4`")
     return name.strip().replace("-", "_"), value.strip()
 
 

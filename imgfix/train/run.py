@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -18,23 +18,20 @@ from imgfix.train.kinds import find_kind
 from imgfix.train.loop import Outcome, train
 from imgfix.train.pace import paced
 from imgfix.train.placement import Placement, place
-from imgfix.train.progress import Display
+from imgfix.train.progress import Display, Reporter
 from imgfix.train.recipe import Recipe
 from imgfix.train.rehearse import Estimate, preview, rehearse
 from imgfix.train.state import TrainState
 
-if TYPE_CHECKING:
-    from rich.console import Console
 
-
-def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, console: Console | None = None) -> Outcome:
+def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, reporter: Reporter | None = None) -> Outcome:
     """Train as the recipe says, into the folder `out`; goes on where an interrupted run stopped.
 
     Args:
         recipe: every setting.
         out: the run's folder; see `RunFolder` for what it holds afterwards.
         resume: True demands a checkpoint there, False starts over, None goes on if there is one.
-        console: where to show progress; None is silent.
+        reporter: where to show progress; None is silent but for warnings.
 
     Raises:
         ImgfixError: one of its kinds, with a sentence: bad recipe, data, model, device, no memory, no disk space.
@@ -46,13 +43,13 @@ def run_training(recipe: Recipe, out: Path, *, resume: bool | None = None, conso
         saved = run.previous(recipe, resume)
         if team.leads:
             run.claim()
-        show = Display(recipe, console if team.leads else None)
+        show = Display(recipe, reporter if team.leads else None)
         try:
             if saved and saved["step"] >= recipe.steps:
-                show.line(f"{out}: all {recipe.steps} steps are done already; more --steps would go on")
+                show.line(f"{out}: all {recipe.steps} steps are done already; more `steps` would go on")
                 return finished(saved, team)
             if saved and recipe.minutes is not None and saved["seconds"] >= 60 * recipe.minutes:
-                show.line(f"{out}: its {recipe.minutes:g} minutes are over already; more --minutes would go on")
+                show.line(f"{out}: its {recipe.minutes:g} minutes are over already; more `minutes` would go on")
                 return finished(saved, team, "out of time")
             with memory_errors(recipe):
                 if not saved:
@@ -78,19 +75,19 @@ def finished(saved: dict[str, Any], team: distributed.Team, reason: str = "finis
     return Outcome(**known, reason=reason, incidents=len(saved["skipped"]), leads=team.leads)
 
 
-def dry_run(recipe: Recipe, *, console: Console | None = None) -> tuple[Estimate, Placement]:
+def dry_run(recipe: Recipe, *, reporter: Reporter | None = None) -> tuple[Estimate, Placement]:
     """Take a few real steps and measure them; nothing is written.
 
     Raises:
         ImgfixError: whatever would end the real run at its start.
     """
     with team_at(recipe) as (team, where), memory_errors(recipe):
-        recipe = paced(recipe, where, team, Display(recipe, console))
-        job, state = prepare(recipe, where, Display(recipe, console))
+        recipe = paced(recipe, where, team, Display(recipe, reporter))
+        job, state = prepare(recipe, where, Display(recipe, reporter))
         return rehearse(job, state, team), where
 
 
-def write_preview(recipe: Recipe, count: int, target: Path, *, console: Console | None = None) -> None:
+def write_preview(recipe: Recipe, count: int, target: Path, *, reporter: Reporter | None = None) -> None:
     """Write a sheet of training samples.
 
     Raises:
@@ -98,7 +95,7 @@ def write_preview(recipe: Recipe, count: int, target: Path, *, console: Console 
     """
     where = place(recipe.device, recipe.precision)
     job: TrainJob = find_kind(recipe.kind).build(recipe, where.device)
-    show = Display(recipe, console)
+    show = Display(recipe, reporter)
     for line in job.facts():
         show.line(line)
     preview(job, recipe, where, count, target)
@@ -149,13 +146,14 @@ def memory_errors(recipe: Recipe) -> Iterator[None]:
         half = max(1, recipe.batch // 2)
         raise MemoryExhaustedError(
             f"not enough memory for batches of {recipe.batch} crops of {recipe.crop} pixels",
-            hint=f"--batch {half} --set accumulate={recipe.accumulate * 2} does the same in smaller bites, --crop less",
+            hint=f"`batch={half}` `settings.accumulate={recipe.accumulate * 2}` does the same in smaller parts; "
+            "a smaller `crop` takes less",
         ) from None
     except RuntimeError as error:
         if "can't allocate memory" in str(error) or "out of memory" in str(error):
             raise MemoryExhaustedError(
                 f"not enough memory for batches of {recipe.batch} crops of {recipe.crop} pixels",
-                hint="a smaller --batch",
+                hint="a smaller `batch`",
             ) from None
         raise
 

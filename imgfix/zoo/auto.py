@@ -1,4 +1,4 @@
-"""`--model auto`: the best model for a job that is already on this machine, and a better one to name."""
+"""The model `auto`: the best model for a job that is already on this machine, and a better one to name."""
 
 from __future__ import annotations
 

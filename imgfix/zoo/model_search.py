@@ -15,7 +15,7 @@ class Hit:
     """One model that was found."""
 
     name: str
-    """What `weights pull` and `--model` take."""
+    """What `weights pull` and the field `model` take."""
     purpose: str
     """What it is for."""
     architecture: str

@@ -40,8 +40,8 @@ def pull(
     """
     if offline:
         raise DownloadError(
-            f"{entry.name} is not on this machine, and --offline forbids fetching it",
-            hint=f"imgfix weights pull {entry.reference or entry.name}  (without --offline)",
+            f"{entry.name} is not on this machine, and `offline` forbids fetching it",
+            hint=f"imgfix weights pull {entry.reference or entry.name}  (without `offline`)",
         )
     if not entry.sources:
         raise DownloadError(f"{entry.name} has no address to fetch it from", hint=store.remedy(entry))

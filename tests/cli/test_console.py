@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import pytest
@@ -55,3 +56,23 @@ def test_nothing_passing_is_written_to_a_log(monkeypatch: pytest.MonkeyPatch) ->
     Console().starting()
     Console(quiet=True).starting()
     assert log.getvalue() == ""
+
+
+@pytest.mark.parametrize("width", [40, 60, 120])
+def test_the_bar_of_a_training_fits_the_terminal(width: int) -> None:
+    console, terminal = Console(), Terminal()
+    console.__dict__["rich"] = RichConsole(
+        file=terminal, width=width, force_terminal=True, color_system=None, legacy_windows=False
+    )
+    with console.training() as bar:
+        assert bar is not None
+        bar(0.25, "step 250/1000", "loss 0.04321  rate 0.0005  2.8 steps/s  12 min left")
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", terminal.getvalue()).replace("\r", "\n").splitlines()
+    assert any(line.startswith("step 250/1000") for line in drawn)
+    assert all(len(line) <= width for line in drawn)
+
+
+def test_a_training_draws_no_bar_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with Console().training() as bar:
+        assert bar is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from rich.console import Console
 from torch import Tensor, nn
 
 from imgfix.cli import run
@@ -22,6 +20,7 @@ from imgfix.train.log import read_log
 from imgfix.train.loop import Outcome
 from imgfix.train.progress import Display
 from tests.train.test_jobs import NETS, job_for, photos, recipe_for
+from tests.train.told import Told
 
 assert photos
 
@@ -81,20 +80,37 @@ def test_it_stands_in_the_log_and_a_worse_network_is_not_recommended(
 
 
 def test_a_line_says_both_numbers() -> None:
-    stream = io.StringIO()
-    show = Display(recipe_for("upscale", Path()), Console(file=stream, width=200))
+    told = Told()
+    show = Display(recipe_for("upscale", Path()), told)
     show.validation(7, Validation({"psnr": 30.0}, 30.0, baseline=Baseline("bicubic", {"psnr": 28.43}, 28.43)), True)
-    assert stream.getvalue() == "step 7: held-out pictures: psnr 30 (bicubic 28.43) (best so far)\n"
+    assert told.lines == ["step 7: held-out pictures: psnr 30 (bicubic 28.43) (best so far)"]
 
 
 def test_the_bar_follows_what_ends_the_run() -> None:
-    stream = io.StringIO()
-    show = Display(recipe_for("upscale", Path(), steps=1000, minutes=2), Console(file=stream, width=200))
+    told = Told()
+    show = Display(recipe_for("upscale", Path(), steps=1000, minutes=2), told)
     show.step(10, 1e-4, 60.0, True)
-    assert stream.getvalue().startswith("step 10, 60 s of 2 min ")
-    show = Display(recipe_for("upscale", Path(), steps=100, minutes=2), Console(file=stream, width=200))
+    show = Display(recipe_for("upscale", Path(), steps=100, minutes=2), told)
     show.step(100, 1e-4, 60.0, True)
-    assert stream.getvalue().splitlines()[1].startswith("step 100/100 ")
+    assert [line.split("  ")[0] for line in told.lines] == ["step 10, 60 s of 2 min", "step 100/100"]
+
+
+def test_who_draws_a_bar_is_told_every_step_and_gets_no_lines() -> None:
+    told = Told(bar=True)
+    with Display(recipe_for("upscale", Path(), steps=100), told) as show:
+        show.step(1, 1e-4, 1.0, False)
+        show.step(50, 1e-4, 2.0, True)
+    assert [(part, place) for part, place, _ in told.moves] == [
+        (0.0, "step 0/100"), (0.01, "step 1/100"), (0.5, "step 50/100"),
+    ]  # fmt: skip
+    assert told.moves[0][2] == "starting" and not told.lines
+
+
+def test_python_is_silent_but_for_warnings() -> None:
+    show = Display(recipe_for("upscale", Path()))
+    show.line("nobody hears")
+    with pytest.warns(RuntimeWarning, match="a smaller batch"):
+        show.warn("a smaller `batch`")
 
 
 @pytest.mark.parametrize(("kind", "words"), [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import sys
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 
 from imgfix import zoo
 from imgfix.errors import (
@@ -24,6 +22,7 @@ from imgfix.errors import (
     OutputError,
     UsageError,
 )
+from imgfix.pipelines.options import option
 from imgfix.train import folder as folders
 from imgfix.train import loop
 from imgfix.train.checkpoint import load_checkpoint
@@ -34,6 +33,7 @@ from imgfix.train.recipe import Recipe, build_recipe, read_toml
 from imgfix.train.run import dry_run, run_training
 from imgfix.zoo.files import read_header, read_tensors
 from tests.train.conftest import assert_same_curve, curve
+from tests.train.told import Told
 
 Make = Callable[..., Recipe]
 
@@ -213,9 +213,10 @@ def test_the_guard_gives_up_with_a_remedy_and_leaves_the_good_checkpoint(recipe_
 
 
 def test_a_full_disk_costs_a_checkpoint_but_not_the_run(
-    recipe_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    recipe_of: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved, full = folders.save_checkpoint, {6, 7, 8}
+    told = Told()
 
     def save(path: Path, state: dict[str, Any]) -> None:
         if state["step"] in full:
@@ -226,9 +227,9 @@ def test_a_full_disk_costs_a_checkpoint_but_not_the_run(
 
     monkeypatch.setattr(folders, "save_checkpoint", save)
     monkeypatch.setattr(folders, "RETRY_SECONDS", 0.0)
-    outcome = run_training(recipe_of(checkpoint_minutes=0), tmp_path / "run")
+    outcome = run_training(recipe_of(checkpoint_minutes=0), tmp_path / "run", reporter=told)
     assert outcome.step == 20 and load_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == 20
-    assert "the disk is full; the checkpoint from before is whole" in capsys.readouterr().err
+    assert "the disk is full; the checkpoint from before is whole" in " ".join(told.warnings)
 
 
 def test_a_full_disk_at_the_very_end_is_waited_for(
@@ -356,13 +357,14 @@ def test_memory_that_does_not_suffice_gets_a_remedy(
     monkeypatch.setattr(loop, "take_step", too_much)
     with pytest.raises(MemoryExhaustedError, match="batches of 4 crops of 16") as caught:
         run_training(recipe_of(), tmp_path / "run")
-    assert "--batch 2 --set accumulate=2" in (caught.value.hint or "")
+    assert "--batch 2 --set accumulate=2" in (caught.value.renamed(option).hint or "")
 
 
 def test_speed_and_time_left_are_shown_in_plain_lines(recipe_of: Make, tmp_path: Path) -> None:
-    text = io.StringIO()
-    run_training(recipe_of(), tmp_path / "run", console=Console(file=text, width=200))
-    assert "step 20/20" in text.getvalue() and "loss" in text.getvalue() and "(best so far)" in text.getvalue()
+    told = Told()
+    run_training(recipe_of(), tmp_path / "run", reporter=told)
+    text = "\n".join(told.lines)
+    assert "step 20/20" in text and "loss" in text and "(best so far)" in text
     show = Display(recipe_of(steps=100), None)
     show.losses = {"loss": 0.5}
     show._speed = 0.5

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 
 from imgfix.cli import run
+from imgfix.errors import worded
+from imgfix.pipelines.options import option
 from imgfix.pipelines.training import recipe_of
 from imgfix.train import pace
 from imgfix.train.distributed import Team
@@ -19,6 +19,7 @@ from imgfix.train.placement import Placement, place
 from imgfix.train.progress import Display
 from imgfix.train.recipe import Recipe, build_recipe, read_toml
 from tests.train.test_jobs import NETS, photos, recipe_for
+from tests.train.told import Told
 
 assert photos
 Timed = Callable[[float], None]
@@ -60,11 +61,12 @@ def test_the_largest_of_which_some_hundred_steps_fit(
 
 def test_what_is_chosen_is_said(where: Placement, steps_take: Timed) -> None:
     steps_take(10.0)
-    stream = io.StringIO()
+    told = Told()
     recipe = build_recipe("upscale", [{"photos": ("x",), "minutes": 4, "pace": True}])
-    pace.paced(recipe, where, Team(), Display(recipe, Console(file=stream, width=300)))
-    assert "batches of 8, crops of 96 pixels: about 326 steps fit into 4 min" in stream.getvalue()
-    assert "usual: 16 and 192" in stream.getvalue()
+    pace.paced(recipe, where, Team(), Display(recipe, told))
+    (line,) = told.lines
+    assert "batches of 8, crops of 96 pixels: about 326 steps fit into 4 min" in line
+    assert "usual: 16 and 192; --batch and --crop decide" in worded(line, option)
 
 
 def test_an_accelerator_a_run_without_minutes_and_a_fixed_size_stay_as_they_are(

@@ -40,9 +40,7 @@ def devices(checks: list[Check]) -> list[dict[str, Any]]:
         checks.append(Check("devices", "bf16 on the CPU", "missing", "not in this processor; fp32 is used"))
     if found[-1]["free"] < 1 << 30:
         checks.append(
-            Check(
-                "devices", "memory", "missing", "less than 1 GB is free", "close other programs, or use a small --tile"
-            )
+            Check("devices", "memory", "missing", "less than 1 GB is free", "close other programs, or use small tiles")
         )
     return found
 

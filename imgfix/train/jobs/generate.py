@@ -210,7 +210,7 @@ class GenerateJob:
         net = zoo.load(self.options.words).net
         table = net if isinstance(net, WordTable) else getattr(getattr(net, "conditions", None), "words", None)
         if not isinstance(table, WordTable):
-            raise UsageError(f"{self.options.words} holds no word vectors", hint="--set words=generate-stickers")
+            raise UsageError(f"{self.options.words} holds no word vectors", hint="`settings.words=generate-stickers`")
         return table
 
     def _discriminator(self) -> nn.Module:

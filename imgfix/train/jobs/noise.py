@@ -176,7 +176,7 @@ def _score(metrics: Mapping[str, float]) -> float:
 
 def _denoiser(recipe: Recipe, device: torch.device) -> nn.Module:
     if not recipe.teacher:
-        raise UsageError("no denoiser is given whose level is to be read", hint="add --teacher ffdnet-color")
+        raise UsageError("no denoiser is given whose level is to be read", hint="add `teacher=ffdnet-color`")
     model = zoo.load(recipe.teacher)
     if model.descriptor.in_channels != 4 or model.descriptor.out_channels != 3:
         raise ModelError(f"{recipe.teacher} is not a denoiser of colour pictures that is told a level")

@@ -84,7 +84,7 @@ class SelectJob:
         if start.net.classes != len(names) + 1:
             raise ModelError(
                 f"{recipe.model}: it knows {start.net.classes - 1} kinds of things, the pictures show {len(names)}",
-                hint="start a fresh network: leave out --model",
+                hint="start a fresh network: leave out `model`",
             )
         self._facts = list(self.source.facts)
         if not recipe.model:

@@ -1,1 +1,1 @@
-"""Pictures with something laid over them, made on the fly: `imgfix train select --set overlays=true`."""
+"""Pictures with something laid over them, made on the fly: `imgfix train select` with the setting overlays."""
