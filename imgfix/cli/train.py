@@ -36,7 +36,7 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> A
 
 def command(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore, video, generate, select or noise.")
+        str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore, video, generate, select, noise or damage.")
     ],
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with subfolders) or files to train on.")

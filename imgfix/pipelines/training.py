@@ -70,7 +70,7 @@ def closing(recipe: Recipe, outcome: Outcome, out: Path) -> list[str]:
     base = outcome.baseline
     if base is not None and outcome.best is not None and outcome.best <= base.score:
         return [*lines, f"it is no better than {base.name}: {_remedy(recipe)}"]
-    if recipe.kind == "noise":  # no command takes one by name: restore reads noise by the one that ships
+    if recipe.kind in ("noise", "damage"):  # no command takes one by name: restore takes the one that ships
         return lines
     return [*lines, f"use it: {_use(recipe, model)}"]
 

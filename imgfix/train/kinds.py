@@ -26,6 +26,7 @@ KINDS: dict[str, str] = {
     "generate": "imgfix.train.jobs.generate",
     "select": "imgfix.train.jobs.select",
     "noise": "imgfix.train.jobs.noise",
+    "damage": "imgfix.train.jobs.damage",
 }
 """Kind to the module that holds it."""
 

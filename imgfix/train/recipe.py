@@ -25,7 +25,7 @@ class Recipe:
     """Everything that decides how a training goes; what is special to one kind of training sits in `options`."""
 
     kind: str
-    """What is trained: upscale, inpaint, restore, video, generate, select or noise."""
+    """What is trained: upscale, inpaint, restore, video, generate, select, noise or damage."""
     photos: tuple[str, ...] = ()
     """Folders (searched recursively) or files to train on."""
     input: str | None = None

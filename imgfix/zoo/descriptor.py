@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 Task = Literal[
     "upscale", "inpaint", "restore", "generate", "video", "interpolate", "select", "detect", "overlay", "cutout",
-    "faces", "noise", "metric",
+    "faces", "noise", "damage", "metric",
 ]  # fmt: skip
 Precision = Literal["fp32", "fp16", "bf16"]
 

@@ -29,6 +29,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("lama", {"features": 8, "blocks": 2}),
     ("lpips", {"trunk": "alex"}),
     ("lpips", {"trunk": "vgg"}),
+    ("damageunet", {"widths": [4, 6, 8, 10], "blocks": [1, 2, 1], "dilations": [1, 2]}),
     ("noiselevel", {"widths": [4, 6], "blocks": [1, 2]}),
     ("maxim", {"stages": 2, "features": 4, "groups": 1, "bottlenecks": 2}),
     (
