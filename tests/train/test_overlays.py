@@ -13,7 +13,7 @@ from imgfix.train.overlays import compose as composing
 from imgfix.train.overlays import wording
 from imgfix.train.overlays.assets import Assets, load_assets, sticker
 from imgfix.train.overlays.compose import KINDS, Composite, Plan, compose
-from imgfix.train.overlays.kinds import Sheet
+from imgfix.train.overlays.kinds import Sheet, stamp
 from imgfix.train.overlays.layer import Layer, lay, region_of, resized, turned
 from imgfix.train.overlays.lettering import Style, write_line
 from imgfix.train.overlays.scene import print_on_scene
@@ -172,3 +172,11 @@ def test_frames_lie_below_everything_else(monkeypatch: pytest.MonkeyPatch) -> No
     for seed in range(30):
         drawn = composing._drawn(plan, np.random.default_rng(seed))
         assert "frame" not in drawn[1:] and len(set(drawn)) == len(drawn) > 0
+
+
+def test_a_round_stamp_holds_writing_that_is_taller_than_wide(assets: Assets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wording, "words", lambda *_: "i")
+    monkeypatch.setattr(wording, "date", lambda *_: "1")
+    for seed in range(20):
+        for layer in stamp(Sheet(320, 240, assets, np.random.default_rng(seed))):
+            assert layer.alpha.max() > 0

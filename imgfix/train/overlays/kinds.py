@@ -206,7 +206,7 @@ def stamp(sheet: Sheet) -> list[Layer]:
         alpha = np.zeros((down, across), np.float32)
         cv2.rectangle(alpha, (thick, thick), (across - thick - 1, down - thick - 1), 1.0, thick, cv2.LINE_AA)
     else:
-        across = down = round(1.25 * w) + 2 * thick
+        across = down = round(1.25 * max(w, h)) + 2 * thick
         alpha = np.zeros((down, across), np.float32)
         for radius in (across // 2 - thick - 1, across // 2 - 4 * thick):
             if radius > thick:
