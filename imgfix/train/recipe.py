@@ -8,6 +8,7 @@ import difflib
 import inspect
 import itertools
 import json
+import math
 import textwrap
 import tomllib
 import types
@@ -133,8 +134,14 @@ class Recipe:
             _at_least(name, getattr(self, name), 1)
         for name in ("warmup", "clip", "weight_decay", "guard_retries", "checkpoint_minutes"):
             _at_least(name, getattr(self, name), 0)
-        if not self.lr > 0:
-            raise UsageError(f"lr = {self.lr}: the learning rate must be above 0")
+        for name in ("lr", "discriminator_lr"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < math.inf:
+                raise UsageError(f"{name} = {rate}: the learning rate must be above 0")
+        for name in ("betas", "lr_floor", "lr_drops", "lr_drop_factor", "val_fraction", "weight_decay", "clip"):
+            _plain(name, getattr(self, name))
+        if not all(beta < 1 for beta in self.betas):
+            raise UsageError(f"betas = {self.betas}: each must be at least 0 and below 1")
         if self.minutes is not None and not self.minutes > 0:
             raise UsageError(f"minutes = {self.minutes}: must be above 0")
         if not 0 <= self.ema < 1:
@@ -201,7 +208,9 @@ def build_recipe(kind: str, layers: Iterable[Mapping[str, Any]]) -> Recipe:
                     put(inner, inner_value)
             else:
                 put(name, value)
-    return Recipe(**values, options=found.options(**options))
+    made = found.options(**options)
+    _check_options(made)
+    return Recipe(**values, options=made)
 
 
 def parse_assignment(text: str) -> tuple[str, str]:
@@ -306,6 +315,31 @@ def field_docs(cls: type) -> dict[str, str]:
                 if isinstance(text, str) and text:
                     docs[item.target.id] = " ".join(text.split())
     return docs
+
+
+_FROM_ONE = frozenset(
+    {"penalty_every", "discriminator_channels", "window", "frames", "short_frames", "val_crop", "scale"}
+)
+"""Settings of a kind of training that count or divide."""
+
+
+def _check_options(options: Any) -> None:
+    """Whether the numbers of a kind's settings are numbers, not negative, and ranges the right way round."""
+    types = _types(type(options))
+    for name, kind in types.items():
+        value = getattr(options, name)
+        _plain(name, value)
+        if name in _FROM_ONE:
+            _at_least(name, value, 1)
+        if kind == tuple[float, float] and value[0] > value[1]:
+            raise UsageError(f"{name} = {value}: the first is the lowest, the second the highest")
+
+
+def _plain(name: str, value: Any) -> None:
+    """Raise UsageError for a number, or one among several, that is negative or not finite."""
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, int | float) and not 0 <= number < math.inf:
+            raise UsageError(f"{name} = {value}: must be a number, and at least 0")
 
 
 def _at_least(name: str, value: float, low: float) -> None:

@@ -353,6 +353,24 @@ def test_animated_pictures_stay_animated(imgfix: Run, tmp_path: Path, plain: Pat
         assert np.abs(new[..., :3].astype(int) - wanted[..., :3])[inside].mean() < 4
 
 
+@pytest.mark.parametrize(("suffix", "side"), [(".gif", 40_000), (".webp", 9_000)])
+def test_frames_too_large_for_their_format_are_refused_before_the_work(
+    imgfix: Run, tmp_path: Path, suffix: str, side: int
+) -> None:
+    frames = [Image.new("RGB", (side, 2), colour) for colour in ("red", "blue")]
+    source = tmp_path / f"wide{suffix}"
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=100)
+    result = imgfix("upscale", source, "--model", "nearest", "--scale", "2")
+    assert result.code == 1
+    assert f"holds at most {65535 if suffix == '.gif' else 16383} pixels a side" in result.err
+    assert list(tmp_path.iterdir()) == [source]
+    (tmp_path / "folder").mkdir()
+    frames[0].save(tmp_path / "folder" / f"0{suffix}")
+    words = ("upscale", tmp_path / "folder", "--frames", "-o", tmp_path / "out", "--model", "nearest", "--scale", "2")
+    assert "pixels a side" in imgfix(*words).err
+    assert not list((tmp_path / "out").iterdir()) if (tmp_path / "out").exists() else True
+
+
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
 def test_an_animation_that_plays_for_ever_or_once_does_so_still(
     imgfix: Run, tmp_path: Path, tiny: Path, suffix: str

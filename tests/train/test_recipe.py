@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from imgfix.errors import InputError, UsageError
+from imgfix.train.kinds import KINDS
 from imgfix.train.recipe import (
     Recipe,
     build_recipe,
@@ -62,6 +63,24 @@ def test_a_typo_is_answered_with_the_nearest_names() -> None:
     assert "adversarial" in (caught.value.hint or "")
     with pytest.raises(UsageError, match="key=value"):
         parse_assignment("lr")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("betas", [0.9, -1.0]), ("betas", [0.9, 1.0]), ("lr", float("inf")), ("discriminator_lr", 0), ("lr_floor", -1),
+        ("lr_drops", [0.5, float("nan")]), ("weight_decay", float("inf")), ("penalty_every", 0), ("val_crop", 0),
+        ("fourier", -1), ("perceptual", float("nan")), ("sigma", [60, 0]), ("quality", [5, float("inf")]),
+    ],
+)  # fmt: skip
+def test_numbers_that_no_optimizer_and_no_loss_takes_are_refused(name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=name):
+        build_recipe("restore", [{name: value}])
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_defaults_of_every_kind_are_accepted(kind: str) -> None:
+    assert build_recipe(kind, []).kind == kind
 
 
 def test_an_unknown_kind_is_refused() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from imgfix.errors import InputError
 from imgfix.media import animation as animations
+from imgfix.media import image
 from imgfix.media.animation import Animation
 from imgfix.media.files import atomic_stream
 from imgfix.media.video.pacing import split
@@ -59,6 +60,12 @@ class AnimatedFile(Frames):
     def output(self, size: tuple[int, int]) -> FileFacts:
         """See `Moving.output`."""
         return FileFacts(*size, bytes=pictures.bytes_written(self.target))
+
+    def check(self, size: tuple[int, int]) -> None:
+        """See `Moving.check`. Raises OutputError: the format holds no frames of that size."""
+        form = animations.form_for(self.target, self.animation.format, self.saving.format)
+        if form is not None:
+            image.check_size(form, *size, self.target)
 
     def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """See `Moving.whole`."""

@@ -63,6 +63,11 @@ class FrameFolder(Frames):
         """See `Moving.output`."""
         return FileFacts(*size)
 
+    def check(self, size: tuple[int, int]) -> None:
+        """See `Moving.check`. Raises OutputError: the format holds no pictures of that size."""
+        target = self.pairs[0][1]
+        image.check_size(image.for_target(target, self.header.format, self.saving.format).name, *size, target)
+
     def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """See `Moving.whole`."""
         return per_frame(self._smoothed(task, between), self.size, len(self.pairs))
