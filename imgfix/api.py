@@ -99,6 +99,28 @@ def upscale(
     color_fix: bool | None = None,
     blend: float = 0.0,
     restore: bool = False,
+    only: bool = False,
+    except_: bool = False,
+    mask: Given = None,
+    boxes: Sequence[str | Sequence[float]] = (),
+    color: str | Sequence[int] | None = None,
+    tolerance: float = 12.0,
+    alpha: bool = False,
+    point: Several = None,
+    not_point: Several = None,
+    box_object: Several = None,
+    object: Several = None,
+    text: Several = None,
+    subject: bool = False,
+    background: bool = False,
+    overlay: bool = False,
+    detector: str | Path | Model = "auto",
+    score: float = 0.4,
+    dilate: str | float = 0.0,
+    feather: float | None = None,
+    invert: bool = False,
+    fit_mask: bool = False,
+    save_mask: File | None = None,
     output: File | None = None,
     format: str | None = None,
     quality: int | None = None,
@@ -143,6 +165,8 @@ def upscale(
         color_fix: keep the input's broad colours; None: for models whose colours drift.
         blend: share of plain resampling in the result, 0 to 1.
         restore: first take away the noise and the JPEG artefacts that are found.
+        only, except_: the model draws a region alone, or all but it; plain resampling enlarges the rest.
+        mask ... save_mask: the region, as of `inpaint`. feather: None: so much that the edge is not seen.
         output: also write the result there, with the metadata of the input; of a list, a folder or a template. What
             exists is an error unless `overwrite` or `skip_existing` (which gives what is there).
         format, quality: of the file that is written; like the input without them.
@@ -167,7 +191,7 @@ def upscale(
     """
     from imgfix.pipelines.upscale import UpscalePipeline
 
-    return _run(UpscalePipeline, UpscaleRequest, locals())
+    return _run(UpscalePipeline, UpscaleRequest, _with_region(locals()))
 
 
 @_explained
@@ -260,9 +284,7 @@ def inpaint(
     """
     from imgfix.pipelines.inpaint import InpaintPipeline
 
-    values = locals()
-    values["mask"], values["boxes"] = arrays.mask_of(mask), list(boxes) or None
-    return _run(InpaintPipeline, InpaintRequest, values)
+    return _run(InpaintPipeline, InpaintRequest, _with_region(locals()))
 
 
 @_explained
@@ -389,8 +411,29 @@ def restore(
     colorize: bool = False,
     scratches: bool = False,
     deflicker: bool = False,
-    save_mask: File | None = None,
     strength: float = 1.0,
+    only: bool = False,
+    except_: bool = False,
+    mask: Given = None,
+    boxes: Sequence[str | Sequence[float]] = (),
+    color: str | Sequence[int] | None = None,
+    tolerance: float = 12.0,
+    alpha: bool = False,
+    point: Several = None,
+    not_point: Several = None,
+    box_object: Several = None,
+    object: Several = None,
+    text: Several = None,
+    subject: bool = False,
+    background: bool = False,
+    overlay: bool = False,
+    detector: str | Path | Model = "auto",
+    score: float = 0.4,
+    dilate: str | float = 0.0,
+    feather: float | None = None,
+    invert: bool = False,
+    fit_mask: bool = False,
+    save_mask: File | None = None,
     output: File | None = None,
     format: str | None = None,
     quality: int | None = None,
@@ -432,8 +475,11 @@ def restore(
         colorize: make colours for a grey picture, after everything else; not for clips.
         scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
         deflicker: even out the brightness from frame to frame; for clips alone.
-        save_mask: also write what was found of them, white = filled.
         strength: share of the result, 0 to 1; the rest is the input.
+        only, except_: undo it in a region alone, or in all but it; the rest stays bit-identical (until a lossy format
+            encodes it).
+        mask ... fit_mask: the region, as of `inpaint`. feather: None: so much that the edge is not seen.
+        save_mask: also write what `scratches` found, white = filled; without it the region, white = worked on.
         model: as for `upscale`; it does what it is for (all of that when nothing is named), the rest is left to `auto`.
         tile: side of the windows that models are given.
         progress: told (done, total) tiles; frames for a clip.
@@ -447,7 +493,7 @@ def restore(
     """
     from imgfix.pipelines.restore import RestorePipeline
 
-    return _run(RestorePipeline, RestoreRequest, locals())
+    return _run(RestorePipeline, RestoreRequest, _with_region(locals()))
 
 
 @_explained
@@ -656,6 +702,11 @@ def train(
 def _record(kind: type[Any], values: Mapping[str, Any]) -> Any:
     """A record of what was asked for, from the arguments of a function that have its fields' names."""
     return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
+
+
+def _with_region(values: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a function, its mask and boxes as the pipelines take them."""
+    return {**values, "mask": arrays.mask_of(values["mask"]), "boxes": list(values["boxes"]) or None}
 
 
 def _in_memory(saving: Saving) -> Saving:

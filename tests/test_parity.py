@@ -293,6 +293,33 @@ GENERATE = [
     row("cat --offline", prompt="cat", offline=True),
     row("cat --model nowhere.safetensors", prompt="cat", model="nowhere.safetensors", refused=True),
 ]
+PART = [
+    row("--only --box 4,4,8,8", only=True, boxes=[(4, 4, 8, 8)]),
+    row("--except --box 4,4,8,8", except_=True, boxes=[(4, 4, 8, 8)]),
+    row("--only --except --box 4,4,8,8", only=True, except_=True, boxes=[(4, 4, 8, 8)], refused=True),
+    row("--only", only=True, refused=True),
+    row("--box 4,4,8,8", boxes=[(4, 4, 8, 8)], refused=True),
+    row("--only --box 90,90,5,5", only=True, boxes=[(90, 90, 5, 5)], refused=True),
+    row("--only --mask <mask.png>", only=True, mask="<mask.png>"),
+    row("--except --mask <mask.png> --invert", except_=True, mask="<mask.png>", invert=True),
+    row("--only --mask <half.png> --fit-mask", only=True, mask="<half.png>", fit_mask=True),
+    row("--only --color #ff00ff --tolerance 3", only=True, color="#ff00ff", tolerance=3, source="painted.png"),
+    row("--only --alpha", only=True, alpha=True, source="clear.png"),
+    row("--only --box 4,4,8,8 --dilate 2", only=True, boxes=[(4, 4, 8, 8)], dilate=2),
+    row("--only --box 4,4,8,8 --feather 3", only=True, boxes=[(4, 4, 8, 8)], feather=3),
+    row("--only --box 4,4,8,8 --feather -1", only=True, boxes=[(4, 4, 8, 8)], feather=-1, refused=True),
+    row("--only --box 4,4,8,8 --save-mask <found.png>", only=True, boxes=[(4, 4, 8, 8)], save_mask="<found.png>"),
+    row("--only --point 5,5 --not-point 9,9", only=True, point=(5, 5), not_point=["9,9"], refused=True),
+    row("--only --box-object 4,4,8,8", only=True, box_object=(4, 4, 8, 8), refused=True),
+    row("--except --object dog --score 0.5", except_=True, object="dog", score=0.5, refused=True),
+    row("--only --subject", only=True, subject=True, refused=True),
+    row("--only --background", only=True, background=True, refused=True),
+    row("--except --text +", except_=True, text="+", refused=True),
+    row("--except --overlay", except_=True, overlay=True, refused=True),
+    row("--only --subject --detector nowhere.pth", only=True, subject=True, detector="nowhere.pth", refused=True),
+    row("--only --box 4,4,8,8", only=True, boxes=[(4, 4, 8, 8)], source="clip.mkv", target="out.mkv"),
+    row("--only --mask <mask.png>", only=True, mask="<mask.png>", source="clear.png"),
+]
 REQUESTS = {
     "upscale": UpscaleRequest,
     "inpaint": InpaintRequest,
@@ -300,8 +327,11 @@ REQUESTS = {
     "generate": GenerateRequest,
 }
 TABLES = {
-    "upscale": [*UPSCALE, *CLIPS], "inpaint": [*INPAINT, *CLIPS], "restore": [*RESTORE, *CLIPS], "generate": GENERATE,
-}  # fmt: skip
+    "upscale": [*UPSCALE, *PART, *CLIPS],
+    "inpaint": [*INPAINT, *CLIPS],
+    "restore": [*RESTORE, *PART, *CLIPS],
+    "generate": GENERATE,
+}
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from imgfix.cli import complete, options
 from imgfix.pipelines import options as asked
 
-PANEL = "What to choose"
+PANEL, REGION = "What to choose", "Region"
 _AGAIN = " May be given several times."
 
 
@@ -73,3 +75,98 @@ class Choosing(asked.Choosing):
     overlay: Overlay = False
     score: Score = 0.4
     dilate: Dilate = "0"
+
+
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask", metavar="PATH", rich_help_panel=REGION, show_default=False,
+        help="White is the region. One image for all inputs and frames, or a folder of masks paired with inputs by "
+        "name. For a video also a video of masks, or a folder with one mask per frame.",
+    ),
+]  # fmt: skip
+Box = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--box", metavar="x,y,w,h", rich_help_panel=REGION, show_default=False,
+        help="A rectangle in pixels or percent; may be repeated.",
+    ),
+]  # fmt: skip
+Color = Annotated[
+    str | None,
+    typer.Option(
+        "--color", metavar="COLOR", rich_help_panel=REGION, show_default=False,
+        help="Everything painted in this colour, such as '#ff00ff'; in videos, found in each frame.",
+    ),
+]  # fmt: skip
+Tolerance = Annotated[
+    float,
+    typer.Option(
+        "--tolerance",
+        min=0,
+        max=255,
+        metavar="N",
+        rich_help_panel=REGION,
+        help="How much a pixel may differ from --color, of 255.",
+    ),
+]
+Alpha = Annotated[bool, typer.Option("--alpha", rich_help_panel=REGION, help="The transparent part of the image.")]
+RegionDilate = Annotated[
+    str,
+    typer.Option(
+        "--dilate", metavar="auto|N", rich_help_panel=REGION,
+        help="Dilate the region by N pixels; negative: erode. auto: only what is chosen, so that no halo of it stays.",
+    ),
+]  # fmt: skip
+Feather = Annotated[
+    float | None,
+    typer.Option(
+        "--feather", min=0, metavar="N", rich_help_panel=REGION, show_default=False,
+        help="Fade the result out over N pixels beyond the region.",
+    ),
+]  # fmt: skip
+Invert = Annotated[
+    bool,
+    typer.Option("--invert", rich_help_panel=REGION, help="The black part of the mask is the region, not the white."),
+]
+FitMask = Annotated[
+    bool,
+    typer.Option(
+        "--fit-mask", rich_help_panel=REGION, help="Resize a mask of another size with the same aspect ratio."
+    ),
+]  # fmt: skip
+Detector = Annotated[
+    str,
+    typer.Option(
+        "--detector", metavar="NAME", rich_help_panel=PANEL,
+        autocompletion=complete.models(("detect", "overlay", "select", "cutout")),
+        help="The model that finds what is chosen: a name or a file.",
+    ),
+]  # fmt: skip
+Only = Annotated[bool, typer.Option("--only", rich_help_panel=REGION, help="Work on the region alone.")]
+Except = Annotated[bool, typer.Option("--except", rich_help_panel=REGION, help="Work on all but the region.")]
+
+
+@dataclass(frozen=True)
+class Region(Choosing):
+    """A region of a picture or clip; a verb says its `dilate` and `feather`."""
+
+    detector: Detector = "auto"
+    mask: Mask = None
+    boxes: Box = None
+    color: Color = None
+    tolerance: Tolerance = 12.0
+    alpha: Alpha = False
+    invert: Invert = False
+    fit_mask: FitMask = False
+    save_mask: options.save_mask(REGION, "the region, white = worked on") = None  # type: ignore[valid-type]
+
+
+@dataclass(frozen=True)
+class Part(Region):
+    """Whether all is worked on, a region only, or all but a region."""
+
+    dilate: RegionDilate = "0"
+    feather: Feather = None
+    only: Only = False
+    except_: Except = False

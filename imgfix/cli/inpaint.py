@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from imgfix.cli import choosing, complete, files, options
+from imgfix.cli import choosing, files, options
 from imgfix.pipelines.options import CLASSICAL, InpaintRequest
 
 EPILOG = options.examples(
@@ -20,116 +19,40 @@ EPILOG = options.examples(
     "imgfix inpaint clip.mp4 --mask logo.png --crf 14",
 )
 
-_REGION = "What to fill"
+_FILL = "The fill"
 
-Mask = Annotated[
-    Path | None,
-    typer.Option(
-        "--mask", metavar="PATH", rich_help_panel=_REGION, show_default=False,
-        help="White is filled. One image for all inputs and frames, or a folder of masks paired with inputs by name. "
-        "For a video also a video of masks, or a folder with one mask per frame.",
-    ),
-]  # fmt: skip
-BoxOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--box", metavar="x,y,w,h", rich_help_panel=_REGION, show_default=False,
-        help="A rectangle in pixels or percent; may be repeated.",
-    ),
-]  # fmt: skip
-Colour = Annotated[
-    str | None,
-    typer.Option(
-        "--color", metavar="COLOR", rich_help_panel=_REGION, show_default=False,
-        help="Everything painted in this colour, such as '#ff00ff'; in videos, found in each frame.",
-    ),
-]  # fmt: skip
-Tolerance = Annotated[
-    float,
-    typer.Option(
-        "--tolerance",
-        min=0,
-        max=255,
-        metavar="N",
-        rich_help_panel=_REGION,
-        help="How much a pixel may differ from --color, of 255.",
-    ),
-]
-Alpha = Annotated[bool, typer.Option("--alpha", rich_help_panel=_REGION, help="The transparent part of the image.")]
 Expand = Annotated[
     str | None,
     typer.Option(
-        "--expand", metavar="SIDES", rich_help_panel=_REGION, show_default=False,
+        "--expand", metavar="SIDES", rich_help_panel=_FILL, show_default=False,
         help="Outpainting: extend the canvas, such as left=200,top=10% or all=15%.",
     ),
 ]  # fmt: skip
-Dilate = Annotated[
-    str,
-    typer.Option(
-        "--dilate", metavar="auto|N", rich_help_panel=_REGION,
-        help="Dilate the region by N pixels; negative: erode. auto: only what is chosen, so that no halo of it stays.",
-    ),
-]  # fmt: skip
-Feather = Annotated[
-    float,
-    typer.Option(
-        "--feather", min=0, metavar="N", rich_help_panel=_REGION,
-        help="Blend the fill over N pixels beyond the region.",
-    ),
-]  # fmt: skip
-Invert = Annotated[
-    bool,
-    typer.Option("--invert", rich_help_panel=_REGION, help="Fill the black part of the mask instead of the white."),
-]
 Tta = Annotated[
     bool | None,
     typer.Option(
-        "--tta/--no-tta", rich_help_panel=_REGION, show_default=False,
+        "--tta/--no-tta", rich_help_panel=_FILL, show_default=False,
         help="Merge several runs of the network. Default: on for small images and large holes.",
     ),
 ]  # fmt: skip
 Grain = Annotated[
     bool,
     typer.Option(
-        "--grain/--no-grain", rich_help_panel=_REGION, show_default=False,
+        "--grain/--no-grain", rich_help_panel=_FILL, show_default=False,
         help="Give the fill the grain of its surroundings. Default: on.",
-    ),
-]  # fmt: skip
-FitMask = Annotated[
-    bool,
-    typer.Option(
-        "--fit-mask", rich_help_panel=_REGION, help="Resize a mask of another size with the same aspect ratio."
-    ),
-]  # fmt: skip
-
-Detector = Annotated[
-    str,
-    typer.Option(
-        "--detector", metavar="NAME", rich_help_panel=choosing.PANEL,
-        autocompletion=complete.models(("detect", "overlay", "select", "cutout")),
-        help="The model that finds what to fill: a name or a file.",
     ),
 ]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Request(choosing.Choosing, InpaintRequest):
+class Request(choosing.Region, InpaintRequest):
     """The options that only this verb has."""
 
-    dilate: Dilate = "auto"
-    detector: Detector = "auto"
-    mask: Mask = None
-    boxes: BoxOption = None
-    color: Colour = None
-    tolerance: Tolerance = 12.0
-    alpha: Alpha = False
+    dilate: choosing.RegionDilate = "auto"
+    feather: choosing.Feather = 0.0
     expand: Expand = None
-    feather: Feather = 0.0
-    invert: Invert = False
-    fit_mask: FitMask = False
     tta: Tta = None
     grain: Grain = True
-    save_mask: options.save_mask(_REGION, "the region, white = filled") = None  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import Field, dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -351,6 +351,11 @@ class Reporting:
         return Console(quiet=self.quiet, verbose=self.verbose)
 
 
+def _own_first(kind: type[Any]) -> list[Field[Any]]:
+    """The fields of a record, those it names itself before those it has from others."""
+    return sorted(fields(kind), key=lambda field: field.name not in kind.__annotations__)
+
+
 def flat(without: Collection[str] = ()) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Make a command of a function that takes records of options: typer sees their fields as options.
 
@@ -360,7 +365,9 @@ def flat(without: Collection[str] = ()) -> Callable[[Callable[..., int]], Callab
     def flatten(function: Callable[..., int]) -> Callable[..., int]:
         hints = get_type_hints(function, include_extras=True)
         records: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
-        taken = {name: [field for field in fields(kind) if field.name not in without] for name, kind in records.items()}
+        taken = {
+            name: [field for field in _own_first(kind) if field.name not in without] for name, kind in records.items()
+        }
         parameters = []
         for parameter in inspect.signature(function).parameters.values():
             if parameter.name not in records:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imgfix.cli import files, options
+from imgfix.cli import choosing, files, options
 from imgfix.pipelines.options import RestoreRequest
 
 EPILOG = options.examples(
@@ -15,6 +15,7 @@ EPILOG = options.examples(
     "imgfix restore night.jpg --low-light --denoise auto",
     "imgfix restore scans/ -r -o clean/ --scratches --denoise off",
     "imgfix restore shaky.png --deblur --strength 0.8",
+    "imgfix restore photo.jpg --except --object person",
     "imgfix restore clip.mp4 --denoise 15 --start 0:10 --end 0:20",
 )
 
@@ -59,7 +60,7 @@ Deflicker = Annotated[
 
 
 @dataclass(frozen=True)
-class Request(RestoreRequest):
+class Request(choosing.Part, RestoreRequest):
     """The options that only this verb has."""
 
     denoise: Denoise = None
@@ -71,7 +72,7 @@ class Request(RestoreRequest):
     colorize: Colorize = False
     scratches: Scratches = False
     deflicker: Deflicker = False
-    save_mask: options.save_mask(_DAMAGE, "what --scratches found, white = filled") = None  # type: ignore[valid-type]
+    save_mask: options.save_mask(_DAMAGE, "what --scratches found, else the region") = None  # type: ignore[valid-type]
     strength: Strength = 1.0
 
 

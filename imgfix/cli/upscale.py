@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from imgfix.cli import files, options
+from imgfix.cli import choosing, files, options
 from imgfix.pipelines.options import RESAMPLING, UpscaleRequest
 
 EPILOG = options.examples(
@@ -89,7 +89,7 @@ Restore = Annotated[
 
 
 @dataclass(frozen=True)
-class Request(UpscaleRequest):
+class Request(choosing.Part, UpscaleRequest):
     """The options that only this verb has."""
 
     scale: Scale = None
@@ -125,7 +125,7 @@ def command(
     """Upscale images and videos.
 
     Format, bit depth, colour profile, metadata and transparency are kept; for videos also the timestamp of every
-    frame, audio, subtitles, chapters and attachments.
+    frame, audio, subtitles, chapters and attachments. With --only or --except, plain resampling enlarges the rest.
     """
     from imgfix.pipelines.upscale import UpscalePipeline
 

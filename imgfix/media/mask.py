@@ -60,7 +60,7 @@ def read_mask(
         top = np.iinfo(picture.pixels.dtype).max
         raise InputError(
             f"{name} holds no white: its brightest value is {round(float(values.max()) * top)} of {top}",
-            hint="white means fill; turn a label map into black and white first",
+            hint="white is the region; turn a label map into black and white first",
         )
     if invert:
         values = 1 - values
@@ -330,15 +330,15 @@ def coverage(mask: np.ndarray) -> float:
     return float(mask.mean(dtype=np.float64))
 
 
-POLARITY = "white means fill; `invert` if black does"
+POLARITY = "white is the region; `invert` if black is"
 
 
-def check(mask: np.ndarray, name: str = "the mask", hint: str = POLARITY) -> None:
-    """Raise InputError when a mask is empty or covers nearly everything; hint: what could be done about it."""
+def check(mask: np.ndarray, name: str = "the mask", hint: str = POLARITY, *, whole: bool = False) -> None:
+    """Raise InputError when a mask is empty or, unless it may be whole, covers nearly everything; hint: the remedy."""
     share = coverage(mask)
     if share == 0:
-        raise InputError(f"{name}: the mask is empty, there is nothing to fill", hint=hint)
-    if share > NEARLY_ALL:
+        raise InputError(f"{name}: the mask is empty, nothing in it is white", hint=hint)
+    if share > NEARLY_ALL and not whole:
         raise InputError(
             f"{name}: the mask covers {percent(share)} of the picture, which leaves too little to go by", hint=hint
         )

@@ -1,4 +1,4 @@
-"""Which part of every frame is to be filled: one mask for all, a folder with one a frame, a clip of masks; a colour.
+"""Which part of every frame is worked on: one mask for all, a folder with one a frame, a clip of masks; a colour.
 
 Masks and boxes are given as a viewer shows the clip, upright; the frames of a file may lie turned, with a note for
 players. What comes from here lies as the frames do.
@@ -142,6 +142,7 @@ class FrameMasks:
         track: one for each frame.
         colour: what is painted in it is filled, looked for in every frame. tolerance: as of `masks.from_colour`.
         dilate: pixels by which all of it is dilated, or eroded where negative.
+        whole: a mask may cover everything.
     """
 
     def __init__(
@@ -153,7 +154,9 @@ class FrameMasks:
         colour: tuple[int, int, int] | None = None,
         tolerance: float = masks.DEFAULT_TOLERANCE,
         dilate: float = 0.0,
+        whole: bool = False,
     ) -> None:
+        self.whole = whole
         self.footage, self.track, self.colour, self.tolerance, self.amount = footage, track, colour, tolerance, dilate
         empty = np.zeros(footage.shown[::-1], np.float32)
         self.fixed = footage.lay(masks.combine(empty, *fixed))
@@ -187,7 +190,7 @@ class FrameMasks:
         """
         name = self.track.name if self.track is not None else self.footage.name
         if self.same:
-            masks.check(self.fixed, name)
+            masks.check(self.fixed, name, whole=self.whole)
             return masks.coverage(self.fixed)
         total, count, given = 0.0, 0, 0
         for count, frame in enumerate(self.footage.frames(), start=1):
@@ -197,7 +200,7 @@ class FrameMasks:
                 continue  # an error already, but how many frames there are has to be told
             mask = self._joined(found, frame)
             share = masks.coverage(mask)
-            if share > masks.NEARLY_ALL:
+            if share > masks.NEARLY_ALL and not self.whole:
                 masks.check(mask, f"{name}, frame {count - 1}")
             total += share
         if self.track is not None:
@@ -227,6 +230,6 @@ class FrameMasks:
                 hint="a larger `tolerance` takes colours that are farther off; an encoder changes them a little",
             )
         raise InputError(
-            f"{name}: the mask is empty in every frame, there is nothing to fill",
-            hint="white means fill; `invert` if black does",
+            f"{name}: the mask is empty in every frame, nothing in it is white",
+            hint=masks.POLARITY,
         )

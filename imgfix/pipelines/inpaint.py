@@ -49,7 +49,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
                 hint="give `mask`, `boxes` x,y,w,h, `point`, `object`, `subject`, `text`, `overlay`, `color`, `alpha` "
                 "or `expand`",
             )
-        self.how = InpaintOptions(feather=self.request.feather, tta=self.request.tta, grain=self.request.grain)
+        self.how = InpaintOptions(feather=self.request.feather or 0.0, tta=self.request.tta, grain=self.request.grain)
         self.choice = self._choose()
         self.tools = ModelTools(self.models, named, "detector")
         self._engine: Engine | None = None
@@ -102,13 +102,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         """The mask of a picture, None when only the canvas grows."""
         if not self.region:
             return None, []
-        pixels = picture.pixels
-        if picture.channels == 4 and self.region.colour is not None:  # a colour is named in RGB, the file holds inks
-            from imgfix.media import colour
-
-            rgb = colour.transform(picture.metadata, 4).to_srgb(pixels)
-            pixels = (rgb * 255 + 0.5).astype("uint8")
-        return self.region.of_picture(picture, source, relative, pixels, self.tools)
+        return self.region.of_picture(picture, source, relative, self.tools)
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
@@ -234,17 +228,9 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             raise UsageError(
                 f"{source} moves, and `expand` is for single pictures", hint="leave `expand` out for clips"
             )
-        if self.region.choices:
-            raise UsageError(
-                f"{source} moves, and `point`, `object`, `subject` and the like are for single pictures",
-                hint="use `mask`, `boxes` or `color` for clips; `imgfix select` makes a mask of one frame",
-            )
+        self.region.refuse_moving(source)
         if self.request.save_mask is not None:
             raise UsageError(f"{source} moves, and `save_mask` is for single pictures", hint="leave it out for clips")
-        if self.region.transparent:
-            raise UsageError(
-                f"{source} moves, and `alpha` is for single pictures", hint="use `mask`, `boxes` or `color` for clips"
-            )
         return super()._open(kind, source, target)
 
     def _runner(self, filler: Engine | str) -> Runner:

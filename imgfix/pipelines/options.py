@@ -221,33 +221,6 @@ class ClipOptions:
         )
 
 
-@dataclass(frozen=True)
-class UpscaleRequest:
-    """Size and look of an upscaled picture, and what is done before."""
-
-    scale: float | None = None
-    width: int | None = None
-    height: int | None = None
-    long_side: int | None = None
-    megapixels: float | None = None
-    tta: bool = False
-    color_fix: bool | None = None
-    blend: float = 0.0
-    restore: bool = False
-    """First take away the noise and the JPEG artefacts that are found, as `imgfix restore` does."""
-
-    def __post_init__(self) -> None:
-        numbers(self, "scale", "megapixels", "blend")
-
-    def options(self, tile: int | None) -> UpscaleOptions:
-        """As the task takes them. Raises UsageError."""
-        from imgfix.tasks.upscale import UpscaleOptions
-
-        values = values_of(self)
-        del values["restore"]
-        return UpscaleOptions(**values, tile=tile)
-
-
 Several = str | Sequence[Any] | None
 """One value or any number of them."""
 
@@ -340,8 +313,9 @@ class CutoutRequest(Choosing):
 
 
 @dataclass(frozen=True)
-class InpaintRequest(Choosing):
-    """Which part is filled, and how; `dilate` is for all of it, a negative one erodes."""
+class Regional(Choosing):
+    """A region: masks, boxes, a colour, what is transparent, and what is chosen by what it is, all joined; `dilate` is
+    for all of it, a negative one erodes."""
 
     _LEAST_DILATION: ClassVar[float] = -10000.0
 
@@ -354,26 +328,96 @@ class InpaintRequest(Choosing):
     color: str | Sequence[int] | None = None
     tolerance: float = 12.0
     alpha: bool = False
-    expand: str | None = None
-    feather: float = 0.0
+    feather: float | None = 0.0
+    """Pixels over which the region fades out beyond its edge."""
     invert: bool = False
     fit_mask: bool = False
-    tta: bool | None = None
-    grain: bool = True
-    """Whether a fill gets the grain of its surroundings."""
     save_mask: str | Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.tolerance <= 255:
             raise UsageError(f"`tolerance` {self.tolerance:g} is out of range", hint="choose 0 to 255")
-        if not self.feather >= 0:
+        if self.feather is not None and not self.feather >= 0:
             raise UsageError(f"`feather` {self.feather:g} is out of range", hint="choose 0 or more")
+
+    @property
+    def has_region(self) -> bool:
+        """Whether anything says where it is."""
+        return self.chooses or self.mask is not None or bool(self.boxes) or self.color is not None or self.alpha
 
 
 @dataclass(frozen=True)
-class RestoreRequest:
-    """What is to be undone."""
+class InpaintRequest(Regional):
+    """Which part is filled, and how."""
+
+    expand: str | None = None
+    tta: bool | None = None
+    grain: bool = True
+    """Whether a fill gets the grain of its surroundings."""
+
+
+@dataclass(frozen=True)
+class PartRequest(Regional):
+    """Whether all of a picture is worked on, a region only, or all but a region."""
+
+    dilate: str | float = 0.0
+    feather: float | None = None
+    """None: so much that the edge is not seen."""
+    only: bool = False
+    """Work on the region alone."""
+    except_: bool = False
+    """Work on all but the region."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.only and self.except_:
+            raise UsageError("`only` and `except_` contradict each other", hint="give one of them")
+        if (self.only or self.except_) and not self.has_region:
+            word = "only" if self.only else "except_"
+            raise UsageError(
+                f"`{word}` says how a region is meant, and there is none",
+                hint="give `mask`, `boxes`, `point`, `object`, `subject`, `text`, `overlay`, `color` or `alpha`",
+            )
+        if self.has_region and not (self.only or self.except_):
+            raise UsageError(
+                "a region is given, and nothing says what it is for",
+                hint="`only` works on it alone, `except_` on all the rest",
+            )
+
+
+@dataclass(frozen=True)
+class UpscaleRequest(PartRequest):
+    """Size and look of an upscaled picture, the part that the model draws, and what is done before."""
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    long_side: int | None = None
+    megapixels: float | None = None
+    tta: bool = False
+    color_fix: bool | None = None
+    blend: float = 0.0
+    restore: bool = False
+    """First take away the noise and the JPEG artefacts that are found, as `imgfix restore` does."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        numbers(self, "scale", "megapixels", "blend")
+        if self.save_mask is not None and not self.has_region:
+            raise UsageError("`save_mask` writes a region, and there is none", hint="add one, with `only` or `except_`")
+
+    def options(self, tile: int | None) -> UpscaleOptions:
+        """As the task takes them. Raises UsageError."""
+        from imgfix.tasks.upscale import UpscaleOptions
+
+        names = {field.name for field in fields(UpscaleOptions)} - {"tile"}
+        return UpscaleOptions(**{name: getattr(self, name) for name in names}, tile=tile)
+
+
+@dataclass(frozen=True)
+class RestoreRequest(PartRequest):
+    """What is to be undone, and where."""
 
     denoise: str | float | None = None
     """Standard deviation of the noise, of 255; `auto`, `off`."""
@@ -387,13 +431,16 @@ class RestoreRequest:
     scratches: bool = False
     deflicker: bool = False
     """Even out the brightness from frame to frame, of clips."""
-    save_mask: str | Path | None = None
     strength: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         numbers(self, "strength")
-        if self.save_mask is not None and not self.scratches:
-            raise UsageError("`save_mask` writes what `scratches` finds", hint="add `scratches`")
+        if self.save_mask is not None and not (self.scratches or self.has_region):
+            raise UsageError(
+                "`save_mask` writes what `scratches` finds, or the region of `only` and `except_`",
+                hint="add `scratches`, or a region",
+            )
 
     @property
     def off(self) -> list[str]:
@@ -503,7 +550,7 @@ def given(record: Any) -> Iterator[tuple[str, Any]]:
 
 _OPTIONS = {
     "boxes": "--box", "output": "-o", "record": "--no-record", "audio": "--no-audio", "label": "--class",
-    "like": "--from", "behind": "--background", "prompt_file": "--prompts", "count": "-n",
+    "like": "--from", "except_": "--except", "behind": "--background", "prompt_file": "--prompts", "count": "-n",
     "settings": "--set",
 }  # fmt: skip
 

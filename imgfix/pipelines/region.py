@@ -1,4 +1,4 @@
-"""Which part of a picture or a clip is filled: mask files (paired with pictures), boxes, a colour, transparency."""
+"""Which part of a picture or a clip is worked on: mask files (paired with pictures), boxes, a colour, transparency."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from imgfix.errors import InputError, UsageError
 from imgfix.media import mask as masks
 from imgfix.pipelines.choosing import choices_of, seen
-from imgfix.pipelines.options import InpaintRequest
+from imgfix.pipelines.options import Regional
 from imgfix.pipelines.pictures import name_of
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Region:
     it stays."""
     score: float = 0.4
     """How sure the detector has to be."""
+    whole: bool = False
+    """Whether it may cover everything."""
 
     def __post_init__(self) -> None:
         if isinstance(self.mask, Path) and not self.mask.exists():
@@ -54,9 +56,10 @@ class Region:
             raise UsageError("`invert` is about `mask`, and there is none", hint="leave it out, or give a mask")
 
     @classmethod
-    def of_request(cls, asked: InpaintRequest, names: Sequence[str] = ()) -> Region:
+    def of_request(cls, asked: Regional, names: Sequence[str] = (), whole: bool = False) -> Region:
         """What a request says about it. names: as of `choosing.own_names`. Raises UsageError."""
         return cls(
+            whole=whole,
             mask=Path(asked.mask) if isinstance(asked.mask, str) else asked.mask,
             boxes=tuple(parse_box(box) for box in asked.boxes or ()),
             colour=_colour(asked.color),
@@ -82,14 +85,26 @@ class Region:
         """What the frames of a clip depend on, without the mask, of which the content counts and not where it lies."""
         return {**asdict(replace(self, mask=None, invert=False)), "invert": self.invert}
 
+    def refuse_moving(self, source: object) -> None:
+        """Raise UsageError for what is asked of a clip and is for single pictures."""
+        if self.choices:
+            raise UsageError(
+                f"{source} moves, and `point`, `object`, `subject` and the like are for single pictures",
+                hint="use `mask`, `boxes` or `color` for clips; `imgfix select` makes a mask of one frame",
+            )
+        if self.transparent:
+            raise UsageError(
+                f"{source} moves, and `alpha` is for single pictures", hint="use `mask`, `boxes` or `color` for clips"
+            )
+
     def of_picture(
-        self, picture: Picture, source: object, relative: Path | None, rgb: np.ndarray, tools: Tools | None = None
+        self, picture: Picture, source: object, relative: Path | None, tools: Tools | None = None
     ) -> tuple[np.ndarray, list[str]]:
         """The mask of one picture, (H, W) float32 in [0, 1], and what should be said about it.
 
         source, relative: the picture's file, and its place below the folder it was found in, for masks that are paired
-        by name. rgb: the picture's pixels as grey or RGB, for the colour. tools: what finds the choices. Raises
-        InputError: no mask of that name, another size, empty, covers nearly everything.
+        by name. tools: what finds the choices. Raises InputError: no mask of that name, another size, empty, covers
+        nearly everything.
         """
         size = (picture.width, picture.height)
         parts: list[np.ndarray] = []
@@ -101,7 +116,7 @@ class Region:
             notes += [f"{name}: {note}"] if note else []
         parts += [masks.from_box(box, size) for box in self.boxes]
         if self.colour is not None:
-            parts.append(masks.from_colour(rgb, self.colour, self.tolerance))
+            parts.append(masks.from_colour(_in_rgb(picture), self.colour, self.tolerance))
         if self.transparent:
             parts.append(masks.from_alpha(picture, name_of(source)))
         whole = masks.combine(*parts) if parts else None
@@ -109,7 +124,7 @@ class Region:
             whole = self._chosen(picture, whole, tools)
         assert whole is not None
         region = masks.dilate(whole, self.dilate or 0.0)
-        masks.check(region, name, self._remedy)
+        masks.check(region, name, self._remedy, whole=self.whole)
         return region, notes
 
     def _chosen(self, picture: Picture, base: np.ndarray | None, tools: Tools | None) -> np.ndarray:
@@ -149,13 +164,14 @@ class Region:
                 digest = track.digest
             else:
                 values, note, name = self._read(given, moving.shown)
-                masks.check(values, name)
+                masks.check(values, name, whole=self.whole)
                 fixed.append(values)
                 notes += [f"{name}: {note}"] if note else []
                 digest = digest_of([given]) if isinstance(given, Path) else hashlib.sha256(values.tobytes()).hexdigest()
         made = FrameMasks(
-            moving, fixed=fixed, track=track, colour=self.colour, tolerance=self.tolerance, dilate=self.dilate or 0.0
-        )
+            moving, fixed=fixed, track=track, colour=self.colour, tolerance=self.tolerance, dilate=self.dilate or 0.0,
+            whole=self.whole,
+        )  # fmt: skip
         return made, digest, notes
 
     def _read(self, given: Path | np.ndarray | bytes, size: masks.Size) -> tuple[np.ndarray, str | None, str]:
@@ -221,6 +237,16 @@ def parse_box(given: str | Sequence[float]) -> Box:
     if isinstance(given, str):
         return masks.parse_box(given)
     return masks.parse_box(",".join(f"{float(number):.10g}" for number in given))
+
+
+def _in_rgb(picture: Picture) -> np.ndarray:
+    """A picture's pixels as grey or RGB, for a colour is named in RGB and the file may hold inks."""
+    from imgfix.media import colour
+
+    if picture.channels != 4:
+        return picture.pixels
+    rgb = colour.transform(picture.metadata, 4).to_srgb(picture.pixels)
+    return (rgb * 255 + 0.5).astype(np.uint8)
 
 
 def _colour(given: str | Sequence[int] | None) -> tuple[int, int, int] | None:

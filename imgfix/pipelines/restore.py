@@ -20,6 +20,7 @@ from imgfix.pipelines.choosing import SideFiles
 from imgfix.pipelines.models import Choice, DamageModels
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, RestoreRequest
+from imgfix.pipelines.part import Part
 from imgfix.pipelines.pipeline import Pipeline, unseen_model
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, RestoreFacts, Result, Runner, StepFacts, joined
 
@@ -47,6 +48,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         plain = self.request.options(self.machine.side)
         self.engines = DamageModels(self.models, self.named)
         self.wanted = self._filled(plain)
+        self.part = Part.of(self.request, self.models)
 
     def _filled(self, plain: RestoreOptions) -> RestoreOptions:
         """What is undone when little or nothing is named. Raises UsageError when nothing is left to do."""
@@ -87,6 +89,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
+        if self.part is not None:
+            self.part.prepare()
         missing = self._missing()
         if dry and missing is not None and self.named is not None:
             self.listener.missing(self.named.name, missing)
@@ -98,6 +102,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
         from imgfix.media.unchanged import write_unchanged
+        from imgfix.tasks.part import mixed_bands
         from imgfix.tasks.restore import Restore, quality_to_write
 
         start = time.monotonic()
@@ -106,13 +111,15 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             source, target, relative
         )
         picture = self._read(source)
+        weight, told = self._weight(picture, source, relative, None if self.request.scratches else mask_path)
         self.engines.pixels, self.engines.dry = picture.width * picture.height, False
         transform = colour.transform(picture.metadata, picture.channels)
-        pixels, result = picture.pixels, Result()
+        pixels, result = picture.pixels, told
         if self.request.scratches:
-            pixels, result = self._without_scratches(picture, mask_path, progress)
+            pixels, result = self._without_scratches(picture, weight, mask_path, progress)
+            result = replace(result, summary=(*told.summary, *result.summary))
         found, steps, notes = look_at_picture(picture, pixels, transform, self.wanted, self.engines)
-        reading = [*picture.metadata.notes, *([transform.note] if transform.note else [])]
+        reading = [*picture.metadata.notes, *([transform.note] if transform.note else []), *told.notes]
         summary = [*result.summary, *in_words(found, steps)]
         written: list[str] = []
         made = picture
@@ -120,10 +127,10 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             if target is not None and source is picture:  # there is no file that could be copied
                 written = list(image.write(target, picture, format=saving.format, quality=saving.quality))
             elif target is not None:
-                told = write_unchanged(source, picture, target, format=saving.format, quality=saving.quality)
-                written = told or []
-                if told is None:  # of a file that is copied nothing is lost, whatever was not understood of it
-                    result, reading = replace(result, copied=True), []
+                kept = write_unchanged(source, picture, target, format=saving.format, quality=saving.quality)
+                written = kept or []
+                if kept is None:  # of a file that is copied nothing is lost, whatever was not understood of it
+                    result, reading = replace(result, copied=True), list(told.notes)
         else:
             task = Restore(pixels, steps, self.wanted, alpha=picture.alpha, colour=transform)
             steps = task.steps
@@ -131,6 +138,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 self.listener.expecting(pictures.name_of(source), expected)
             out = np.empty_like(pixels) if keep or target is None else None
             bands = task.bands(progress) if steps else iter([pixels])
+            if weight is not None:
+                bands = mixed_bands(iter([picture.pixels]), bands, weight, (picture.width, picture.height))
             if target is None:
                 assert out is not None
                 _collect(bands, out)
@@ -177,14 +186,15 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         transform = colour.transform(picture.metadata, picture.channels)
         found, steps, notes = look_at_picture(picture, picture.pixels, transform, self.wanted, self.engines)
         size = FileFacts(picture.width, picture.height)
+        weight, told = self._weight(picture, source, relative)
         plan = Plan(
-            input=size, output=size, restored=facts_of(found, steps), summary=tuple(in_words(found, steps)),
-            notes=tuple(notes),
+            input=size, output=size, restored=facts_of(found, steps),
+            summary=(*told.summary, *in_words(found, steps)), coverage=told.coverage, notes=(*told.notes, *notes),
         )  # fmt: skip
         if self.request.scratches:
             from imgfix.tasks import scratches
 
-            share = float((scratches.find(_rgb(picture)) > 0).mean())
+            share = float((_within(scratches.find(_rgb(picture)), weight) > 0).mean())
             plan = replace(plan, summary=(*plan.summary, f"scratches on {100 * share:.2f} %"), coverage=share)
         if steps:
             task = Restore(picture.pixels, steps, self.wanted)
@@ -201,8 +211,20 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         picture = pictures.read(source, self.reading.limit)
         return pictures.in_colour(picture) if self.wanted.color else picture
 
+    def _weight(
+        self, picture: Picture, source: Any, relative: Path | None, save: Path | None = None
+    ) -> tuple[np.ndarray | None, Result]:
+        """The share of the work in each pixel, None where all of it is worked on, and what is said of it."""
+        if self.part is None:
+            return None, Result()
+        from imgfix.media import mask as masks
+
+        weight, notes = self.part.of_picture(picture, source, relative, save)
+        words = (self.part.summary(weight),)
+        return weight, Result(coverage=masks.coverage(weight), summary=words, notes=tuple(notes))
+
     def _without_scratches(
-        self, picture: Picture, mask_path: Path | None, progress: Progress
+        self, picture: Picture, weight: np.ndarray | None, mask_path: Path | None, progress: Progress
     ) -> tuple[np.ndarray, Result]:
         """The pixels with what was found filled (the same array where nothing was found), and what is said of it."""
         from imgfix.media import colour, image
@@ -211,7 +233,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         from imgfix.tasks import scratches
         from imgfix.tasks.inpaint import InpaintOptions, inpaint
 
-        mask = scratches.find(_rgb(picture))
+        mask = _within(scratches.find(_rgb(picture)), weight)
         share = masks.coverage(mask)
         if mask_path is not None:
             image.write(mask_path, Picture((mask * 255).astype(np.uint8)[..., None]))
@@ -230,7 +252,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
         self.engines.pixels, self.engines.dry = work.pixels(moving), False
-        task, steps, facts = self._looked_at(moving)
+        task, steps, facts, binding = self._looked_at(moving, relative)
         if not steps and self._stays(moving, kind):
             return work.copy(moving, facts, progress)
         self._avoid_artefacts(moving, kind, steps)
@@ -244,6 +266,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 **asdict(self.wanted),
                 **({"deflicker": True} if self.request.deflicker else {}),
                 "models": shas,
+                **binding,
                 **work.bound(*(step.engine for step in steps)),
             },
             record=self._record(moving.source, self.model, steps[0].engine if steps else None),
@@ -260,7 +283,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 raise unseen_model(self.named)
             return work.plan_unseen(moving, Facts(runner=Runner(self.named.name)))
         self.engines.pixels, self.engines.dry = work.pixels(moving), True
-        task, steps, facts = self._looked_at(moving)
+        task, steps, facts, _ = self._looked_at(moving, relative)
         if not steps and self._stays(moving, kind):
             size = FileFacts(*moving.shown)
             return Plan(
@@ -269,15 +292,21 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             )  # fmt: skip
         return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
-    def _looked_at(self, moving: Moving) -> tuple[SequenceTask, list[Step], Facts]:
+    def _looked_at(
+        self, moving: Moving, relative: Path | None
+    ) -> tuple[SequenceTask, list[Step], Facts, dict[str, Any]]:
+        """The work on a clip, the runs of networks, what is to be said, and what its part depends on."""
         from imgfix.tasks.chain import Chain
         from imgfix.tasks.deflicker import Deflicker
 
         task, steps, facts = look_at(moving, self.wanted, self.engines)
-        if not self.request.deflicker:
-            return task, steps, facts
-        words = [word for word in facts.summary if word != NOTHING]
-        return Chain(Deflicker(), task), steps, replace(facts, summary=("flicker evened out", *words))
+        if self.request.deflicker:
+            words = [word for word in facts.summary if word != NOTHING]
+            task, facts = Chain(Deflicker(), task), replace(facts, summary=("flicker evened out", *words))
+        if self.part is None:
+            return task, steps, facts, {}
+        task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone)
+        return task, steps, replace(facts, summary=(said, *facts.summary), notes=(*notes, *facts.notes)), binding
 
     def _open(self, kind: str, source: Any, target: Any) -> Moving:
         if self.request.scratches:
@@ -290,6 +319,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 f"{source} moves, and `colorize` makes colours for single pictures alone",
                 hint="leave `colorize` out for clips: their colours would change from frame to frame",
             )
+        if self.part is not None:
+            self.part.refuse_moving(source)
         return super()._open(kind, source, target)
 
     def _stays(self, moving: Moving, kind: str) -> bool:
@@ -366,6 +397,11 @@ def facts_of(found: Damage | None, steps: list[Step]) -> RestoreFacts:
     if found is None:
         return RestoreFacts(made)
     return RestoreFacts(made, looked=True, noise=found.noise, jpeg=found.jpeg)
+
+
+def _within(mask: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """A mask without what lies outside the part that is worked on."""
+    return mask if weight is None else np.where(weight >= 0.5, mask, 0)
 
 
 def _collect(bands: Iterable[np.ndarray], out: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +17,13 @@ from imgfix.pipelines.first import First
 from imgfix.pipelines.models import Choice
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import RESAMPLING, Saving, UpscaleRequest, given
+from imgfix.pipelines.part import Part
 from imgfix.pipelines.pipeline import Pipeline, runner_of, unseen_model
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined
 
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
+    from imgfix.media.jobs import Job
     from imgfix.media.picture import JpegSettings, Picture
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
@@ -35,6 +37,8 @@ TASKS = ("video", "upscale")
 _COARSE = 75  # JPEG quality below which the damage of encoding can be seen
 _LOOKED_AT = (work.IMAGE, work.ANIMATION)
 _FOR_NETWORKS = ("tta", "color_fix", "blend")
+_PLAIN = "lanczos"
+"""How what is outside the part that the model works on is enlarged."""
 _FEW = 4  # tiles; measuring the model would take longer than less work than that
 
 
@@ -48,6 +52,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         self.wanted = self.request.options(self.machine.side)
         self._chosen: dict[bool, Choice] = {}
         self.first = First(self.models, self.machine.side) if self.request.restore else None
+        self.part = Part.of(self.request, self.models)
 
     def choice(self, kind: str) -> Choice:
         """The model for a kind of source. Raises ModelError."""
@@ -86,6 +91,8 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
+        if self.part is not None:
+            self.part.prepare()
         for kind in dict.fromkeys(kinds):
             choice = self.choice(kind)
             missing = models.bytes_to_pull(choice)
@@ -127,16 +134,38 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             return self.models.resampler(choice)
         return self.models.open(choice, TASKS)
 
+    def jobs(self, inputs: Any) -> list[Job]:
+        """See `Pipeline.jobs`."""
+        found = super().jobs(inputs)
+        if self.part is not None:
+            self.part.files(self.saving).check(len(found) + self.elsewhere)
+        return found
+
     # -- pictures ------------------------------------------------------------------------------------------------------
+
+    def _weight(
+        self, picture: Picture, source: Any, relative: Path | None, save: Path | None = None
+    ) -> tuple[np.ndarray | None, Facts]:
+        """The share of the model in each pixel, None where it draws all of them, and what is said of it."""
+        if self.part is None:
+            return None, Facts()
+        from imgfix.media import mask as masks
+
+        weight, notes = self.part.of_picture(picture, source, relative, save)
+        words = (self.part.summary(weight),)
+        return weight, Facts(coverage=masks.coverage(weight), summary=words, notes=tuple(notes))
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
+        from imgfix.tasks.part import mixed
 
         start = time.monotonic()
         saving = self.saving.for_pictures
         if not self._looks(work.IMAGE):
             _refuse_sequences(self._upscaler(self.choice(work.IMAGE)))
-        picture = pictures.read(source, self.reading.limit)
+        mask_path = self.part.files(saving).path(source, target, relative) if self.part is not None else None
+        picture = whole = pictures.read(source, self.reading.limit)
+        weight, part = self._weight(picture, source, relative, mask_path)
         fit = self._fitting(work.IMAGE, source, picture.pixels, picture.alpha)
         upscaler = self._upscaler(fit.choice)
         wanted = self._sized(fit)
@@ -144,14 +173,17 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         facts = Facts()
         if self.first is not None:
             picture, facts = self.first.picture(picture, transform, progress)
+            if weight is not None and picture is not whole:
+                picture = replace(picture, pixels=mixed(whole.pixels, picture.pixels, weight))
         upscaler = models.fitted(upscaler, picture.width * picture.height, self.listener)
         task = _still(picture.pixels, upscaler, wanted, picture.alpha, transform)
         self._expect(task, source)
         made = _Kept(picture, task.width, task.height) if keep else None
         notes: list[str] = []
         format = None
+        bands = task.bands(progress) if weight is None else _part_bands(task, whole, weight, progress)
         if target is None:
-            for band in task.bands(progress):
+            for band in bands:
                 assert made is not None
                 made.add(band)
         else:
@@ -161,7 +193,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
                 quality=saving.quality, record=self._made(source, fit, upscaler, wanted),
             )  # fmt: skip
             with writer:
-                for band in task.bands(progress):
+                for band in bands:
                     writer.write(band)
                     if made is not None:
                         made.add(band)
@@ -170,11 +202,17 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(task.width, task.height, format, pictures.bytes_written(target)),
             runner=_runner(task),
-            summary=(*facts.summary, *fit.summary),
+            summary=(*part.summary, *facts.summary, *fit.summary),
             content=fit.content,
+            coverage=part.coverage,
             restored=facts.restored,
             notes=joined(
-                picture.metadata.notes, _colour_notes(transform, upscaler), self._left_out(upscaler), facts.notes, notes
+                picture.metadata.notes,
+                part.notes,
+                _colour_notes(transform, upscaler),
+                self._left_out(upscaler),
+                facts.notes,
+                notes,
             ),
             seconds=time.monotonic() - start,
             picture=made.picture if made is not None else None,
@@ -193,7 +231,9 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
                 input=FileFacts(header.width, header.height), output=FileFacts(width, height),
                 runner=Runner(choice.name),
             )  # fmt: skip
-        fit = Fitting(choice, choice)
+        fit, part = Fitting(choice, choice), Facts()
+        if self.part is not None:
+            _, part = self._weight(pictures.read(source, self.reading.limit), source, relative)
         if self._looks(work.IMAGE):
             picture = pictures.read(source, self.reading.limit)
             fit = self._fitting(work.IMAGE, source, picture.pixels, picture.alpha)
@@ -211,9 +251,10 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             input=FileFacts(header.width, header.height),
             output=FileFacts(task.width, task.height),
             runner=_runner(task),
-            summary=fit.summary,
+            summary=(*part.summary, *fit.summary),
             content=fit.content,
-            notes=tuple(self._left_out(upscaler)),
+            coverage=part.coverage,
+            notes=joined(part.notes, self._left_out(upscaler)),
             tiles=estimate.tiles if tiled else None,
             tile=estimate.tile if tiled else None,
             memory_bytes=estimate.host_bytes + estimate.device_bytes,
@@ -249,12 +290,13 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener)
         descriptor = _descriptor(upscaler)
         task, facts, engines = self._looked_at(moving, upscaler, fit)
+        task, facts, binding = self._in_part(task, facts, moving, relative)
         return work.run(
             moving,
             task,
             facts,
             model=descriptor.sha256 if descriptor is not None else str(upscaler),
-            binding={**asdict(wanted), **_restored_by(engines), **work.bound(upscaler, *engines)},
+            binding={**asdict(wanted), **_restored_by(engines), **binding, **work.bound(upscaler, *engines)},
             record=self._made(moving.source, fit, upscaler, wanted),
             between=self.smoothing.between(),
             listener=self.listener,
@@ -271,7 +313,27 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         fit = self._fitting_of(moving, kind)
         upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener, dry=True)
         task, facts, _ = self._looked_at(moving, upscaler, fit, dry=True)
+        task, facts, _ = self._in_part(task, facts, moving, relative)
         return work.plan(moving, task, facts, self.smoothing.between(dry=True))
+
+    def _in_part(
+        self, task: SequenceTask, facts: Facts, moving: Moving, relative: Path | None
+    ) -> tuple[SequenceTask, Facts, dict[str, Any]]:
+        """The work where the model draws a part alone, what is to be said, and what the part depends on."""
+        if self.part is None:
+            return task, facts, {}
+        from imgfix.tasks.frames import ResampledFrames
+        from imgfix.tasks.upscale import UpscaleOptions
+
+        width, height = task.size(*moving.size)
+        plain = ResampledFrames(_PLAIN, UpscaleOptions(width=width, height=height))
+        task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone, plain.enlarged)
+        return task, replace(facts, summary=(said, *facts.summary), notes=joined(notes, facts.notes)), binding
+
+    def _open(self, kind: str, source: Any, target: Any) -> Moving:
+        if self.part is not None:
+            self.part.refuse_moving(source)
+        return super()._open(kind, source, target)
 
     def _fitting_of(self, moving: Moving, kind: str) -> Fitting:
         """The model for an animated picture, by its first frame; clips have the usual one."""
@@ -341,6 +403,19 @@ def _still(
     if isinstance(upscaler, str):
         return Resampling(pixels, upscaler, wanted, alpha=alpha)
     return Upscale(pixels, upscaler, wanted, alpha=alpha, colour=transform)
+
+
+def _part_bands(
+    task: Upscale | Resampling, picture: Picture, weight: np.ndarray, progress: Progress
+) -> Iterator[np.ndarray]:
+    """The rows of a task where the weight says so, and plain resampling elsewhere."""
+    from imgfix.tasks.part import mixed_bands
+    from imgfix.tasks.resampling import Resampling
+    from imgfix.tasks.upscale import UpscaleOptions
+
+    size = UpscaleOptions(width=task.width, height=task.height)
+    plain = Resampling(picture.pixels, _PLAIN, size, alpha=picture.alpha)
+    return mixed_bands(plain.bands(threaded=False), task.bands(progress), weight, (task.width, task.height))
 
 
 def _runner(task: Upscale | Resampling) -> Runner:

@@ -19,6 +19,7 @@ from imgfix.pipelines.options import (
     CLASSICAL,
     DEINTERLACE,
     RESAMPLING,
+    SMOOTHING,
     ClipOptions,
     CutoutRequest,
     GenerateRequest,
@@ -71,6 +72,24 @@ _CHOOSING = (
     Field("score", "number", "how sure the detector has to be, 0 to 1"),
 )
 _DILATE = Field("dilate", "text", "pixels by which what is found is widened, or auto")
+_REGION = (
+    Field("mask", "file", "white is the region: the identifier of an upload, or a part of the form"),
+    Field("box", "list", "x,y,w,h in pixels or percent", "boxes", also="boxes"),
+    *_CHOOSING,
+    Field("detector", "text", "the model that finds what is chosen, or auto"),
+    Field("color", "text", "everything of this colour"),
+    Field("tolerance", "number", "how much a pixel may differ from color, of 255"),
+    Field("alpha", "flag", "the transparent part"),
+    Field("dilate", "text", "widen the region by so many pixels, or auto", also="grow"),
+    Field("feather", "number", "blend over so many pixels"),
+    Field("invert", "flag", "the black part of the mask is the region"),
+    Field("fit_mask", "flag", "resize a mask of another size"),
+)
+_PART = (
+    Field("only", "flag", "work on the region alone"),
+    Field("except", "flag", "work on all but the region", "except_"),
+    *_REGION,
+)
 _PICTURE = (
     Field("format", "text", "format of the result; default: that of the input"),
     Field("quality", "whole", "1 to 100, for lossy formats"),
@@ -148,25 +167,15 @@ VERBS = {
                 Field("color_fix", "flag", "keep the colours of the input"),
                 Field("blend", "number", "share of plain resampling, 0 to 1"),
                 Field("restore", "flag", "first remove the noise and JPEG artefacts that are found"),
-                *_PICTURE, *_CLIP, *_MODEL,
+                *_PART, *_PICTURE, *_CLIP, *_MODEL,
             ),
             ("upscale", "video"), RESAMPLING, moves=True,
         ),
         Verb(
             "inpaint", "Fill or remove a part, extend the canvas", InpaintRequest,
             (
-                Field("mask", "file", "white is filled: the identifier of an upload, or a part of the form"),
-                Field("box", "list", "x,y,w,h in pixels or percent", "boxes", also="boxes"),
-                *_CHOOSING,
-                Field("detector", "text", "the model that finds what is chosen, or auto"),
-                Field("color", "text", "everything of this colour"),
-                Field("tolerance", "number", "how much a pixel may differ from color, of 255"),
-                Field("alpha", "flag", "the transparent part"),
+                *_REGION,
                 Field("expand", "text", "extend the canvas: left=200,top=10% or all=15%"),
-                Field("dilate", "text", "widen the region by so many pixels, or auto", also="grow"),
-                Field("feather", "number", "blend over so many pixels"),
-                Field("invert", "flag", "fill the black part of the mask"),
-                Field("fit_mask", "flag", "resize a mask of another size"),
                 Field("tta", "flag", "merge several runs"),
                 Field("grain", "flag", "give the fill the grain of its surroundings; the default"),
                 *_PICTURE, *_CLIP, *_MODEL,
@@ -186,7 +195,7 @@ VERBS = {
                 Field("scratches", "flag", "scratches and specks of scans"),
                 Field("deflicker", "flag", "even out the brightness of a flickering clip"),
                 Field("strength", "number", "how much of it, 0 to 1"),
-                *_PICTURE, *_CLIP, *_MODEL,
+                *_PART, *_PICTURE, *_CLIP, *_MODEL,
             ),
             ("restore",), moves=True,
         ),
@@ -254,6 +263,7 @@ REFUSED = {
     CutoutRequest: {"save_mask"},
     InpaintRequest: {"save_mask"},
     RestoreRequest: {"save_mask"},
+    UpscaleRequest: {"save_mask"},
     GenerateRequest: {
         *("prompt_file", "like", "grid"),
         *("steps", "guidance", "negative", "width", "height", "low_memory"),  # diffusion models come from folders
@@ -379,11 +389,23 @@ def settings_of(verb: Verb, values: Mapping[str, Any], record: type[Any]) -> dic
     }  # fmt: skip
 
 
-def check_model(field: str, name: Any, verb: Verb) -> None:
-    """Whether a model is named by its name and no file, folder or address is meant. Raises UsageError."""
+MODELS: Mapping[str, tuple[str, ...]] = {
+    "model": (), "upscale_model": (), "smooth_model": SMOOTHING, "detector": (),
+}  # fmt: skip
+"""Fields that name a model, and the methods that they name besides those of the verb."""
+
+
+def check_models(values: Mapping[str, Any], verb: Verb) -> None:
+    """Whether models are named by their names and no file, folder or address is meant. Raises UsageError."""
+    for field in verb.fields:
+        if field.name in MODELS and field.name in values:
+            _check_model(field.name, values[field.name], verb)
+
+
+def _check_model(field: str, name: Any, verb: Verb) -> None:
     from imgfix.zoo import catalog
 
-    if name in ("auto", *verb.methods):
+    if name in ("auto", *verb.methods, *MODELS[field]):
         return
     if name not in {entry.name for entry in (*catalog.entries(), *catalog.imported())}:
         raise UsageError(f"`{field}` {name}: no such model", hint="see /v1/models")

@@ -113,9 +113,7 @@ class Kitchen:
         """
         spec = VERBS[order.verb]
         source = self._row(order.input) if spec.takes_input else None
-        for one in spec.fields:
-            if one.name in ("model", "upscale_model") and one.name in order.values:
-                fields.check_model(one.name, order.values[one.name], spec)
+        fields.check_models(order.values, spec)
         if source is not None and source.kind == "sound":
             raise Refused(415, "unsupported", f"{source.name} is sound", "send a picture or a clip")
         if source is not None and source.kind != "image" and not spec.moves and order.verb != "evaluate":

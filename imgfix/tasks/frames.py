@@ -38,6 +38,11 @@ class EachFrame(ABC):
         """Width and height of what comes out."""
         return target_size(width, height, self.options, self.scale)
 
+    def enlarged(self, frame: np.ndarray) -> np.ndarray:
+        """One frame, (H, W, 3) or (H, W, 4) with alpha last."""
+        alpha = np.ascontiguousarray(frame[..., 3]) if frame.shape[2] == 4 else None
+        return self._enlarged(np.ascontiguousarray(frame[..., :3]) if alpha is not None else frame, alpha)
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Work on a clip; each frame is a place to begin."""
         before: tuple[np.ndarray, np.ndarray] | None = None
@@ -46,9 +51,7 @@ class EachFrame(ABC):
                 self.repeated += 1
                 made = before[1]
             else:
-                alpha = np.ascontiguousarray(frame[..., 3]) if frame.shape[2] == 4 else None
-                colours = np.ascontiguousarray(frame[..., :3]) if alpha is not None else frame
-                made = self._enlarged(colours, alpha)
+                made = self.enlarged(frame)
             before = frame, made
             yield FrameResult(made, Restart(number, number))
 

@@ -157,7 +157,7 @@ def test_an_empty_mask_is_refused(imgfix: Run, photo: Path, tmp_path: Path) -> N
     mask = save_mask(tmp_path / "m" / "empty.png", white=False)
     result = imgfix("inpaint", photo, "--mask", mask, "--model", "telea")
     assert result.code == 1
-    assert "empty.png" in result.err and "nothing to fill" in result.err and "--invert" in result.err
+    assert "empty.png" in result.err and "nothing in it is white" in result.err and "--invert" in result.err
 
 
 def test_a_mask_of_nearly_everything_is_refused(imgfix: Run, photo: Path) -> None:

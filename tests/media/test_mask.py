@@ -271,7 +271,7 @@ def test_masks_add_up() -> None:
 
 
 def test_an_empty_mask_and_one_of_nearly_everything_are_refused_with_a_hint() -> None:
-    with pytest.raises(InputError, match=r"m\.png.*nothing to fill") as caught:
+    with pytest.raises(InputError, match=r"m\.png.*nothing in it is white") as caught:
         masks.check(np.zeros((9, 9), np.float32), "m.png")
     assert "invert" in str(caught.value.hint)
     full = np.ones((10, 10), np.float32)

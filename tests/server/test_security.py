@@ -199,7 +199,9 @@ def test_html_in_names_and_exif_stays_text(site: Site) -> None:
         ("generate", {"prompt": "a", "sound": PRIVATE}), ("generate", {"prompt": "a", "image": PRIVATE}),
         ("generate", {"prompt": "a", "grid": "/tmp/x.png"}), ("generate", {"prompt": "a", "model": "/tmp"}),
         ("generate", {"prompt": "a", "upscale": 2, "upscale_model": "/tmp/x.pth"}),
-        ("evaluate", {"against": PRIVATE}),
+        ("evaluate", {"against": PRIVATE}), ("inpaint", {"object": "dog", "detector": "/tmp/x.pth"}),
+        ("upscale", {"smooth": 2, "smooth_model": "/tmp/x.pth"}), ("restore", {"only": True, "mask": PRIVATE}),
+        ("upscale", {"only": True, "box": "1,1,5,5", "save_mask": "/tmp/x.png"}),
     ],
 )  # fmt: skip
 def test_no_path_is_taken_from_a_request(site: Site, verb: str, values: dict[str, Any]) -> None:

@@ -1,0 +1,102 @@
+"""The part of a picture or a clip that `restore` and `upscale` work on, where it is not all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from imgfix.errors import UsageError
+from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, own_names, write_mask
+from imgfix.pipelines.region import Region
+
+if TYPE_CHECKING:
+    from imgfix.media.picture import Picture
+    from imgfix.pipelines.models import Models
+    from imgfix.pipelines.moving.moving import Moving
+    from imgfix.pipelines.options import PartRequest, Saving
+    from imgfix.tasks.part import PartOfFrames
+    from imgfix.tasks.sequence import SequenceTask
+
+
+class Part:
+    """What a request says of it.
+
+    Raises UsageError, ModelError: no such model.
+    """
+
+    def __init__(self, asked: PartRequest, models: Models) -> None:
+        from imgfix.tasks.part import Edge
+
+        named = models.choose(TASKS, model=asked.detector) if asked.detector != "auto" else None
+        self.region = Region.of_request(asked, own_names(named), whole=True)
+        self.edge = Edge(asked.except_, asked.feather)
+        self.tools = ModelTools(models, named, "detector")
+        self._save_mask = asked.save_mask
+
+    @classmethod
+    def of(cls, asked: PartRequest, models: Models) -> Part | None:
+        """None: all of it is worked on."""
+        return cls(asked, models) if asked.has_region else None
+
+    def prepare(self) -> None:
+        """Open what finds it, so that what is wrong is said before any work. Raises ModelError, MissingExtraError."""
+        self.tools.prepare(self.region.choices)
+
+    def files(self, saving: Saving) -> SideFiles:
+        """Where masks are saved."""
+        return SideFiles("save_mask", self._save_mask, "_mask.png", saving.overwrite)
+
+    def of_picture(
+        self, picture: Picture, source: object, relative: Path | None, save: Path | None = None
+    ) -> tuple[np.ndarray, list[str]]:
+        """The share of the work in each pixel, (H, W) float32 in [0, 1], and what should be said about it.
+
+        save: where the mask of what is worked on is written. Raises as `Region.of_picture`, and OutputError.
+        """
+        mask, notes = self.region.of_picture(picture, source, relative, self.tools)
+        weight = self.edge.weight(mask)
+        if save is not None:
+            write_mask(save, weight)
+        return weight, notes
+
+    def summary(self, weight: np.ndarray | float) -> str:
+        """What is said of it: `12.3 % worked on`."""
+        from imgfix.media import mask as masks
+
+        share = weight if isinstance(weight, float) else masks.coverage(weight)
+        return f"{masks.percent(share)} worked on"
+
+    def refuse_moving(self, source: object) -> None:
+        """Raise UsageError for what is asked of a clip and is for single pictures."""
+        self.region.refuse_moving(source)
+        if self._save_mask is not None:
+            raise UsageError(f"{source} moves, and `save_mask` is for single pictures", hint="leave it out for clips")
+
+    def of_moving(
+        self,
+        task: SequenceTask,
+        moving: Moving,
+        relative: Path | None,
+        alone: bool,
+        plain: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> tuple[PartOfFrames, str, dict[str, Any], list[str]]:
+        """Some work on a part of every frame.
+
+        plain: as of `imgfix.tasks.part.PartOfFrames`. Returns the work, what is said of it, what its frames depend on
+        besides, and notes. Raises as `Region.of_moving`.
+        """
+        from imgfix.tasks.part import PartOfFrames
+
+        found, digest, notes = self.region.of_moving(moving, relative, alone)
+        share = found.coverage()
+        binding = {**self.region.binding, "mask": digest, **{f"edge {key}": value for key, value in self._edge.items()}}
+        words = self.summary(1 - share if self.edge.rest else share)
+        return PartOfFrames(task, found, self.edge, plain), words, binding, notes
+
+    @property
+    def _edge(self) -> dict[str, Any]:
+        return asdict(self.edge)
