@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -12,10 +12,11 @@ from imgfix.cli.console import Console, Tick
 from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ExitCode, ImgfixError
 from imgfix.media.files import stamp
-from imgfix.pipelines.units import time_in_words
+from imgfix.pipelines.tally import Aside, Nothing, Tally
 from imgfix.runtime import interrupts
 
 T = TypeVar("T")
+NOTHING = Nothing()
 
 
 @dataclass(frozen=True)
@@ -34,29 +35,28 @@ class Item(Generic[T]):
 
 
 def run(
-    items: Sequence[Item[T]],
+    items: Iterable[Item[T]],
     work: Callable[[T, Tick], Outcome],
     console: Console,
     report: Report,
     unit: str = "tiles",
-    elsewhere: int = 0,
-    passed: Sequence[str] = (),
+    aside: Aside = NOTHING,
 ) -> ExitCode:
-    """Do the work for each item and tell what became of it; elsewhere: items of other shards, which are only counted.
-    passed: what was found besides, in words. Items with a problem that is known come first.
+    """Do the work for each item and tell what became of it; aside: what was found besides, which is only counted.
+
+    Items with a problem that is known come first; those of an iterator as they come.
 
     Returns 0 when all went well, 130 after Ctrl-C (what is finished stays), the exit code of the failures when nothing
     else happened and they agree, else 1.
     """
-    # What cannot be done is said at once, and not after hours of work on what stands before it.
-    items = sorted(items, key=lambda item: item.problem is None)
-    failures: list[ExitCode] = []
-    expected = 0.0
-    finished: set[int] = set()
-    told: set[int] = set()
-    with interrupts.answered(), console.progress(unit, files=len(items)) as progress:
-        for number, item in enumerate(items):
-            before = stamp(item.target) if item.target else None
+    tally = Tally(len(items) if isinstance(items, Sequence) else None)
+    if isinstance(items, Sequence):
+        # What cannot be done is said at once, and not after hours of work on what stands before it.
+        items = sorted(items, key=lambda item: item.problem is None)
+    with interrupts.answered(), console.progress(unit, files=tally.total) as progress:
+        for item in items:
+            tally.come += 1
+            told, before = False, stamp(item.target) if item.target else None
             try:
                 interrupts.check()
                 if item.problem is not None:
@@ -67,13 +67,10 @@ def run(
                     with progress.file(item.source, item.unit) as tick:
                         outcome = work(item.job, tick)
                 with interrupts.held():  # none is told twice or not counted
-                    told.add(number)
+                    told = True
                     report.tell(item.source, item.target, outcome)
-                    if outcome.status == "planned":
-                        expected += outcome.facts.get("seconds") or 0
-                    if outcome.status == "done":
-                        finished.add(number)
-                if number == len(items) - 1:
+                    _count(tally, outcome)
+                if tally.come == tally.total:
                     interrupts.check()
             except BrokenPipeError:
                 raise  # nobody reads the results any more
@@ -83,49 +80,41 @@ def run(
                     failure = as_told(error, item.source)
                     report.tell_failure(item.source, item.target, failure)
                     console.traceback(error)
-                    failures.append(failure.exit_code)
+                    tally.failures[failure.exit_code] += 1
                     continue
                 # It can come between the moment when the result is in its place and the one when it is told.
-                whole = number in told or (item.target is not None and stamp(item.target) not in (before, None))
-                if number not in told:
+                whole = told or (item.target is not None and stamp(item.target) not in (before, None))
+                if not told:
                     report.tell_interrupted(item.source, item.target, whole)
-                    finished |= {number} if whole else set()
-                left = len(items) - len(finished) - len(failures)
+                    tally.done += whole
                 kept = "; ".join(getattr(error, "__notes__", ())) or None  # what a clip has finished already
                 where = f"interrupted after {item.source} was finished" if whole else f"interrupted at {item.source}"
-                console.error(f"{where}: {len(finished)} done, {left} not", kept)
+                console.error(f"{where}: {tally.left}", kept)
                 if isinstance(error, SystemExit):
                     raise
                 asked = interrupts.came() or signal.SIGINT
                 if asked != signal.SIGINT:  # SIGTERM, and it came out as an error of another kind
                     raise interrupts.asked_for(asked) from None
                 return ExitCode.INTERRUPTED
-    if len(items) > 1 or elsewhere or passed:
-        counted = _counted(items, len(finished), len(failures), elsewhere)
-        counted += f", about {time_in_words(expected)} for all" if expected else ""
-        counted = "; ".join([counted, *passed])
-        if failures:
-            console.error(f"{len(failures)} of {len(items)} items failed: {counted}")
-        elif not report.json:
-            console.say(counted)
-    if not failures:
-        return ExitCode.OK
-    if len(failures) == len(items) and len(set(failures)) == 1:
-        return failures[0]
-    return ExitCode.SOME_FAILED
+    return concluded(tally, console, report, aside)
 
 
-def _counted(items: Sequence[Item[T]], done: int, failed: int, elsewhere: int) -> str:
-    """`3 done, 1 failed, 2 left out (the output exists already), 9 in other shards`."""
-    reasons = [item.skipped for item in items if item.skipped is not None and item.problem is None]
-    words = [f"{done} done"] if done else []
-    words += [f"{failed} failed"] if failed else []
-    if reasons:
-        words.append(f"{len(reasons)} left out ({', '.join(dict.fromkeys(reasons))})")
-    planned = len(items) - done - failed - len(reasons)
-    words += [f"{planned} planned"] if planned else []
-    words += [f"{elsewhere} in other shards"] if elsewhere else []
-    return ", ".join(words if items else ["0 done", *words])
+def _count(tally: Tally, outcome: Outcome) -> None:
+    if outcome.status == "planned":
+        tally.expected += outcome.facts.get("seconds") or 0
+    if outcome.status == "skipped":
+        tally.reasons[outcome.line] += 1
+    tally.done += outcome.status == "done"
+
+
+def concluded(tally: Tally, console: Console, report: Report, aside: Aside) -> ExitCode:
+    """Say how a batch ended; returns its exit code."""
+    counted = tally.summary(aside)
+    if counted is not None and tally.failures:
+        console.error(f"{tally.failed} of {tally.come} items failed: {counted}")
+    elif counted is not None and not report.json:
+        console.say(counted)
+    return tally.code
 
 
 def never(job: object, tick: Tick) -> Outcome:

@@ -89,8 +89,8 @@ class Console:
         return not self.quiet and self.rich.is_terminal
 
     @contextmanager
-    def progress(self, unit: str = "tiles", files: int = 1) -> Iterator[Progress]:
-        """Bars for a number of files and for the steps inside one; nothing is drawn unless stderr is a terminal."""
+    def progress(self, unit: str = "tiles", files: int | None = 1) -> Iterator[Progress]:
+        """Bars for a number of files (None: not known) and the steps inside one; nothing is drawn but on a terminal."""
         if not self.interactive:
             yield Progress()
             return
@@ -133,7 +133,7 @@ class Console:
             speed_estimate_period=120,  # a frame may take a minute
         )
         with bars:
-            whole = bars.add_task("all files", total=files, unit="files") if files > 1 else None
+            whole = bars.add_task("all files", total=files, unit="files") if files != 1 else None
             yield Progress(bars, unit, whole, name)
 
     @contextmanager

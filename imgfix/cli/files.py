@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -15,9 +15,10 @@ from imgfix.cli.batch import Item
 from imgfix.cli.console import Tick
 from imgfix.cli.listening import ConsoleListener
 from imgfix.cli.report import Outcome, Report, outcome
-from imgfix.errors import UsageError
+from imgfix.errors import ImgfixError, UsageError
 from imgfix.pipelines.moving.work import IMAGE
 from imgfix.pipelines.pictures import Stream
+from imgfix.pipelines.streaming import stream
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
@@ -85,7 +86,8 @@ def work(
     console = reporting.console
     console.starting()
     pipeline = kind(request, saving, clips, machine, reading, ConsoleListener(console))
-    jobs = pipeline.jobs(inputs)
+    found = stream(pipeline, inputs)
+    jobs = pipeline.jobs(inputs) if found is None else []
     items = [Item(_name(job.source), _name(job.target), job, job.error, job.skip) for job in jobs]
     if any(item.target == STREAM for item in items) and not reporting.dry_run:
         if reporting.json:
@@ -93,13 +95,8 @@ def work(
         if sys.stdout.isatty():
             raise UsageError("a picture would be written to the terminal", hint="name a file with -o, or pipe it on")
     report = Report(console, reporting.json)
-    if all(item.problem or item.skipped for item in items):  # no need to load anything
-        return batch.run(items, batch.never, console, report, elsewhere=pipeline.elsewhere, passed=pipeline.passed)
-    kinds = {
-        item.source: pipeline.kind(*_places(item.job)) for item in items if not (item.problem or item.skipped)
-    }  # fmt: skip
-    pipeline.prepare(kinds.values(), dry=reporting.dry_run)
-    items = [replace(item, unit=None if kinds.get(item.source, IMAGE) == IMAGE else "frames") for item in items]
+    if found is None and all(item.problem or item.skipped for item in items):  # no need to load anything
+        return batch.run(items, batch.never, console, report, aside=pipeline)
 
     def plan(job: Job, tick: Tick) -> Outcome:
         source, target = _places(job)
@@ -109,9 +106,34 @@ def work(
         return done(pipeline, job, tick)
 
     doing = plan if reporting.dry_run else run
-    return batch.run(
-        items, doing, console, report, unit=pipeline.unit, elsewhere=pipeline.elsewhere, passed=pipeline.passed
-    )
+    if found is not None:
+        return batch.run(_coming(pipeline, found, reporting), doing, console, report, unit=pipeline.unit, aside=found)
+    kinds = {
+        item.source: pipeline.kind(*_places(item.job)) for item in items if not (item.problem or item.skipped)
+    }  # fmt: skip
+    pipeline.prepare(kinds.values(), dry=reporting.dry_run)
+    items = [replace(item, unit=None if kinds.get(item.source, IMAGE) == IMAGE else "frames") for item in items]
+    return batch.run(items, doing, console, report, unit=pipeline.unit, aside=pipeline)
+
+
+def _coming(pipeline: Pipeline[Any], jobs: Iterable[Job], reporting: options.Reporting) -> Iterator[Item[Job]]:
+    """The items of folders that are still being listed; what a kind of source needs is opened with the first of it."""
+    ready = set[str]()
+    for job in jobs:
+        item = Item(_name(job.source), _name(job.target), job, job.error, job.skip)
+        if not (job.error or job.skip):
+            kind = pipeline.kind(*_places(job))
+            item = replace(item, unit=None if kind == IMAGE else "frames")
+            try:
+                if kind not in ready:
+                    pipeline.prepare([kind], dry=reporting.dry_run)
+            except ImgfixError as error:
+                if not ready:  # nothing has been done yet
+                    raise
+                item = replace(item, problem=error)
+            else:
+                ready.add(kind)
+        yield item
 
 
 def check_streams(output: str | None, reporting: options.Reporting) -> None:

@@ -88,6 +88,7 @@ def _list(pipeline: SelectPipeline, inputs: list[str], preview: str | None, repo
     from imgfix.media import jobs
     from imgfix.pipelines.choosing import SideFiles
     from imgfix.pipelines.select import in_words, pictures_write
+    from imgfix.pipelines.tally import Nothing
     from imgfix.tasks.select.preview import labelled
 
     found = jobs.find_sources(inputs, recursive=pipeline.reading.recursive)
@@ -110,5 +111,5 @@ def _list(pipeline: SelectPipeline, inputs: list[str], preview: str | None, repo
                 typer.echo(f"{thing.name}:{thing.number}\t{thing.score:.2f}\t{place}")
         return Outcome(in_words(things) or "nothing with a name", {"things": [thing_values(one) for one in things]})
 
-    report, elsewhere = Report(reporting.console, reporting.json), len(found.sources) - len(mine)
-    return batch.run(items, look, reporting.console, report, unit="pictures", elsewhere=elsewhere)
+    report, aside = Report(reporting.console, reporting.json), Nothing(len(found.sources) - len(mine))
+    return batch.run(items, look, reporting.console, report, unit="pictures", aside=aside)

@@ -6,8 +6,9 @@ import json
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from imgfix.media.sources import Source
@@ -70,3 +71,32 @@ def _origin(path: Path) -> str | None:
     except ValueError:  # it is cut off, or no text
         return None
     return Path(words[2]).name if len(words) > 2 else None
+
+
+class Beside:
+    """Earlier results among the files of a folder that is not listed as a whole: what a name goes on from is looked up.
+
+    extensions: of files that are inputs.
+    """
+
+    def __init__(self, extensions: Iterable[str]) -> None:
+        spelled = sorted(extensions)
+        self._extensions = (*spelled, *(extension.upper() for extension in spelled))
+        self._known = lru_cache(maxsize=4096)(self._look)
+
+    def named(self, folder: Path, stem: str) -> tuple[Path, ...]:
+        """The inputs of a folder with a stem."""
+        return self._known(folder, stem)
+
+    def _look(self, folder: Path, stem: str) -> tuple[Path, ...]:
+        names = (folder / f"{stem}{extension}" for extension in self._extensions)
+        return tuple(name for name in names if name.is_file())
+
+    def made(self, path: Path) -> bool:
+        """Whether imgfix made a file from another one of its folder, as of `earlier_results`."""
+        stem = path.stem
+        before = (stem[:end] for end in range(1, len(stem)) if not stem[end].isalnum())
+        if not any(self.named(path.parent, each) for each in before if not each.startswith(".")):
+            return False
+        origin = _origin(path)
+        return origin is not None and origin != path.name and path.with_name(origin).is_file()

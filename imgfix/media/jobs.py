@@ -11,11 +11,13 @@ import os
 import string
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgfix.errors import ImgfixError, OutputError, UsageError
 from imgfix.media import formats
+from imgfix.media.listing import natural_key
 from imgfix.media.sources import (
     IMAGE,
     VIDEO,
@@ -25,10 +27,12 @@ from imgfix.media.sources import (
     Stdin,
     find_sources,
     kind_of,
-    natural_key,
     nothing_hint,
 )
 from imgfix.media.video import containers
+
+if TYPE_CHECKING:
+    from imgfix.media.past import Past
 
 __all__ = ["IMAGE", "VIDEO", "VIDEO_EXTENSIONS", "Job", "Stdin", "Stdout", "find_sources", "natural_key", "plan"]
 
@@ -79,6 +83,8 @@ def plan(
     in folders and globs are passed over. target_format: 'png' etc. gives every picture that extension, 'mp4' etc. every
     clip. variables: values for {scale} and {model} in a template. Both may be functions of the kind.
 
+    Of what has a past, clashes with what came before are errors of the job.
+
     A missing input or an output that exists already becomes a job with `error`
     set, so that the rest of the batch is done.
 
@@ -86,10 +92,13 @@ def plan(
     without `overwrite`, several inputs for one file, a template with unknown names.
     """
     found = inputs if isinstance(inputs, Found) else find_sources(inputs, recursive=recursive, kinds=kinds)
+    past = found.past
+    if not found.sources and past is not None:
+        return []
     if not found.sources:
         words = "; ".join(["there is nothing to do: no input file was found", *found.passed.words])
         raise UsageError(words, hint=nothing_hint(recursive, kinds))
-    place = _Placement(output, found, suffix, _wanted_extensions(target_format, kinds), variables or {})
+    place = Placement(output, found, suffix, _wanted_extensions(target_format, kinds), variables or {})
     before = len(found.sources)
     found.sources = place.without_results(found.sources)
     found.passed.results += before - len(found.sources)
@@ -97,11 +106,13 @@ def plan(
     for number, source in enumerate(found.sources, start=1):
         target = place.target(source, number)
         jobs.append(Job(source.path, target, source.relative, kind_of(source.path), error=source.error))
-    _refuse_collisions(jobs, overwrite, place.apart)
-    return [_with_state(job, overwrite, skip_existing) for job in jobs]
+    if past is None:
+        _refuse_collisions(jobs, overwrite, place.apart)
+        return [_with_state(job, overwrite, skip_existing) for job in jobs]
+    return [_apart_from(past, job, place, overwrite, skip_existing) for job in jobs]
 
 
-class _Placement:
+class Placement:
     """Where results go."""
 
     def __init__(
@@ -112,7 +123,7 @@ class _Placement:
         extensions: Mapping[str, str],
         variables: Mapping[str, object] | Callable[[str], Mapping[str, object]],
     ) -> None:
-        self._suffix, self._extensions, self._variables = suffix, extensions, variables
+        self._suffix, self._extensions, self._variables, self._past = suffix, extensions, variables, found.past
         self._output = str(output) if output is not None else None
         word = self._output
         if word is None:
@@ -128,8 +139,9 @@ class _Placement:
         elif found.several:
             self._way = "folder"
             if len(found.sources) > 1 and (Path(word).is_file() or _looks_like_a_file(word)):
+                number = len(found.sources) if found.past is None else "very many"
                 raise UsageError(
-                    f"{len(found.sources)} inputs cannot all be written to the one file {word}",
+                    f"{number} inputs cannot all be written to the one file {word}",
                     hint="name a folder (end it with '/'), or a template such as 'out/{stem}{ext}'",
                 )
             if _looks_like_a_file(word):  # a list or glob that holds one file
@@ -141,19 +153,40 @@ class _Placement:
 
     def without_results(self, sources: list[Source]) -> list[Source]:
         """Leave out what an earlier run of the same command wrote among the files that a folder or glob gave."""
+        if self._past is not None:
+            made, known = self._past.results, sources
+            sources = [s for s in known if not (s.discovered and (_place_of(s) in made or self._continues(s)))]
         if self._way == "beside":
             results = {_same_place(target) for source in sources if isinstance(target := self.target(source, 0), Path)}
             return [s for s in sources if not (s.discovered and _place_of(s) in results)]
         if self._way == "folder" and self._output is not None:
-            inside = _same_place(Path(self._output)) + os.sep
-            return [
-                source
-                for source in sources
-                if not source.discovered
-                or not _place_of(source).startswith(inside)
-                or (_place_of(source, len(source.relative.parts)) + os.sep).startswith(inside)
-            ]
+            return [source for source in sources if not (source.discovered and self._is_inside(source))]
         return sources
+
+    def is_input(self, source: Source) -> bool:
+        """Whether a file in one of the folders is an input and no result."""
+        assert self._past is not None and isinstance(source.path, Path)
+        way = not self._is_inside(source) if self._way == "folder" else not self._continues(source)
+        return way and not self._past.beside.made(source.path)
+
+    def _is_inside(self, source: Source) -> bool:
+        """Whether it lies in the folder of the results, which is not where it was looked for."""
+        inside = _same_place(Path(str(self._output))) + os.sep
+        above = _place_of(source, len(source.relative.parts)) + os.sep
+        return _place_of(source).startswith(inside) and not above.startswith(inside)
+
+    def _continues(self, source: Source) -> bool:
+        """Whether it is the result beside another file of its folder."""
+        path = source.path
+        if self._way != "beside" or self._past is None or not isinstance(path, Path):
+            return False
+        kind = kind_of(path)
+        suffix = self._suffix(kind) if callable(self._suffix) else self._suffix
+        if not suffix or not path.stem.casefold().endswith(suffix.casefold()):
+            return False
+        origins = self._past.beside.named(path.parent, path.stem[: -len(suffix)])
+        targets = [self.target(Source(origin, Path(origin.name)), 0) for origin in origins]
+        return _place_of(source) in [_same_place(target) for target in targets if isinstance(target, Path)]
 
     @property
     def apart(self) -> str:
@@ -265,6 +298,31 @@ def _refuse_collisions(jobs: list[Job], overwrite: bool, apart: str) -> None:
             )
 
 
+def _apart_from(past: Past, job: Job, place: Placement, overwrite: bool, skip_existing: bool) -> Job:
+    """The job with its state, and with an error where its result would replace another one or an input."""
+    target, source = job.target, job.source
+    if job.error is not None or not isinstance(target, Path):
+        return job
+    where = _same_place(target)
+    if isinstance(source, Path) and _same_place(source) == where:
+        if overwrite:
+            return job
+        words = f"{source} would be written over itself"
+        return replace(job, error=UsageError(words, hint="add `overwrite` to replace it, or choose another `output`"))
+    if not past.targets.add(where):
+        words = f"{source} and an earlier input would both be written to {target}"
+        return replace(job, error=UsageError(words, hint=place.apart))
+    job = _with_state(job, overwrite, skip_existing)
+    if job.error is not None or job.skip is not None:
+        return job
+    past.results.add(where)
+    other = past.source(target) if overwrite else None
+    if other is not None and place.is_input(other):
+        words = f"{source} would be written over another input, {target}"
+        return replace(job, error=UsageError(words, hint="choose another `output`"))
+    return job
+
+
 def _with_state(job: Job, overwrite: bool, skip_existing: bool) -> Job:
     if job.error is not None or not isinstance(job.target, Path) or overwrite:
         return job
@@ -275,9 +333,9 @@ def _with_state(job: Job, overwrite: bool, skip_existing: bool) -> Job:
     if not exists:
         return job
     if skip_existing:
-        return Job(job.source, job.target, job.relative, job.kind, skip="the output exists already")
+        return replace(job, skip="the output exists already")
     error = OutputError(f"{job.target} exists already", hint="use `overwrite`, `skip_existing` or another `output`")
-    return Job(job.source, job.target, job.relative, job.kind, error=error)
+    return replace(job, error=error)
 
 
 def _is_device(path: Path) -> bool:

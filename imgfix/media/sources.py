@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import glob
 import os
-import re
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgfix.errors import InputError, UsageError
-from imgfix.media import formats
+from imgfix.media import formats, listing
+from imgfix.media.listing import natural_key
+
+if TYPE_CHECKING:
+    from imgfix.media.past import Past
 
 VIDEO_EXTENSIONS = frozenset(
     (
@@ -81,11 +85,13 @@ class Found:
     sources: list[Source] = field(default_factory=list)
     several: bool = False  # a folder, glob or list: the output must have room for many
     passed: PassedOver = field(default_factory=PassedOver)
+    past: Past | None = None
+    """What came before, where these are some of very many."""
 
 
 def find_sources(inputs: Iterable[str | Path], *, recursive: bool = False, kinds: Iterable[str] = (IMAGE,)) -> Found:
     """Expand files, folders, globs, lists and `-`; the same file named twice is taken once."""
-    extensions = _extensions(kinds)
+    extensions = extensions_of(kinds)
     found = Found()
     for word in inputs:
         _expand(str(word), found, recursive, extensions, in_list=False)
@@ -103,13 +109,7 @@ def find_sources(inputs: Iterable[str | Path], *, recursive: bool = False, kinds
     return found
 
 
-def natural_key(path: Path | str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort key under which `frame2` comes before `frame10`, letters without regard to case."""
-    parts = re.split(r"([0-9]+)", str(path).casefold())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], str(path)
-
-
-def _extensions(kinds: Iterable[str]) -> frozenset[str]:
+def extensions_of(kinds: Iterable[str]) -> frozenset[str]:
     wanted = set(kinds)
     return (formats.IMAGE_EXTENSIONS if IMAGE in wanted else frozenset()) | (
         VIDEO_EXTENSIONS if VIDEO in wanted else frozenset()
@@ -134,7 +134,7 @@ def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str]
         found.sources.append(Source(path, Path(path.name), InputError(f"{path}: {problem}", hint="check the path")))
     elif path.is_dir():
         found.several = True
-        found.sources += _sources_in(path, path, recursive, extensions, found.passed)
+        found.sources += sources_in(path, path, recursive, extensions, found.passed)
     elif is_pipe(path):
         found.sources.append(Source(Stdin(path), Path(path.name)))
     elif _is_character_device(path):
@@ -145,7 +145,7 @@ def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str]
         found.sources.append(Source(path, Path(path.name)))
     elif word.startswith("@") and not in_list:
         found.several = True
-        for line in _lines(Path(word[1:])):
+        for line in list_lines(Path(word[1:])):
             _expand(line, found, recursive, extensions, in_list=True)
     elif glob.has_magic(word):
         found.several = True
@@ -184,7 +184,7 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _lines(path: Path) -> list[str]:
+def list_lines(path: Path) -> list[str]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -197,39 +197,57 @@ def _lines(path: Path) -> list[str]:
     return [line for line in (raw.strip("\r\n") for raw in text.split("\n")) if line.strip()]
 
 
-def _sources_in(
-    folder: Path, root: Path, recursive: bool, extensions: frozenset[str], passed: PassedOver
+def sources_in(
+    folder: Path,
+    root: Path,
+    recursive: bool,
+    extensions: frozenset[str],
+    passed: PassedOver,
+    block: int | None = None,
+    matching: Callable[[str], bool] | None = None,
 ) -> Iterator[Source]:
-    """The files of a folder; one that cannot be listed is a source with an error, so that the rest is done."""
-    try:
-        entries = sorted(folder.iterdir(), key=lambda entry: natural_key(entry.name))
-    except OSError as error:
-        problem = InputError(f"{folder} cannot be listed: {error.strerror}", hint="check its rights")
-        yield Source(folder, _below(folder, root), problem)
-        return
-    entries = [entry for entry in entries if not entry.name.startswith(".")]
-    for entry in entries:
-        if entry.suffix.lower() in extensions and entry.is_file():
-            yield Source(entry, _below(entry, root), discovered=True)
-        elif not entry.is_dir():
-            passed.others += 1
-    for entry in entries:
-        if not entry.is_dir() or (recursive and entry.is_symlink()):  # a link could lead round in a circle
-            continue
-        if recursive:
-            yield from _sources_in(entry, root, recursive, extensions, passed)
-        else:
-            passed.folders += 1
+    """The files of a folder, then those of its subfolders; it is listed as far as they are asked for.
+
+    One that cannot be listed is a source with an error, so that the rest is done. root: below which names are kept.
+    block: see `listing.blocks`. matching: which names of the folder itself are looked at.
+    """
+    below: list[Path] = []
+    listed = listing.blocks(folder, block)
+    while True:
+        try:
+            entries = next(listed, None)
+        except OSError as error:
+            problem = InputError(f"{folder} cannot be listed: {error.strerror}", hint="check its rights")
+            yield Source(folder, _below(folder, root), problem)
+            break
+        if entries is None:
+            break
+        for entry in entries:
+            if matching is not None and not matching(entry.name):
+                continue
+            if Path(entry.name).suffix.lower() in extensions and listing.is_file(entry):
+                path = folder / entry.name
+                yield Source(path, _below(path, root), discovered=True)
+            elif not listing.is_dir(entry):
+                passed.others += 1
+            elif recursive and entry.is_symlink():  # a link could lead round in a circle
+                continue
+            elif recursive:
+                below.append(folder / entry.name)
+            else:
+                passed.folders += 1
+    for inner in sorted(below, key=listing.natural_key):
+        yield from sources_in(inner, root, recursive, extensions, passed, block)
 
 
 def _globbed(pattern: str, recursive: bool, extensions: frozenset[str], passed: PassedOver) -> list[Source]:
-    root = _fixed_part(pattern)
+    root = fixed_part(pattern)
     sources: list[Source] = []
     matches = (Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute too)
     for path in sorted(matches, key=natural_key):
         if path.is_dir():
             if recursive:
-                sources += _sources_in(path, root, recursive, extensions, passed)
+                sources += sources_in(path, root, recursive, extensions, passed)
             elif "**" not in pattern:
                 passed.folders += 1
         elif path.suffix.lower() in extensions:
@@ -239,7 +257,7 @@ def _globbed(pattern: str, recursive: bool, extensions: frozenset[str], passed: 
     return sources
 
 
-def _fixed_part(pattern: str) -> Path:
+def fixed_part(pattern: str) -> Path:
     """Return the folders of a pattern before its first wildcard."""
     parts = []
     for part in Path(pattern).parts[:-1]:

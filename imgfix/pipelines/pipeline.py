@@ -160,6 +160,10 @@ class Pipeline(ABC, Generic[Request]):
         self.elsewhere = len(found) - len(mine)
         return [self._with_extras(job) for job in mine]
 
+    def placed(self, found: Found) -> list[Job]:
+        """The jobs for sources that were found. Raises UsageError."""
+        return [self._with_extras(job) for job in self._placed(found, self.saving)]
+
     def _with_extras(self, job: Job) -> Job:
         """The same, with an error where its format needs an extra that is not here."""
         from imgfix.media import formats

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -276,14 +277,14 @@ def test_a_folder_that_cannot_be_listed_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(tmp_path, "a/one.png", "a/locked/two.png", "b/three.png")
-    locked, iterdir = tmp_path / "a" / "locked", Path.iterdir
+    locked, scandir = tmp_path / "a" / "locked", os.scandir
 
     def listed(folder: Path) -> object:
         if folder == locked:
             raise PermissionError(13, "Permission denied", str(folder))
-        return iterdir(folder)
+        return scandir(folder)
 
-    monkeypatch.setattr(Path, "iterdir", listed)
+    monkeypatch.setattr(os, "scandir", listed)
     found = plan([str(tmp_path / "a"), str(tmp_path / "b")], str(tmp_path / "out"), recursive=True)
     assert [Path(str(job.source)).name for job in found if job.error is None] == ["one.png", "three.png"]
     (failed,) = [job for job in found if job.error is not None]
