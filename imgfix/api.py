@@ -99,6 +99,7 @@ def upscale(
     color_fix: bool | None = None,
     blend: float = 0.0,
     restore: bool = False,
+    steady: bool | None = None,
     only: bool = False,
     except_: bool = False,
     mask: Given = None,
@@ -165,6 +166,8 @@ def upscale(
         color_fix: keep the input's broad colours; None: for models whose colours drift.
         blend: share of plain resampling in the result, 0 to 1.
         restore: first take away the noise and the JPEG artefacts that are found.
+        steady: of a clip, average what a model for pictures makes of each frame along the motion, against flicker;
+            None: of videos and folders of frames, not of animated pictures.
         only, except_: the model draws a region alone, or all but it; plain resampling enlarges the rest.
         mask ... save_mask: the region, as of `inpaint`. feather: None: so much that the edge is not seen.
         output: also write the result there, with the metadata of the input; of a list, a folder or a template. What

@@ -151,6 +151,9 @@ UPSCALE = [
         source="clip.mkv",
         target="out.mkv",
     ),
+    row("--steady", steady=True, source="clip.mkv", target="out.mkv"),
+    row("--no-steady", steady=False, source="clip.mkv", target="out.mkv"),
+    row("--steady", steady=True),
     row("--blend 2", blend=2, refused=True),
     row("--model nowhere.safetensors", model="nowhere.safetensors", refused=True),
 ]

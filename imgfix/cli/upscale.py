@@ -86,6 +86,13 @@ Restore = Annotated[
     bool,
     typer.Option("--restore", help="First remove the noise and JPEG artefacts that are found.", rich_help_panel=_SIZE),
 ]
+Steady = Annotated[
+    bool | None,
+    typer.Option(
+        "--steady/--no-steady", rich_help_panel=_SIZE, show_default=False,
+        help="Average frames along the motion, against flicker. Default: on for videos, by models for images.",
+    ),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,7 @@ class Request(choosing.Part, UpscaleRequest):
     color_fix: ColorFix = None
     blend: Blend = 0.0
     restore: Restore = False
+    steady: Steady = None
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,6 @@ from torch import Tensor, nn
 
 from imgfix.nets import motion
 
-SEARCH_SIDE = 32
-"""Frames are extended to this for dense inverse search, whose patches have 8 pixels a side at every level."""
-
 
 def warp(x: Tensor, flow: Tensor, *, border: str = "zeros", mode: str = "bilinear") -> Tensor:
     """Fetch every pixel from where its flow points to.
@@ -77,16 +74,12 @@ def dense_inverse_search(reference: Tensor, other: Tensor) -> Tensor:
     Shapes: two pictures (N, 3, H, W) in [0, 1] to (N, 2, H, W), fp32 on their device: pixels along x and y that lead
     from the first picture into the second.
     """
-    height, width = reference.shape[-2:]
-    room = (0, max(SEARCH_SIDE - width, 0), 0, max(SEARCH_SIDE - height, 0))
     weights = reference.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
     with torch.autocast(reference.device.type, enabled=False):
         luma = torch.einsum("knchw,c->nkhw", torch.stack((reference, other)).float(), weights)
-    if any(room):
-        luma = F.pad(luma, room, mode="replicate")
     levels = (255 * luma).round().clamp(0, 255).byte().cpu().numpy()
     flows = [torch.from_numpy(motion.dense_inverse_search(first, second, fine=True)) for first, second in levels]
-    return torch.stack(flows)[:, :height, :width].permute(0, 3, 1, 2).to(reference.device)
+    return torch.stack(flows).permute(0, 3, 1, 2).to(reference.device)
 
 
 class FlowLevel(nn.Sequential):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+SEARCH_SIDE = 32
+"""Frames are extended to this for dense inverse search, whose patches have 8 pixels a side at every level."""
+
 
 def dense_inverse_search(source: np.ndarray, target: np.ndarray, *, fine: bool = False) -> np.ndarray:
     """Optical flow that leads from one grey frame into another.
@@ -23,7 +26,12 @@ def dense_inverse_search(source: np.ndarray, target: np.ndarray, *, fine: bool =
     if fine:
         search.setFinestScale(0)
         search.setVariationalRefinementAlpha(10.0)
-    return search.calc(source, target, None)  # type: ignore[call-overload]
+    height, width = source.shape
+    room = max(SEARCH_SIDE - height, 0), max(SEARCH_SIDE - width, 0)
+    if any(room):
+        source, target = (np.pad(each, ((0, room[0]), (0, room[1])), mode="edge") for each in (source, target))
+    flow: np.ndarray = search.calc(source, target, None)  # type: ignore[call-overload]
+    return np.ascontiguousarray(flow[:height, :width])
 
 
 def fetch(

@@ -400,6 +400,8 @@ class UpscaleRequest(PartRequest):
     blend: float = 0.0
     restore: bool = False
     """First take away the noise and the JPEG artefacts that are found, as `imgfix restore` does."""
+    steady: bool | None = None
+    """Average what a network for pictures makes of each frame along the motion; None: of videos and of frames."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 TASKS = ("video", "upscale")
 """In the order in which `auto` tries them for a clip; a picture never gets a model for clips by itself."""
 _COARSE = 75  # JPEG quality below which the damage of encoding can be seen
+_CLIPS = (work.VIDEO, work.FRAMES)
 _LOOKED_AT = (work.IMAGE, work.ANIMATION)
-_FOR_NETWORKS = ("tta", "color_fix", "blend")
+_FOR_NETWORKS = ("tta", "color_fix", "blend", "steady")
 _PLAIN = "lanczos"
 """How what is outside the part that the model works on is enlarged."""
 _FEW = 4  # tiles; measuring the model would take longer than less work than that
@@ -56,7 +57,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
     def choice(self, kind: str) -> Choice:
         """The model for a kind of source. Raises ModelError."""
-        moves = kind in (work.VIDEO, work.FRAMES)
+        moves = kind in _CLIPS
         if moves not in self._chosen:
             scale = round(self.wanted.scale) if self.wanted.scale else None
             tasks = TASKS if moves or self.machine.model != "auto" else TASKS[1:]
@@ -289,14 +290,20 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         wanted = self._sized(fit)
         upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener)
         descriptor = _descriptor(upscaler)
-        task, facts, engines = self._looked_at(moving, upscaler, fit)
+        task, facts, engines = self._looked_at(moving, kind, upscaler, fit)
         task, facts, binding = self._in_part(task, facts, moving, relative)
         return work.run(
             moving,
             task,
             facts,
             model=descriptor.sha256 if descriptor is not None else str(upscaler),
-            binding={**asdict(wanted), **_restored_by(engines), **binding, **work.bound(upscaler, *engines)},
+            binding={
+                **asdict(wanted),
+                **_restored_by(engines),
+                **binding,
+                **work.bound(upscaler, *engines),
+                **({"steady": True} if self._steadied(upscaler, kind) else {}),
+            },
             record=self._made(moving.source, fit, upscaler, wanted),
             between=self.smoothing.between(),
             listener=self.listener,
@@ -312,7 +319,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             return work.plan_unseen(moving, Facts(runner=Runner(choice.name)))
         fit = self._fitting_of(moving, kind)
         upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener, dry=True)
-        task, facts, _ = self._looked_at(moving, upscaler, fit, dry=True)
+        task, facts, _ = self._looked_at(moving, kind, upscaler, fit, dry=True)
         task, facts, _ = self._in_part(task, facts, moving, relative)
         return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
@@ -347,15 +354,24 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             runner=runner, summary=fit.summary, content=fit.content, notes=tuple(self._left_out(upscaler))
         )  # fmt: skip
 
+    def _steadied(self, upscaler: Engine | str, kind: str) -> bool:
+        """Whether the results of frames are averaged along the motion: of a network that sees one at a time."""
+        if isinstance(upscaler, str) or upscaler.descriptor.frames != 1:
+            return False
+        return kind in _CLIPS if self.request.steady is None else self.request.steady
+
     def _looked_at(
-        self, moving: Moving, upscaler: Engine | str, fit: Fitting, dry: bool = False
+        self, moving: Moving, kind: str, upscaler: Engine | str, fit: Fitting, dry: bool = False
     ) -> tuple[SequenceTask, Facts, list[Engine]]:
         """The work on it, what is to be said of it, and the models that restore it first."""
         from imgfix.tasks.chain import Chain
         from imgfix.tasks.frames import sequence_for
+        from imgfix.tasks.steady import Steady
 
         wanted, facts = self._sized(fit), self._facts(upscaler, fit)
         task = sequence_for(upscaler, wanted, *moving.size, moving.multiple)
+        if self._steadied(upscaler, kind):
+            task, facts = Steady(task), replace(facts, summary=(*facts.summary, "steadied"))
         if self.first is None:
             return task, facts, []
         before, steps, told = self.first.moving(moving, dry)

