@@ -36,7 +36,10 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> A
 
 def command(
     kind: Annotated[
-        str, typer.Argument(metavar="KIND", help="upscale, inpaint, restore, video, generate, select, noise or damage.")
+        str,
+        typer.Argument(
+            metavar="KIND", help="upscale, inpaint, restore, video, generate, translate, select, noise or damage."
+        ),
     ],
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with subfolders) or files to train on.")

@@ -285,7 +285,7 @@ class GeneratePipeline:
         from imgfix.tasks.generate import Generator
         from imgfix.tasks.translate import Translator
 
-        kind = Translator if model.descriptor.net == "pix2pix" else Generator
+        kind = Translator if model.descriptor.in_channels else Generator  # of a picture, or of words alone
         return kind(model, self.machine.device)
 
     def _checked(self, drawer: _GeneratorDrawer) -> _GeneratorDrawer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,40 @@ def recipe_of(
         layers.append(read_toml(file))
     layers += [{name: value} for name, value in (settings or {}).items()]
     layers.append(said)
+    kind, layers = _renamed(kind, layers)
     follows: dict[str, Any] = _of_the_model(kind, layers)
     if _says(layers, kind, "minutes") and not _says(layers, kind, "batch", "crop", "pace"):
         follows["pace"] = True
     return with_absolute_paths(build_recipe(kind, [follows, *layers]))
+
+
+def _renamed(kind: str, layers: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    """The kind as it is called today, and the layers for it: `generate` with a network that takes a picture, or with
+    pairs, is `translate`. Raises ModelError."""
+    if kind != "generate" or not (_says(layers, kind, "input") or _takes_a_picture(layers)):
+        return kind, layers
+    from imgfix.train.jobs.translate import Options
+
+    own = {field.name for field in fields(Options)}
+    made = []
+    for layer in layers:
+        rest = {name: value for name, value in layer.items() if name not in (kind, "kind")}
+        table = layer.get(kind) or {}
+        made.append(rest | {name: value for name, value in table.items() if name in own})
+    return "translate", made
+
+
+def _takes_a_picture(layers: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the network, or that of the model, that is named draws from a picture. Raises ModelError."""
+    from imgfix import zoo
+    from imgfix.zoo.architectures import ARCHITECTURES
+
+    said: dict[str, Any] = {}
+    for layer in layers:
+        said |= {name: layer[name] for name in ("net", "model") if layer.get(name)}
+    net = said.get("net") or ("model" in said and zoo.load(str(said["model"])).descriptor.net)
+    known = ARCHITECTURES.get(str(net))
+    return known is not None and bool(known.describe({}).get("in_channels", 3))
 
 
 def run(recipe: Recipe, out: Path, resume: bool | None = None, reporter: Reporter | None = None) -> Outcome:
@@ -108,6 +139,8 @@ def _remedy(recipe: Recipe) -> str:
 
 def _use(recipe: Recipe, model: Path) -> str:
     """The command that uses a model."""
+    if recipe.kind == "translate":
+        return f"imgfix generate --image PHOTO --model {model}"
     if recipe.kind == "inpaint":
         return f"imgfix inpaint PHOTO --mask MASK --model {model}"
     if recipe.kind != "generate":
@@ -115,8 +148,6 @@ def _use(recipe: Recipe, model: Path) -> str:
     from imgfix import zoo
 
     made = zoo.load(model).descriptor
-    if made.net == "pix2pix":
-        return f"imgfix generate --image PHOTO --model {model}"
     if made.config.get("words"):
         return f'imgfix generate "WORDS" --model {model}'
     if made.config.get("classes"):

@@ -118,9 +118,7 @@ class Generator:
         if wish.sound is not None and self.net.conditions.sound is None:
             raise UsageError(f"{name} does not listen to sounds", hint="leave `sound` out, or train with sounds")
         if wish.image is not None and not hasattr(self.net, "encode"):
-            raise UsageError(
-                f"{name} does not start from a picture", hint="train one: imgfix train generate --net pix2pix"
-            )
+            raise UsageError(f"{name} does not start from a picture", hint="train one: imgfix train translate")
 
     def unknown_words(self, prompt: str) -> list[str]:
         """Words of a prompt that are put together from pieces, because the model has no vector for them."""

@@ -24,6 +24,7 @@ KINDS: dict[str, str] = {
     "restore": "imgfix.train.jobs.restore",
     "video": "imgfix.train.jobs.video",
     "generate": "imgfix.train.jobs.generate",
+    "translate": "imgfix.train.jobs.translate",
     "select": "imgfix.train.jobs.select",
     "noise": "imgfix.train.jobs.noise",
     "damage": "imgfix.train.jobs.damage",

@@ -124,7 +124,9 @@ def test_the_hint_is_a_whole_command(kind: str, words: str, tmp_path: Path) -> N
     assert words in closing(recipe_for(kind, tmp_path), better, tmp_path)[-1]
 
 
-def test_a_pix2pix_is_used_with_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_former_spelling_trains_a_translator_which_is_used_with_an_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "photos").mkdir()
     for number in range(4):
         pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -147,6 +149,6 @@ def test_a_pix2pix_is_used_with_an_image(tmp_path: Path, capsys: pytest.CaptureF
     code = run(["train", "generate", str(tmp_path / "photos"), "-o", str(tmp_path / "run"), *words])
     said = " ".join(capsys.readouterr().err.split())
     assert code == 0, said
-    assert "(the input " in said
+    assert "(the input " in said and "translate: " in said
     if "no better than" not in said:
         assert "use it: imgfix generate --image PHOTO --model" in said

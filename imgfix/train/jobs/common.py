@@ -221,13 +221,6 @@ def fitted(model: Model, own: Mapping[str, Tensor], scale: int | None) -> dict[s
     return found
 
 
-def net_of(model: str) -> str:
-    """The architecture of a catalog model or file. Raises ModelError: there is none such."""
-    from imgfix import zoo
-
-    return zoo.load(model).descriptor.net
-
-
 def folded(net: nn.Module) -> dict[str, Tensor]:
     """The weights as they are exported: on the CPU, re-parameterised convolutions merged; the net stays as it is."""
     return repgate.merge(copy.deepcopy(net).cpu()).state_dict()

@@ -22,8 +22,8 @@ from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, load_captioned, rank_in_group
 from imgfix.train.diffaugment import augment
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import left_out, net_of, shown, starting_net
-from imgfix.train.jobs.pix2pix import Pix2PixJob
+from imgfix.train.jobs.base import NetJob
+from imgfix.train.jobs.common import left_out, shown, starting_net
 from imgfix.train.recipe import Recipe
 
 MOST_SETTLING = 8192
@@ -84,8 +84,6 @@ class Options:
     """How often the class is withheld."""
     sound_share: float = 0.2
     """Part of the batch that is drawn among pictures with sounds."""
-    source: str = "edges"
-    """What pix2pix is given where there are no pairs: `edges` or `grey`."""
     image_share: float = 0.0
     """How often the network is shown the picture itself as a condition; 0 makes a network that cannot look."""
 
@@ -99,7 +97,6 @@ DEFAULTS = {
     "validate_every": 1000,
 }
 NET_DEFAULTS: dict[str, dict[str, Any]] = {
-    "pix2pix": {"batch": 8, "lr": 4e-4, "betas": (0.5, 0.99), "pixel": 20.0, "adversarial": 0.5, "validate_every": 200},
     "dcgan": {
         "batch": 64,
         "lr": 2e-4,
@@ -118,19 +115,21 @@ NET_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def build(recipe: Recipe, device: torch.device) -> GenerateJob | Pix2PixJob:
+def build(recipe: Recipe, device: torch.device) -> GenerateJob:
     """Make the job; raises ImgfixError for unusable pictures, models or sizes."""
-    if recipe.net == "pix2pix" or recipe.input or (recipe.model and net_of(recipe.model) == "pix2pix"):
-        options = recipe.options or Options()
-        return Pix2PixJob(recipe, device, options.source, options.pixel, options.adversarial)
+    if recipe.input:
+        raise UsageError("a generator does not learn from pairs", hint="imgfix train translate does")
     return GenerateJob(recipe, device)
 
 
-class GenerateJob:
+class GenerateJob(NetJob):
     """See `imgfix.train.job.TrainJob`."""
 
+    net: Any
+    """One of several generators, see `_generator`."""
+
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.device = recipe, device
+        super().__init__(recipe, device)
         self.options: Options = recipe.options or Options()
         options = self.options
         wanted = options.channels
@@ -250,9 +249,6 @@ class GenerateJob:
         keys = net.conditions.manner.weight[: len(self.classes)]
         plan.settle(self._codes(net).float(), self.bank.label.to(self.device), keys, net.steps)
         return [f"{int((plan.shares > 0).sum())} clusters of codes in {len(self.classes)} classes"]
-
-    def networks(self) -> dict[str, nn.Module]:
-        return {"net": self.net} | ({"discriminator": self.discriminator} if self.discriminator is not None else {})
 
     def players(self, step: int) -> tuple[str, ...]:
         options = self.options
@@ -521,12 +517,6 @@ class GenerateJob:
 
     def identity(self) -> NetIdentity:
         return NetIdentity(self.key, self.config, {"task": "generate"})
-
-    def exported(self, net: nn.Module) -> dict[str, Tensor]:
-        return {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()}
-
-    def facts(self) -> list[str]:
-        return list(self._facts)
 
 
 class _Bank:

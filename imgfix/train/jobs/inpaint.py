@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -12,22 +11,10 @@ from torch import Tensor, nn
 from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
 from imgfix.tasks import classical
-from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import (
-    Losses,
-    LossWeights,
-    Metric,
-    centre,
-    folded,
-    folded_config,
-    left_out,
-    mean_of,
-    score_of,
-    sheet_column,
-    starting_net,
-)
+from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.jobs.base import PairedJob, load_material
+from imgfix.train.jobs.common import LossWeights, centre, folded_config, left_out, mean_of, sheet_column
 from imgfix.train.masks import KINDS, draw_masks
-from imgfix.train.pool import load_photos
 from imgfix.train.recipe import Recipe
 
 
@@ -51,58 +38,43 @@ def build(recipe: Recipe, device: torch.device) -> InpaintJob:
     return InpaintJob(recipe, device)
 
 
-class InpaintJob:
+Pictures = list[Tensor]
+
+
+class InpaintJob(PairedJob[Pictures]):
     """See `imgfix.train.job.TrainJob`; "input" has the mask in channel 0 (1 = fill) and the picture in 1 to 3."""
 
+    BASELINE = "telea"
+
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
+        super().__init__(recipe, device)
+        self.options = recipe.options or Options()
         if len(self.options.masks) != len(KINDS) or sum(self.options.masks) <= 0 or min(self.options.masks) < 0:
             raise UsageError(f"masks = {self.options.masks}: give {len(KINDS)} weights for {', '.join(KINDS)}")
         if recipe.input:
             raise UsageError("inpainting makes its own holes", hint="give a folder of photos instead of `input`")
         config = {"resolution": recipe.crop} if recipe.crop & (recipe.crop - 1) == 0 else {}
-        start, self._facts = starting_net(
-            recipe, device, task="inpaint", key="migan", config=config, check={"in_channels": 4}
-        )
-        self.net, self.key, self.config = start.net, start.key, start.config
+        start = self._start(task="inpaint", key="migan", config=config, check={"in_channels": 4})
         multiple = int(start.described.get("size_multiple", 1))
         if recipe.crop % multiple:
             raise UsageError(f"crop = {recipe.crop}: this network needs a multiple of {multiple}")
-        self.loss_terms = Losses(self.options, recipe, device, conditions=1)
-        self.metric = Metric(self.loss_terms, device)
-        photos = load_photos(
-            recipe.photos, crop=recipe.crop, device=device, held_out=recipe.val, fraction=recipe.val_fraction
-        )
-        self.training = photos.training
-        clean = [
-            centre(photos.held_out.picture(i), recipe.crop, multiple)
-            for i in range(min(len(photos.held_out), recipe.val_limit))
-        ]
+        self._judge_by(self.options, conditions=1)
+        self.material = load_material(recipe, device, crop=recipe.crop)
+        held_out = self.material.held_out_pictures(recipe.val_limit)
+        clean = [centre(picture, recipe.crop, multiple) for picture in held_out]
         self.validation = [
             (picture, self._masks([(-1, number)], picture.shape[-2], picture.shape[-1]))
             for number, picture in enumerate(clean)
         ]
-        self._facts += [
-            f"{len(self.training)} pictures, {self.training.megapixels:.0f} MP; {len(self.validation)} held out",
-            *left_out(photos.skipped),
-        ]
-
-    def networks(self) -> dict[str, nn.Module]:
-        judge = self.loss_terms.discriminator
-        return {"net": self.net} | ({"discriminator": judge} if judge is not None else {})
-
-    def players(self, step: int) -> tuple[str, ...]:
-        return self.loss_terms.players(step)
+        self._facts += [self.material.facts(len(self.validation)), *left_out(self.material.skipped)]
 
     def sample(self, draw: Draw) -> Batch:
-        crop = self.recipe.crop
-        target = self.training.take(self.training.windows(draw, crop), crop)
+        crop, photos = self.recipe.crop, self.material.training
+        target = photos.take(photos.windows(draw, crop), crop)
         mask = self._masks([(draw.seed, row) for row in draw.rows], crop, crop)
         return {"input": torch.cat((mask, target * (1 - mask)), dim=1), "target": target, "condition": mask}
 
-    def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
-        if player == "discriminator":
-            return self.loss_terms.discriminator_terms(networks, batch, step)
+    def net_losses(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         mask, target = batch["condition"], batch["target"]
         result = networks["net"](batch["input"]).float()
         filled = result * mask + target * (1 - mask)
@@ -116,29 +88,28 @@ class InpaintJob:
         return found
 
     def validate(self, net: nn.Module) -> Validation | None:
-        if not self.validation:
-            return None
+        return super().validate(net) if self.validation else None
+
+    def results(self, net: nn.Module) -> Pictures:
         results = []
         for target, mask in self.validation:
             result = net(torch.cat((mask, target * (1 - mask)), dim=1)).float().clamp(0, 1)
             results.append(result * mask + target * (1 - mask))
-        metrics, shown = self._measured(results), self.recipe.sheet_rows
-        inputs = [target * (1 - mask) + mask for target, mask in self.validation[:shown]]
-        samples = {
-            "input": sheet_column(inputs, 256),
-            "output": sheet_column(results[:shown], 256),
-            "target": sheet_column([target for target, _ in self.validation[:shown]], 256),
+        return results
+
+    def without_net(self) -> Pictures:
+        return [_telea(target, mask) for target, mask in self.validation]
+
+    def samples(self, made: Pictures) -> dict[str, Tensor]:
+        shown = self.validation[: self.recipe.sheet_rows]
+        return {
+            "input": sheet_column([target * (1 - mask) + mask for target, mask in shown], 256),
+            "output": sheet_column(made[: len(shown)], 256),
+            "target": sheet_column([target for target, _ in shown], 256),
         }
-        return Validation(metrics, score_of(metrics), samples, self.baseline)
 
-    @cached_property
-    def baseline(self) -> Baseline:
-        """What the best method without a network gets."""
-        metrics = self._measured([_telea(target, mask) for target, mask in self.validation])
-        return Baseline("telea", metrics, score_of(metrics))
-
-    def _measured(self, results: list[Tensor]) -> dict[str, float]:
-        pairs = zip(results, (target for target, _ in self.validation), strict=True)
+    def measured(self, made: Pictures) -> dict[str, float]:
+        pairs = zip(made, (target for target, _ in self.validation), strict=True)
         return mean_of([{"psnr": float(psnr(a, b).clamp(max=100))} | self.metric(a, b) for a, b in pairs])
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:
@@ -148,12 +119,6 @@ class InpaintJob:
     def identity(self) -> NetIdentity:
         facts: dict[str, object] = {"task": "inpaint", "facts": {"gan_trained": bool(self.options.adversarial)}}
         return NetIdentity(self.key, folded_config(self.key, self.config), facts)
-
-    def exported(self, net: nn.Module) -> dict[str, Tensor]:
-        return folded(net)
-
-    def facts(self) -> list[str]:
-        return list(self._facts)
 
     def _masks(self, seeds: list[tuple[int, int]], height: int, width: int) -> Tensor:
         # Seeds are counted from 0; what validation draws must not meet what training draws.

@@ -14,9 +14,10 @@ from imgfix import zoo
 from imgfix.errors import ModelError, UsageError
 from imgfix.metrics.psnr import psnr
 from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import centre, left_out, sheet_column, starting_net
+from imgfix.train.jobs.base import NetJob, load_material
+from imgfix.train.jobs.common import centre, left_out, sheet_column
 from imgfix.train.placement import channels_last
-from imgfix.train.pool import Pool, load_photos
+from imgfix.train.pool import Pool
 from imgfix.train.recipe import Recipe
 from imgfix.train.spoil import Spoiling, as_measured, spoil
 
@@ -50,11 +51,12 @@ def build(recipe: Recipe, device: torch.device) -> NoiseJob:
     return NoiseJob(recipe, device)
 
 
-class NoiseJob:
+class NoiseJob(NetJob):
     """See `imgfix.train.job.TrainJob`."""
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
+        super().__init__(recipe, device)
+        self.options = recipe.options or Options()
         if recipe.input:
             raise UsageError("noise is made for the photos; pairs cannot be given")
         if recipe.crop % 8 or not 8 <= self.options.window <= recipe.crop or self.options.window % 2:
@@ -62,31 +64,14 @@ class NoiseJob:
                 f"crop = {recipe.crop}, window = {self.options.window}: does not fit",
                 hint="give a crop that is a multiple of 8, and an even window within it",
             )
-        start, self._facts = starting_net(recipe, device, task="noise", key="noiselevel", config={}, check={})
-        self.net, self.key, self.config = start.net, start.key, start.config
+        self._start(task="noise", key="noiselevel", config={}, check={})
         self.denoiser = _denoiser(recipe, device)
-        photos = load_photos(
-            # Crops are cut 8 larger and trimmed, so that JPEG's grid of blocks falls anywhere.
-            recipe.photos,
-            crop=(recipe.crop + 8) * (2 if self.options.halved else 1),
-            device=device,
-            held_out=recipe.val,
-            fraction=recipe.val_fraction,
-        )
+        # Crops are cut 8 larger and trimmed, so that JPEG's grid of blocks falls anywhere.
+        photos = load_material(recipe, device, crop=(recipe.crop + 8) * (2 if self.options.halved else 1))
         self.training: Pool = photos.training
-        count = min(len(photos.held_out), recipe.val_limit)
-        clean = [centre(photos.held_out.picture(i), self.options.val_crop, 16) for i in range(count)]
+        clean = [centre(picture, self.options.val_crop, 16) for picture in photos.held_out_pictures(recipe.val_limit)]
         self.validation = as_measured(clean)
-        self._facts += [
-            f"{len(self.training)} pictures, {self.training.megapixels:.0f} megapixels; {count} held out",
-            *left_out(photos.skipped),
-        ]
-
-    def networks(self) -> dict[str, nn.Module]:
-        return {"net": self.net}
-
-    def players(self, step: int) -> tuple[str, ...]:
-        return ("net",)
+        self._facts += [photos.facts(len(clean)), *left_out(photos.skipped)]
 
     def sample(self, draw: Draw) -> Batch:
         crop = self.recipe.crop + 8
@@ -154,17 +139,8 @@ class NoiseJob:
         }
         return Baseline("the input", kept, _score(kept))
 
-    def preview(self, batch: Batch) -> dict[str, Tensor]:
-        return {"input": batch["input"], "target": batch["target"]}
-
     def identity(self) -> NetIdentity:
         return NetIdentity(self.key, dict(self.config), {"task": "noise", "degradation": "noise"})
-
-    def exported(self, net: nn.Module) -> dict[str, Tensor]:
-        return dict(net.state_dict())
-
-    def facts(self) -> list[str]:
-        return list(self._facts)
 
 
 def _score(metrics: Mapping[str, float]) -> float:

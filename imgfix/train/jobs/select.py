@@ -16,6 +16,7 @@ from imgfix.train.annotated import AnnotatedSource
 from imgfix.train.detection import Sampling, Truth, detection_losses
 from imgfix.train.detection_start import initialised
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
+from imgfix.train.jobs.base import NetJob
 from imgfix.train.labelled import Labelled, Source
 from imgfix.train.overlays.source import OverlaySource
 from imgfix.train.recipe import Recipe
@@ -66,11 +67,11 @@ def build(recipe: Recipe, device: torch.device) -> SelectJob:
     return SelectJob(recipe, device)
 
 
-class SelectJob:
+class SelectJob(NetJob):
     """See `imgfix.train.job.TrainJob`; a batch has the things of all its pictures one after the other."""
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.device = recipe, device
+        super().__init__(recipe, device)
         self.options: Options = recipe.options or Options()
         if recipe.crop % MULTIPLE:
             raise UsageError(f"crop = {recipe.crop}: Mask R-CNN needs a multiple of {MULTIPLE}")
@@ -89,7 +90,7 @@ class SelectJob:
         self._facts = list(self.source.facts)
         if not recipe.model:
             self._facts += initialised(start.net, self.options.backbone, recipe.seed)
-        self.net, self.config = start.net.to(device), {**start.config, "names": list(names)}
+        self.net, self.key, self.config = start.net.to(device), start.key, {**start.config, "names": list(names)}
         self.sampling = Sampling(regions=self.options.regions)
         self.held_out = self.source.held_out(recipe.val_limit)
 
@@ -99,12 +100,6 @@ class SelectJob:
                 raise UsageError("overlays and annotations are given together", hint="a detector learns one of them")
             return OverlaySource(self.recipe, self.options)
         return AnnotatedSource(self.recipe, self.options.annotations)
-
-    def networks(self) -> dict[str, nn.Module]:
-        return {"net": self.net}
-
-    def players(self, step: int) -> tuple[str, ...]:
-        return ("net",)
 
     def sample(self, draw: Draw) -> Batch:
         return batched([self.source.draw(draw.seed, row) for row in draw.rows], self.device)
@@ -135,12 +130,6 @@ class SelectJob:
 
     def identity(self) -> NetIdentity:
         return NetIdentity("maskrcnn", dict(self.config), {"task": self.task})
-
-    def exported(self, net: nn.Module) -> dict[str, Tensor]:
-        return net.state_dict()
-
-    def facts(self) -> list[str]:
-        return list(self._facts)
 
 
 def batched(samples: list[Labelled], device: torch.device) -> Batch:

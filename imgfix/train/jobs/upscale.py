@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import torch
@@ -16,21 +14,9 @@ from imgfix.metrics.psnr import psnr
 from imgfix.nets.srvgg import SRVGG
 from imgfix.runtime.resize import downscale, resize
 from imgfix.train.degrade import LIGHT, Damage, damage
-from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import (
-    Losses,
-    LossWeights,
-    Metric,
-    centre,
-    folded,
-    folded_config,
-    left_out,
-    mean_of,
-    score_of,
-    sheet_column,
-    starting_net,
-)
-from imgfix.train.pool import Pool, load_pairs, load_photos
+from imgfix.train.job import Batch, Draw, NetIdentity
+from imgfix.train.jobs.base import PairedJob, load_material
+from imgfix.train.jobs.common import LossWeights, centre, folded_config, left_out, mean_of, sheet_column
 from imgfix.train.prune_depth import prune_depth
 from imgfix.train.recipe import Recipe
 
@@ -57,88 +43,57 @@ def build(recipe: Recipe, device: torch.device) -> UpscaleJob:
     return UpscaleJob(recipe, device)
 
 
-class UpscaleJob:
+Pictures = list[Tensor]
+
+
+class UpscaleJob(PairedJob[Pictures]):
     """See `imgfix.train.job.TrainJob`."""
 
+    BASELINE = "bicubic"
+
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
-        options, scale = self.options, self.options.scale
+        super().__init__(recipe, device)
+        self.options = recipe.options or Options()
+        scale = self.options.scale
         if recipe.crop % scale:
             raise UsageError(f"crop = {recipe.crop} is not a multiple of the scale {scale}")
-        start, self._facts = starting_net(
-            recipe, device, task="upscale", key="repgate", config={"scale": scale}, check={"scale": scale}
-        )
-        self.net, self.key, self.config = start.net, start.key, start.config
-        self.loss_terms = Losses(options, recipe, device)
-        self.metric = Metric(self.loss_terms, device)
+        self._start(task="upscale", key="repgate", config={"scale": scale}, check={"scale": scale})
+        self._judge_by(self.options)
         if "discriminator" in self.loss_terms.players(10**9) and recipe.crop % 8:
             raise UsageError(f"crop = {recipe.crop}: the discriminator needs a multiple of 8")
-        self.pairs: tuple[Pool, Pool] | None = None
-        if recipe.input and recipe.target:
-            low, high, low_val, high_val, skipped = load_pairs(
-                recipe.input, recipe.target, scale=scale, crop=recipe.crop, device=device, fraction=recipe.val_fraction
-            )
-            self.pairs, self.training = (low, high), high
-            self.validation = [
-                (low_val.picture(i), high_val.picture(i)) for i in range(min(len(low_val), recipe.val_limit))
-            ]
+        self.material = load_material(recipe, device, crop=recipe.crop, scale=scale)
+        if self.material.inputs is not None:
+            self.validation = list(self.material.held_out_pairs(recipe.val_limit))
         else:
-            photos = load_photos(
-                recipe.photos, crop=recipe.crop, device=device, held_out=recipe.val, fraction=recipe.val_fraction
-            )
-            self.training, skipped = photos.training, photos.skipped
-            self.validation = [
-                self._validation_pair(photos.held_out.picture(i), i)
-                for i in range(min(len(photos.held_out), recipe.val_limit))
-            ]
+            held_out = self.material.held_out_pictures(recipe.val_limit)
+            self.validation = [self._validation_pair(picture, number) for number, picture in enumerate(held_out)]
         self._follow()
-        self._facts += [
-            f"{len(self.training)} pictures, {self.training.megapixels:.0f} MP; {len(self.validation)} held out",
-            *left_out(skipped),
-        ]
-
-    def networks(self) -> dict[str, nn.Module]:
-        judge = self.loss_terms.discriminator
-        return {"net": self.net} | ({"discriminator": judge} if judge is not None else {})
-
-    def players(self, step: int) -> tuple[str, ...]:
-        return self.loss_terms.players(step)
+        self._facts += [self.material.facts(len(self.validation)), *left_out(self.material.skipped)]
 
     def sample(self, draw: Draw) -> Batch:
-        crop, scale = self.recipe.crop, self.options.scale
-        if self.pairs is not None:
-            low, high = self.pairs
-            windows = low.windows(draw, crop // scale)
-            return {"input": low.take(windows, crop // scale), "target": high.take(windows, crop // scale, scale)}
-        target = self.training.take(self.training.windows(draw, crop), crop)
+        crop, photos = self.recipe.crop, self.material.training
+        if self.material.inputs is not None:
+            return self.material.pairs(draw, crop)
+        target = photos.take(photos.windows(draw, crop), crop)
         return {"input": self._damaged(target, draw.cpu_generator, draw.generator), "target": target}
 
-    def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
-        if player == "discriminator":
-            return self.loss_terms.discriminator_terms(networks, batch, step)
-        return self.loss_terms.net_terms(networks, batch, networks["net"](batch["input"]), step)
+    def results(self, net: nn.Module) -> Pictures:
+        return [net(low).float().clamp(0, 1) for low, _ in self.validation]
 
-    def validate(self, net: nn.Module) -> Validation:
-        results = [net(low).float().clamp(0, 1) for low, _ in self.validation]
-        metrics = self._measured(results)
-        shown = self.recipe.sheet_rows
-        inputs = [self._enlarged(low, high) for low, high in self.validation[:shown]]
-        samples = {
-            "bicubic": sheet_column(inputs, 384),
-            "output": sheet_column(results[:shown], 384),
-            "target": sheet_column([high for _, high in self.validation[:shown]], 384),
+    def without_net(self) -> Pictures:
+        return [self._enlarged(low, high).clamp(0, 1) for low, high in self.validation]
+
+    def samples(self, made: Pictures) -> dict[str, Tensor]:
+        shown = self.validation[: self.recipe.sheet_rows]
+        return {
+            "bicubic": sheet_column([self._enlarged(low, high) for low, high in shown], 384),
+            "output": sheet_column(made[: len(shown)], 384),
+            "target": sheet_column([high for _, high in shown], 384),
         }
-        return Validation(metrics, score_of(metrics), samples, self.baseline)
 
-    @cached_property
-    def baseline(self) -> Baseline:
-        """What bicubic gets."""
-        metrics = self._measured([self._enlarged(low, high).clamp(0, 1) for low, high in self.validation])
-        return Baseline("bicubic", metrics, score_of(metrics))
-
-    def _measured(self, results: list[Tensor]) -> dict[str, float]:
+    def measured(self, made: Pictures) -> dict[str, float]:
         rows = []
-        for result, (_, high) in zip(results, self.validation, strict=True):
+        for result, (_, high) in zip(made, self.validation, strict=True):
             border = min(self.options.scale, min(high.shape[-2:]) // 4)
             row = {"psnr": float(psnr(result, high, y=True, border=border).clamp(max=100))}
             rows.append(row | self.metric(result, high))
@@ -147,9 +102,6 @@ class UpscaleJob:
     @staticmethod
     def _enlarged(low: Tensor, high: Tensor) -> Tensor:
         return resize(low, (high.shape[-2], high.shape[-1]), "cubic")
-
-    def preview(self, batch: Batch) -> dict[str, Tensor]:
-        return {"input": batch["input"], "target": batch["target"]}
 
     def identity(self) -> NetIdentity:
         scale = self.options.scale
@@ -163,12 +115,6 @@ class UpscaleJob:
             },
         }
         return NetIdentity(self.key, folded_config(self.key, self.config), facts)
-
-    def exported(self, net: nn.Module) -> dict[str, Tensor]:
-        return folded(net)
-
-    def facts(self) -> list[str]:
-        return list(self._facts)
 
     def _follow(self) -> None:
         """Where a shallow SRVGG starts from a deep one, fit its layers to it: far better than random weights."""

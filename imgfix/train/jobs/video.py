@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -18,18 +17,9 @@ from imgfix.runtime.resize import downscale, resize
 from imgfix.train.clips import ClipPool, detail, load_clips
 from imgfix.train.compress import compress
 from imgfix.train.degrade import LIGHT, Damage, damage, gaussian_downscale
-from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import (
-    Losses,
-    LossWeights,
-    Metric,
-    folded,
-    left_out,
-    mean_of,
-    score_of,
-    sheet_column,
-    starting_net,
-)
+from imgfix.train.job import Batch, Draw, NetIdentity
+from imgfix.train.jobs.base import PairedJob
+from imgfix.train.jobs.common import LossWeights, left_out, mean_of, sheet_column
 from imgfix.train.motion import render
 from imgfix.train.pool import Pool, find_pictures, load_photos
 from imgfix.train.recipe import Recipe
@@ -75,11 +65,18 @@ def build(recipe: Recipe, device: torch.device) -> VideoJob:
     return VideoJob(recipe, device)
 
 
-class VideoJob:
+Sequences = list[Tensor]
+"""Of each held-out sequence (T, 3, H, W)."""
+
+
+class VideoJob(PairedJob[Sequences]):
     """See `imgfix.train.job.TrainJob`. `recipe.photos` are folders with clips, with photos, or with both."""
 
+    BASELINE = "bicubic"
+
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
+        super().__init__(recipe, device)
+        self.options = recipe.options or Options()
         options, scale = self.options, self.options.scale
         if recipe.input:
             raise UsageError("video training makes its damage itself", hint="give clips instead of input and target")
@@ -89,12 +86,8 @@ class VideoJob:
             raise UsageError(
                 f"video.frames = {options.frames}, video.short_frames = {options.short_frames}: at least 2"
             )
-        start, self._facts = starting_net(
-            recipe, device, task="video", key="videogate", config={"scale": scale}, check={"scale": scale}
-        )
-        self.net, self.key, self.config = start.net, start.key, start.config
-        self.loss_terms = Losses(options, recipe, device)
-        self.metric = Metric(self.loss_terms, device)
+        self._start(task="video", key="videogate", config={"scale": scale}, check={"scale": scale})
+        self._judge_by(options)
         skipped: list[str] = []
         self.clips: ClipPool | None = None
         self.photos: Pool | None = None
@@ -144,13 +137,6 @@ class VideoJob:
             self._facts.append(f"{len(self.photos)} photos to move over, {self.photos.megapixels:.0f} MP")
         self._facts += left_out(skipped)
 
-    def networks(self) -> dict[str, nn.Module]:
-        judge = self.loss_terms.discriminator
-        return {"net": self.net} | ({"discriminator": judge} if judge is not None else {})
-
-    def players(self, step: int) -> tuple[str, ...]:
-        return self.loss_terms.players(step)
-
     def sample(self, draw: Draw) -> Batch:
         parts, options = [], self.options
         frames = min(options.short_frames, options.frames) if draw.step < options.short_until else options.frames
@@ -166,35 +152,28 @@ class VideoJob:
         low = self._damaged(target, draw.cpu_generator, draw.generator)
         return {"clip": low, "clip_target": target, "input": low.flatten(0, 1), "target": target.flatten(0, 1)}
 
-    def losses(self, player: str, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
-        if player == "discriminator":
-            return self.loss_terms.discriminator_terms(networks, batch, step)
+    def net_losses(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
         return self.loss_terms.net_terms(networks, batch, networks["net"](batch["clip"]).flatten(0, 1), step)
 
-    def validate(self, net: nn.Module) -> Validation:
-        made = [net(low).float().clamp(0, 1)[0] for low, _ in self.validation]
-        metrics, results = self._measured(made), [frames[-1:] for frames in made]
-        shown = self.recipe.sheet_rows
-        last = [(low[0, -1:], high[0, -1:]) for low, high in self.validation[:shown]]
+    def results(self, net: nn.Module) -> Sequences:
+        return [net(low).float().clamp(0, 1)[0] for low, _ in self.validation]
+
+    def without_net(self) -> Sequences:
+        pairs = [(low[0], (high.shape[-2], high.shape[-1])) for low, high in self.validation]
+        return [resize(low, size, "cubic").clamp(0, 1) for low, size in pairs]
+
+    def samples(self, made: Sequences) -> dict[str, Tensor]:
+        last = [(low[0, -1:], high[0, -1:]) for low, high in self.validation[: self.recipe.sheet_rows]]
         inputs = [resize(low, (high.shape[-2], high.shape[-1]), "cubic") for low, high in last]
-        samples = {
+        return {
             "bicubic": sheet_column(inputs, 256),
-            "output": sheet_column(results[:shown], 256),
+            "output": sheet_column([frames[-1:] for frames in made[: len(last)]], 256),
             "target": sheet_column([high for _, high in last], 256),
         }
-        return Validation(metrics, score_of(metrics), samples, self.baseline)
 
-    @cached_property
-    def baseline(self) -> Baseline:
-        """What bicubic gets, frame by frame."""
-        pairs = [(low[0], (high.shape[-2], high.shape[-1])) for low, high in self.validation]
-        metrics = self._measured([resize(low, size, "cubic").clamp(0, 1) for low, size in pairs])
-        return Baseline("bicubic", metrics, score_of(metrics))
-
-    def _measured(self, results: list[Tensor]) -> dict[str, float]:
-        """Of sequences (T, 3, H, W)."""
+    def measured(self, made: Sequences) -> dict[str, float]:
         rows = []
-        for flat, (_, high) in zip(results, self.validation, strict=True):
+        for flat, (_, high) in zip(made, self.validation, strict=True):
             target = high[0]
             row = {"psnr": float(psnr(flat, target, y=True, border=self.options.scale).clamp(max=100).mean())}
             rows.append(row | self.metric(flat[-1:], target[-1:]))
@@ -220,12 +199,6 @@ class VideoJob:
         }
         config = self.config | ({"merged": True} if self.key == "videogate" else {})
         return NetIdentity(self.key, config, facts)
-
-    def exported(self, net: nn.Module) -> dict[str, Tensor]:
-        return folded(net)
-
-    def facts(self) -> list[str]:
-        return list(self._facts)
 
     def _filmed(self, photos: Pool, draw: Draw, frames: int) -> Tensor:
         # Of two places the one with more detail, as with clips.

@@ -1,4 +1,4 @@
-"""pix2pix: pairs or made inputs, what is learned, and its use by the command."""
+"""Image to image: pairs or made inputs, what is learned, and its use by the command."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from imgfix.errors import UsageError
 from imgfix.media import image
 from imgfix.media.picture import Picture
 from imgfix.nets.pix2pix import Pix2Pix
+from imgfix.pipelines.training import recipe_of
 from imgfix.tasks.translate import Translator, looks_drawn, prepared
-from imgfix.train.jobs.generate import build
-from imgfix.train.jobs.pix2pix import Pix2PixJob
+from imgfix.train.jobs.translate import Options, TranslateJob, build
 from imgfix.train.recipe import build_recipe
 from imgfix.train.run import run_training
 from imgfix.zoo.descriptor import Descriptor, Model
@@ -41,7 +41,7 @@ def pairs(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_pairs_teach_what_becomes_of_a_picture(pairs: tuple[Path, Path], tmp_path: Path) -> None:
     given, wanted = pairs
-    recipe = build_recipe("generate", [SMALL | {"input": str(given), "target": str(wanted), "adversarial": 0.1}])
+    recipe = build_recipe("translate", [SMALL | {"input": str(given), "target": str(wanted), "adversarial": 0.1}])
     run_training(recipe, tmp_path / "run")
     translator = Translator(zoo.load(str(tmp_path / "run" / "model.safetensors")), "cpu")
     middle = translator.draw(image.read(given / "0.png"))[12:20, 12:20].astype(float).mean((0, 1))
@@ -51,12 +51,14 @@ def test_pairs_teach_what_becomes_of_a_picture(pairs: tuple[Path, Path], tmp_pat
 def test_pictures_of_val_are_held_out_and_bad_files_are_named(pairs: tuple[Path, Path], tmp_path: Path) -> None:
     (pairs[1] / "bad.png").write_bytes(b"no picture")
     settings = SMALL | {"photos": (str(pairs[1]),), "val": str(pairs[0]), "source": "grey"}
-    job = build(build_recipe("generate", [settings]), torch.device("cpu"))
-    assert isinstance(job, Pix2PixJob) and len(job.training) == 6 and len(job.held) == 6
+    job = build(build_recipe("translate", [settings]), torch.device("cpu"))
+    assert isinstance(job, TranslateJob) and len(job.training) == 6 and len(job.held) == 6
     assert not {job.paths[n].parent for n in job.training} & {pairs[0]}
     assert any("bad.png" in fact for fact in job.facts())
     with pytest.raises(UsageError, match="val does not go with pairs"):
-        run_training(build_recipe("generate", [settings | {"input": str(pairs[0]), "target": str(pairs[1])}]), tmp_path)
+        run_training(
+            build_recipe("translate", [settings | {"input": str(pairs[0]), "target": str(pairs[1])}]), tmp_path
+        )
 
 
 def test_borders_of_a_fresh_network_are_like_its_middle() -> None:
@@ -73,7 +75,7 @@ def test_borders_of_a_fresh_network_are_like_its_middle() -> None:
 def test_inputs_are_made_from_a_folder_and_the_command_uses_the_model(
     pairs: tuple[Path, Path], tmp_path: Path, source: str
 ) -> None:
-    recipe = build_recipe("generate", [SMALL | {"photos": (str(pairs[1]),), "source": source, "steps": 3}])
+    recipe = build_recipe("translate", [SMALL | {"photos": (str(pairs[1]),), "source": source, "steps": 3}])
     run_training(recipe, tmp_path / "run")
     model = tmp_path / "run" / "model.safetensors"
     words = ["generate", "--image", str(pairs[1] / "0.png"), "--model", str(model), "-o", str(tmp_path / "a.png")]
@@ -116,6 +118,17 @@ def test_folders_without_common_names_and_unknown_inputs_are_refused(pairs: tupl
     for path in pairs[0].iterdir():
         path.rename(path.with_name("x" + path.name))
     with pytest.raises(UsageError, match="share 0 names"):
-        run_training(build_recipe("generate", [SMALL | {"input": str(pairs[0]), "target": str(pairs[1])}]), tmp_path)
+        run_training(build_recipe("translate", [SMALL | {"input": str(pairs[0]), "target": str(pairs[1])}]), tmp_path)
     with pytest.raises(UsageError, match="not a kind of input"):
-        run_training(build_recipe("generate", [SMALL | {"photos": (str(pairs[1]),), "source": "smell"}]), tmp_path)
+        run_training(build_recipe("translate", [SMALL | {"photos": (str(pairs[1]),), "source": "smell"}]), tmp_path)
+
+
+def test_pairs_a_net_or_an_old_recipe_of_generate_name_this_kind(pairs: tuple[Path, Path], tmp_path: Path) -> None:
+    given = {"input": str(pairs[0]), "target": str(pairs[1])}
+    old = tmp_path / "recipe.toml"
+    old.write_text('kind = "generate"\nnet = "pix2pix"\n[generate]\nsource = "grey"\nperceptual = 0.2\n')
+    photos = {"photos": (str(pairs[1]),)}
+    assert recipe_of("generate", tmp_path / "a", given=given).kind == "translate"
+    assert recipe_of("generate", tmp_path / "b", given=photos | {"net": "pix2pix"}).kind == "translate"
+    assert recipe_of("generate", tmp_path / "c", file=old, given=photos).options == Options(source="grey")
+    assert recipe_of("generate", tmp_path / "d", given=photos | {"net": "dcgan"}).kind == "generate"

@@ -1,8 +1,12 @@
-"""Training pix2pix: from pairs of pictures, or from pictures whose edges or grey tones are the input."""
+"""Training image-to-image translation: from pairs of pictures, or from pictures whose edges or grey tones are given.
+
+Isola et al. 2017, arXiv 1611.07004 (pix2pix): the mean absolute error, and a discriminator that sees both pictures.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,41 +19,68 @@ from imgfix.tasks.translate import SOURCES, prepared
 from imgfix.train import losses
 from imgfix.train.captioned import CaptionedPool, read_both, read_captions
 from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import left_out, shown, starting_net
+from imgfix.train.jobs.base import NetJob
+from imgfix.train.jobs.common import left_out, shown
 from imgfix.train.pool import find_pictures
 from imgfix.train.recipe import Recipe
 from imgfix.train.split import held_out, spread
 
 
-class Pix2PixJob:
+@dataclass(frozen=True)
+class Options:
+    """Settings of `imgfix train translate`."""
+
+    source: str = "edges"
+    """What the network is given where there are no pairs: `edges` or `grey`."""
+    pixel: float = 20.0
+    """Weight of the mean absolute error."""
+    adversarial: float = 0.5
+    """Weight of the adversarial loss; 0 trains without a discriminator."""
+
+
+DEFAULTS = {
+    "crop": 64,
+    "batch": 8,
+    "lr": 4e-4,
+    "betas": (0.5, 0.99),
+    "ema": 0.998,
+    "export": "last",
+    "validate_every": 200,
+}
+
+
+def build(recipe: Recipe, device: torch.device) -> TranslateJob:
+    """Make the job; raises ImgfixError for unusable pictures, models or sizes."""
+    return TranslateJob(recipe, device)
+
+
+class TranslateJob(NetJob):
     """See `imgfix.train.job.TrainJob`."""
 
-    def __init__(self, recipe: Recipe, device: torch.device, source: str, pixel: float, adversarial: float) -> None:
-        self.recipe, self.device = recipe, device
-        self.source = "pairs" if recipe.input else source
+    def __init__(self, recipe: Recipe, device: torch.device) -> None:
+        super().__init__(recipe, device)
+        options = self.options = recipe.options or Options()
+        self.source = "pairs" if recipe.input else options.source
         if self.source not in (*SOURCES, "pairs"):
-            raise UsageError(f"source = {source}: not a kind of input", hint=f"choose one of {', '.join(SOURCES)}")
-        self.pixel, self.adversarial = pixel, adversarial
+            raise UsageError(f"source = {self.source}: not a kind of input", hint=f"choose one of {', '.join(SOURCES)}")
         self._read()
-        start, facts = starting_net(
-            recipe, device, task="generate", key="pix2pix",
+        start = self._start(
+            task="generate", key="pix2pix",
             config={"side": recipe.crop, "inputs": self.inputs.shape[1], "channels": self.targets.shape[1],
                     "source": self.source, "padding": "reflect"},
             check={"native_size": recipe.crop},
         )  # fmt: skip
         if not isinstance(start.net, Pix2Pix):
             raise UsageError(f"a {type(start.net).__name__} does not take pictures", hint="choose `net` pix2pix")
-        self.net, self.key, self.config = start.net, start.key, start.config
-        self.judge: nn.Module | None = None
-        if adversarial:
+        if options.adversarial:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(recipe.seed + 1)
                 channels = self.inputs.shape[1] + self.targets.shape[1]
-                self.judge = discriminator.build("patch", channels, 32).to(device)
+                self.discriminator = discriminator.build("patch", channels, 32).to(device)
         self._facts = [
             f"{len(self.training)} pictures, {len(self.held)} held out; given: {self.source}",
             *left_out(self.skipped),
-            *facts,
+            *self._facts,
         ]
 
     def _read(self) -> None:
@@ -93,12 +124,6 @@ class Pix2PixJob:
         held = [n for n, name in enumerate(names) if name in apart]
         self.held = [held[n] for n in spread(len(held), recipe.val_limit)]
 
-    def networks(self) -> dict[str, nn.Module]:
-        return {"net": self.net} | ({"discriminator": self.judge} if self.judge is not None else {})
-
-    def players(self, step: int) -> tuple[str, ...]:
-        return ("net", "discriminator") if self.judge is not None else ("net",)
-
     def sample(self, draw: Draw) -> Batch:
         chance = draw.uniform(2, "pair")
         numbers = torch.tensor(self.training)[(chance[:, 0] * len(self.training)).long()]
@@ -114,10 +139,10 @@ class Pix2PixJob:
             return {"judge": losses.judge("nonsaturating", made, true) / 2}
         made = networks["net"](given).float()
         batch["output"] = made.detach()
-        found = {"pixel": self.pixel * (made - target).abs().mean()}
-        if self.judge is not None:
+        found = {"pixel": self.options.pixel * (made - target).abs().mean()}
+        if self.discriminator is not None:
             logits = networks["discriminator"](torch.cat((given, made), 1))
-            found["adversarial"] = self.adversarial * losses.fool("nonsaturating", logits)
+            found["adversarial"] = self.options.adversarial * losses.fool("nonsaturating", logits)
         return found
 
     def validate(self, net: nn.Module) -> Validation | None:
@@ -144,9 +169,3 @@ class Pix2PixJob:
 
     def identity(self) -> NetIdentity:
         return NetIdentity(self.key, self.config, {"task": "generate"})
-
-    def exported(self, net: nn.Module) -> dict[str, Tensor]:
-        return {name: tensor.detach().cpu() for name, tensor in net.state_dict().items()}
-
-    def facts(self) -> list[str]:
-        return list(self._facts)
