@@ -668,7 +668,7 @@ def train(
     """Train or fine-tune a model on a folder of your own pictures.
 
     Args:
-        kind: `upscale`, `inpaint`, `restore`, `video`, `generate`, `translate`, `select` or `noise`.
+        kind: a key of `imgfix.train.kinds.KINDS`: `upscale`, `inpaint`, `restore` ...
         photos: folders (with all below) or files.
         output: the run's folder, `runs/KIND` without it; it gets recipe, log, sheets, checkpoint, model.safetensors.
         model, net, teacher: what to start from and what to learn from.

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
 from PIL import Image
 
 import imgfix
 from imgfix import zoo
+from imgfix.cli import app
 from imgfix.errors import ImgfixError
 from imgfix.media import image
 from imgfix.nets.dncnn import DnCNN
@@ -186,6 +188,7 @@ INPAINT = [
     row("--mask <half.png>", mask="<half.png>", refused=True),
     row("--box 4,4,8,8 --tta", boxes=[(4, 4, 8, 8)], tta=True),
     row("--box 4,4,8,8 --no-tta", boxes=[(4, 4, 8, 8)], tta=False),
+    row("--box 4,4,8,8 --grain", boxes=[(4, 4, 8, 8)], grain=True),
     row("--box 4,4,8,8 --no-grain", boxes=[(4, 4, 8, 8)], grain=False),
     row("--box 4,4,8,8 --save-mask <found.png>", boxes=[(4, 4, 8, 8)], save_mask="<found.png>"),
     row("--point 5,5 --not-point 9,9", point=(5, 5), not_point=["9,9"], refused=True),  # no model for it is here
@@ -268,6 +271,7 @@ GENERATE = [
     row("--interpolate cat dog", interpolate=("cat", "dog"), target="out.txt", refused=True),
     row("cat -n 2", prompt="cat", count=2, target="out/"),
     row("cat -n 2", prompt="cat", count=2, refused=True),
+    row("--prompts <wishes.txt>", prompt=["cat", "a dog"], target="out/"),
     row("cat --seed 7", prompt="cat", seed=7),
     row("cat --seeds 3,5-6", prompt="cat", seeds=[3, 5, 6], target="out/"),
     row("cat --seeds 9-3", prompt="cat", seeds="9-3", refused=True),
@@ -362,6 +366,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray((scene(64, 64, 3) * 255 + 0.5).astype(np.uint8)).save(folder / "good.jpg", quality=95)
     make(folder / "clip.mkv", Recipe(times=EVEN[:4]))
     tone(folder / "meow.wav")
+    (folder / "wishes.txt").write_text("cat\n\na dog\n", "utf-8")
     models(folder)
     imgfix.generate("a blue dog", seed=3, model=folder / "generate.safetensors", output=folder / "drawn.png")
     return folder
@@ -393,6 +398,31 @@ def test_every_option_of_a_verb_is_a_keyword_and_a_row() -> None:
         assert keywords - names <= {"picture", "prompt", "progress", "listener"}, keywords - names
         rows = {keyword for each in TABLES[verb] for keyword in each.keywords}
         assert names - {"output"} <= rows, (verb, names - rows)
+
+
+ONLY_ON_A_COMMAND_LINE = {
+    "--recursive": "Python is handed lists",
+    "--help": "Python has help()",
+    "--json": "Python returns the numbers",
+    "--quiet": "Python is silent but for a listener",
+    "--verbose": "Python is silent but for a listener",
+    "--dry-run": "Python plans with imgfix.pipelines",
+}
+"""Options without a keyword, and why."""
+
+
+@pytest.mark.parametrize("verb", TABLES)
+def test_every_spelling_of_an_option_has_a_row(verb: str) -> None:
+    group: Any = typer.main.get_command(app.build())
+    tried = {word for each in TABLES[verb] for word in each.words.split() if word.startswith("-")}
+    without = []
+    for parameter in group.commands[verb].params:
+        if parameter.param_type_name == "argument" or ONLY_ON_A_COMMAND_LINE.keys() & {*parameter.opts}:
+            continue
+        sides = [names for names in (parameter.opts, parameter.secondary_opts) if any(name.strip() for name in names)]
+        without += [" or ".join(names) for names in sides if not tried & {*names}]
+    without = [names for names in without if names != "--output or -o"]  # every row has it
+    assert not without, f"imgfix {verb}: give these options a row in the table: {without}"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from imgfix.cli.console import Console
 from imgfix.cli.listening import ConsoleListener
 from imgfix.errors import ExitCode, UsageError
 from imgfix.pipelines.units import size_in_words, time_in_words
+from imgfix.train.kinds import KINDS
 
 if TYPE_CHECKING:
     from imgfix.train.recipe import Recipe
@@ -35,12 +36,7 @@ def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> A
 
 
 def command(
-    kind: Annotated[
-        str,
-        typer.Argument(
-            metavar="KIND", help="upscale, inpaint, restore, video, generate, translate, select, noise or damage."
-        ),
-    ],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"One of {', '.join(KINDS)}.")],
     photos: Annotated[
         list[str] | None, typer.Argument(metavar="[PHOTOS]...", help="Folders (with subfolders) or files to train on.")
     ] = None,

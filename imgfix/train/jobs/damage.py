@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from imgfix.errors import UsageError
 from imgfix.tasks import scratches
 from imgfix.train.job import Baseline, Batch, Draw, NetIdentity, Validation
-from imgfix.train.jobs.common import left_out, sheet_column, starting_net
+from imgfix.train.jobs.base import NetJob
+from imgfix.train.jobs.common import left_out, sheet_column
 from imgfix.train.pool import Pool, load_photos
 from imgfix.train.recipe import Recipe
 from imgfix.train.wear.compose import Plan, Worn, wear
@@ -48,11 +49,12 @@ def build(recipe: Recipe, device: torch.device) -> DamageJob:
     return DamageJob(recipe, device)
 
 
-class DamageJob:
+class DamageJob(NetJob):
     """See `imgfix.train.job.TrainJob`."""
 
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
-        self.recipe, self.options, self.device = recipe, recipe.options or Options(), device
+        super().__init__(recipe, device)
+        self.options = recipe.options or Options()
         if recipe.input:
             raise UsageError("damage is drawn over the photos; pairs cannot be given")
         if recipe.crop % 16 or recipe.crop < _LEAST or self.options.val_crop < _LEAST:
@@ -63,10 +65,7 @@ class DamageJob:
         low, high = self.options.zoom
         if not 0.25 <= low <= high:
             raise UsageError(f"zoom = {self.options.zoom}: give two numbers, of at least 0.25, the lower one first")
-        start, self._facts = starting_net(
-            recipe, device, task="damage", key="damageunet", config={}, check={"out_channels": 1}
-        )
-        self.net, self.key, self.config = start.net, start.key, start.config
+        self._start(task="damage", key="damageunet", config={}, check={"out_channels": 1})
         photos = load_photos(
             recipe.photos, crop=_LEAST, device=torch.device("cpu"), held_out=recipe.val, fraction=recipe.val_fraction
         )
@@ -87,12 +86,6 @@ class DamageJob:
             side = min(self.options.val_crop, *(length // 16 * 16 for length in photo.shape[:2]))
             found.append(_worn(photo, side, plan, min(2.0, self.options.zoom[1]), rng))
         return found
-
-    def networks(self) -> dict[str, nn.Module]:
-        return {"net": self.net}
-
-    def players(self, step: int) -> tuple[str, ...]:
-        return ("net",)
 
     def sample(self, draw: Draw) -> Batch:
         made = [self._drawn(draw.seed, row) for row in draw.rows]
@@ -148,12 +141,6 @@ class DamageJob:
 
     def identity(self) -> NetIdentity:
         return NetIdentity(self.key, dict(self.config), {"task": "damage"})
-
-    def exported(self, net: nn.Module) -> dict[str, Tensor]:
-        return dict(net.state_dict())
-
-    def facts(self) -> list[str]:
-        return list(self._facts)
 
 
 def scores(pictures: Sequence[Worn], masks: Sequence[np.ndarray]) -> dict[str, float]:
