@@ -414,6 +414,7 @@ def restore(
     colorize: bool = False,
     scratches: bool = False,
     deflicker: bool = False,
+    steady: bool | None = None,
     strength: float = 1.0,
     only: bool = False,
     except_: bool = False,
@@ -478,6 +479,7 @@ def restore(
         colorize: make colours for a grey picture, after everything else; not for clips.
         scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
         deflicker: even out the brightness from frame to frame; for clips alone.
+        steady: average the restored frames of a clip along the motion; None: of videos and folders of frames.
         strength: share of the result, 0 to 1; the rest is the input.
         only, except_: undo it in a region alone, or in all but it; the rest stays bit-identical (until a lossy format
             encodes it).

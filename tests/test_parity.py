@@ -240,6 +240,8 @@ RESTORE = [
         target="out.mkv",
     ),
     row("--deflicker", deflicker=True, refused=True),
+    row("--denoise 15 --steady", denoise=15, steady=True, source="clip.mkv", target="out.mkv"),
+    row("--denoise 15 --no-steady", denoise=15, steady=False, source="clip.mkv", target="out.mkv"),
     row(
         "--denoise off --jpeg off --smooth 2 --smooth-model flow",
         denoise="off",

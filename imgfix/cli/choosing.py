@@ -102,14 +102,10 @@ Color = Annotated[
 Tolerance = Annotated[
     float,
     typer.Option(
-        "--tolerance",
-        min=0,
-        max=255,
-        metavar="N",
-        rich_help_panel=REGION,
+        "--tolerance", min=0, max=255, metavar="N", rich_help_panel=REGION,
         help="How much a pixel may differ from --color, of 255.",
     ),
-]
+]  # fmt: skip
 Alpha = Annotated[bool, typer.Option("--alpha", rich_help_panel=REGION, help="The transparent part of the image.")]
 RegionDilate = Annotated[
     str,

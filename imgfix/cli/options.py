@@ -36,22 +36,18 @@ Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Include subf
 MaxPixels = Annotated[
     int | None,
     typer.Option(
-        "--max-pixels",
-        min=0,
-        metavar="N",
-        help="Refuse images with more pixels than this (decompression bombs); 0 accepts any.",
-        show_default=False,
+        "--max-pixels", min=0, metavar="N",
+        help="Refuse images with more pixels than this (decompression bombs); 0 accepts any.", show_default=False,
     ),
-]
+]  # fmt: skip
 Shard = Annotated[
     str | None,
     typer.Option(
-        "--shard",
-        metavar="I/N",
+        "--shard", metavar="I/N",
         help="Only the I-th of N parts of the inputs; together the parts take each input exactly once.",
         show_default=False,
     ),
-]
+]  # fmt: skip
 
 Output = Annotated[
     str | None,
@@ -68,25 +64,18 @@ Output = Annotated[
 Format = Annotated[
     str | None,
     typer.Option(
-        "--format",
-        metavar="NAME",
+        "--format", metavar="NAME",
         help="png, jpeg, webp, tiff, bmp, avif, gif ... Default: by the output's extension, else that of the input.",
-        rich_help_panel=_OUTPUT,
-        show_default=False,
+        rich_help_panel=_OUTPUT, show_default=False,
     ),
-]
+]  # fmt: skip
 Quality = Annotated[
     int | None,
     typer.Option(
-        "--quality",
-        min=1,
-        max=100,
-        metavar="N",
-        help="Quality of lossy formats. Default: that of the input.",
-        rich_help_panel=_OUTPUT,
-        show_default=False,
+        "--quality", min=1, max=100, metavar="N", help="Quality of lossy formats. Default: that of the input.",
+        rich_help_panel=_OUTPUT, show_default=False,
     ),
-]
+]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.", rich_help_panel=_OUTPUT)]
 SkipExisting = Annotated[
     bool, typer.Option("--skip-existing", help="Skip inputs whose output exists.", rich_help_panel=_OUTPUT)
@@ -94,23 +83,18 @@ SkipExisting = Annotated[
 Record = Annotated[
     bool,
     typer.Option(
-        " /--no-record",
-        help="Do not store command, model and seed in the metadata of the output.",
-        rich_help_panel=_OUTPUT,
-        show_default=False,
+        " /--no-record", help="Do not store command, model and seed in the metadata of the output.",
+        rich_help_panel=_OUTPUT, show_default=False,
     ),
-]
+]  # fmt: skip
 
 Device = Annotated[
     str,
     typer.Option(
-        "--device",
-        metavar="NAME",
-        help="auto, cpu, cuda, cuda:1, mps or xpu.",
-        rich_help_panel=_MODEL,
+        "--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps or xpu.", rich_help_panel=_MODEL,
         autocompletion=lambda: ["auto", "cpu", "cuda", "mps", "xpu"],
     ),
-]
+]  # fmt: skip
 Precision = Annotated[
     Literal["auto", "fp32", "bf16", "fp16"],
     typer.Option(
@@ -122,12 +106,10 @@ Precision = Annotated[
 Tile = Annotated[
     str,
     typer.Option(
-        "--tile",
-        metavar="auto|N",
-        help="Tile size in input pixels; auto fits the free memory.",
+        "--tile", metavar="auto|N", help="Tile size in input pixels; auto fits the free memory.",
         rich_help_panel=_MODEL,
     ),
-]
+]  # fmt: skip
 Offline = Annotated[
     bool,
     typer.Option(
@@ -138,13 +120,10 @@ Offline = Annotated[
 Engine = Annotated[
     str,
     typer.Option(
-        "--engine",
-        metavar="NAME",
-        help="torch, openvino, onnx, or auto: the fastest one that was measured here.",
-        rich_help_panel=_MODEL,
-        autocompletion=lambda: ["auto", "torch", "openvino", "onnx"],
+        "--engine", metavar="NAME", help="torch, openvino, onnx, or auto: the fastest one that was measured here.",
+        rich_help_panel=_MODEL, autocompletion=lambda: ["auto", "torch", "openvino", "onnx"],
     ),
-]
+]  # fmt: skip
 
 Codec = Annotated[
     str | None,
@@ -186,13 +165,10 @@ EncoderOption = Annotated[
 Start = Annotated[
     str | None,
     typer.Option(
-        "--start",
-        metavar="TIME",
-        help="Start time: seconds, or hours:minutes:seconds.",
-        rich_help_panel=_CLIPS,
+        "--start", metavar="TIME", help="Start time: seconds, or hours:minutes:seconds.", rich_help_panel=_CLIPS,
         show_default=False,
     ),
-]
+]  # fmt: skip
 End = Annotated[
     str | None, typer.Option("--end", metavar="TIME", help="End time.", rich_help_panel=_CLIPS, show_default=False)
 ]
@@ -212,6 +188,13 @@ Smooth = Annotated[
     typer.Option(
         "--smooth", metavar="N|auto", rich_help_panel=_CLIPS, show_default=False,
         help="Frame interpolation: make N frames of each, or with auto as many as --fps asks for.",
+    ),
+]  # fmt: skip
+Steady = Annotated[
+    bool | None,
+    typer.Option(
+        "--steady/--no-steady", rich_help_panel=_CLIPS, show_default=False,
+        help="Average frames that a model for images makes along the motion, against flicker. Default: on for videos.",
     ),
 ]  # fmt: skip
 SmoothModel = Annotated[

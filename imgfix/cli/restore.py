@@ -72,6 +72,7 @@ class Request(choosing.Part, RestoreRequest):
     colorize: Colorize = False
     scratches: Scratches = False
     deflicker: Deflicker = False
+    steady: options.Steady = None
     save_mask: options.save_mask(_DAMAGE, "what --scratches found, else the region") = None  # type: ignore[valid-type]
     strength: Strength = 1.0
 

@@ -30,13 +30,10 @@ Scale = Annotated[
 Width = Annotated[
     int | None,
     typer.Option(
-        "--width",
-        metavar="N",
+        "--width", metavar="N", rich_help_panel=_SIZE, show_default=False,
         help="Width in pixels; keeps the aspect ratio.",
-        rich_help_panel=_SIZE,
-        show_default=False,
     ),
-]
+]  # fmt: skip
 Height = Annotated[
     int | None,
     typer.Option(
@@ -47,13 +44,10 @@ Height = Annotated[
 LongSide = Annotated[
     int | None,
     typer.Option(
-        "--long-side",
-        metavar="N",
+        "--long-side", metavar="N", rich_help_panel=_SIZE, show_default=False,
         help="Length of the longer side in pixels.",
-        rich_help_panel=_SIZE,
-        show_default=False,
     ),
-]
+]  # fmt: skip
 Megapixels = Annotated[
     float | None,
     typer.Option(
@@ -72,10 +66,9 @@ ColorFix = Annotated[
     typer.Option(
         "--color-fix/--no-color-fix",
         help="Keep the low-frequency colour of the input. Default: on for models whose colour drifts.",
-        rich_help_panel=_SIZE,
-        show_default=False,
+        rich_help_panel=_SIZE, show_default=False,
     ),
-]
+]  # fmt: skip
 Blend = Annotated[
     float,
     typer.Option(
@@ -86,13 +79,6 @@ Restore = Annotated[
     bool,
     typer.Option("--restore", help="First remove the noise and JPEG artefacts that are found.", rich_help_panel=_SIZE),
 ]
-Steady = Annotated[
-    bool | None,
-    typer.Option(
-        "--steady/--no-steady", rich_help_panel=_SIZE, show_default=False,
-        help="Average frames along the motion, against flicker. Default: on for videos, by models for images.",
-    ),
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,7 +94,7 @@ class Request(choosing.Part, UpscaleRequest):
     color_fix: ColorFix = None
     blend: Blend = 0.0
     restore: Restore = False
-    steady: Steady = None
+    steady: options.Steady = None
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,10 @@ Name = Annotated[
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="NAME...",
-        help="Models of the catalog, found by weights search, or addresses.",
-        autocompletion=_names,
-        show_default=False,
+        metavar="NAME...", help="Models of the catalog, found by weights search, or addresses.",
+        autocompletion=_names, show_default=False,
     ),
-]
+]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
 
 

@@ -48,7 +48,7 @@ class First:
         )  # fmt: skip
         return replace(picture, pixels=pixels), facts
 
-    def moving(self, moving: Moving, dry: bool = False) -> tuple[SequenceTask, list[Step], Facts]:
+    def moving(self, moving: Moving, dry: bool = False, steady: bool = False) -> tuple[SequenceTask, list[Step], Facts]:
         """The work on each frame, the runs of networks for it, and what is to be said; dry: only a plan is made."""
         self.engines.pixels, self.engines.dry = work.pixels(moving), dry
-        return look_at(moving, self.wanted, self.engines)
+        return look_at(moving, self.wanted, self.engines, steady)

@@ -433,6 +433,8 @@ class RestoreRequest(PartRequest):
     scratches: bool = False
     deflicker: bool = False
     """Even out the brightness from frame to frame, of clips."""
+    steady: bool | None = None
+    """Average the restored frames along the motion; None: of videos and of folders of frames."""
     strength: float = 1.0
 
     def __post_init__(self) -> None:

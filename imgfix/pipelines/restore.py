@@ -252,7 +252,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
         self.engines.pixels, self.engines.dry = work.pixels(moving), False
-        task, steps, facts, binding = self._looked_at(moving, relative)
+        task, steps, facts, binding = self._looked_at(moving, kind, relative)
         if not steps and self._stays(moving, kind):
             return work.copy(moving, facts, progress)
         self._avoid_artefacts(moving, kind, steps)
@@ -265,6 +265,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             binding={
                 **asdict(self.wanted),
                 **({"deflicker": True} if self.request.deflicker else {}),
+                **({"steady": True} if work.steadies(self.request.steady, kind) else {}),
                 "models": shas,
                 **binding,
                 **work.bound(*(step.engine for step in steps)),
@@ -283,7 +284,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 raise unseen_model(self.named)
             return work.plan_unseen(moving, Facts(runner=Runner(self.named.name)))
         self.engines.pixels, self.engines.dry = work.pixels(moving), True
-        task, steps, facts, _ = self._looked_at(moving, relative)
+        task, steps, facts, _ = self._looked_at(moving, kind, relative)
         if not steps and self._stays(moving, kind):
             size = FileFacts(*moving.shown)
             return Plan(
@@ -293,13 +294,14 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
     def _looked_at(
-        self, moving: Moving, relative: Path | None
+        self, moving: Moving, kind: str, relative: Path | None
     ) -> tuple[SequenceTask, list[Step], Facts, dict[str, Any]]:
         """The work on a clip, the runs of networks, what is to be said, and what its part depends on."""
         from imgfix.tasks.chain import Chain
         from imgfix.tasks.deflicker import Deflicker
 
-        task, steps, facts = look_at(moving, self.wanted, self.engines)
+        steady = work.steadies(self.request.steady, kind)
+        task, steps, facts = look_at(moving, self.wanted, self.engines, steady)
         if self.request.deflicker:
             words = [word for word in facts.summary if word != NOTHING]
             task, facts = Chain(Deflicker(), task), replace(facts, summary=("flicker evened out", *words))
@@ -362,11 +364,17 @@ def look_at_picture(
     return found, *restore.steps(wanted, found, engines)
 
 
-def look_at(moving: Moving, wanted: RestoreOptions, engines: DamageModels) -> tuple[SequenceTask, list[Step], Facts]:
-    """The work on something that moves, the runs of networks for each frame, and what is to be said of them."""
+def look_at(
+    moving: Moving, wanted: RestoreOptions, engines: DamageModels, steady: bool = False
+) -> tuple[SequenceTask, list[Step], Facts]:
+    """The work on something that moves, the runs of networks for each frame, and what is to be said of them.
+
+    steady: average what they make along the motion.
+    """
     from imgfix.tasks import restore
     from imgfix.tasks.as_it_is import AsItIs
     from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
+    from imgfix.tasks.steady import Steady
 
     if not wanted.jobs_named:
         return AsItIs(), [], Facts(restored=facts_of(None, []))
@@ -374,7 +382,10 @@ def look_at(moving: Moving, wanted: RestoreOptions, engines: DamageModels) -> tu
     found = look(list(first), engines.meter(wanted)) if wanted.estimates else None
     steps, notes = restore.steps(wanted, found, engines)
     facts = Facts(summary=tuple(in_words(found, steps)), restored=facts_of(found, steps), notes=tuple(notes))
-    return RestoreFrames(wanted, engines, found), steps, facts
+    task: SequenceTask = RestoreFrames(wanted, engines, found)
+    if steady and steps:
+        task, facts = Steady(task), replace(facts, summary=(*facts.summary, "steadied"))
+    return task, steps, facts
 
 
 def in_words(found: Damage | None, steps: list[Step]) -> list[str]:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 TASKS = ("video", "upscale")
 """In the order in which `auto` tries them for a clip; a picture never gets a model for clips by itself."""
 _COARSE = 75  # JPEG quality below which the damage of encoding can be seen
-_CLIPS = (work.VIDEO, work.FRAMES)
 _LOOKED_AT = (work.IMAGE, work.ANIMATION)
 _FOR_NETWORKS = ("tta", "color_fix", "blend", "steady")
 _PLAIN = "lanczos"
@@ -57,7 +56,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
     def choice(self, kind: str) -> Choice:
         """The model for a kind of source. Raises ModelError."""
-        moves = kind in _CLIPS
+        moves = kind in work.CLIPS
         if moves not in self._chosen:
             scale = round(self.wanted.scale) if self.wanted.scale else None
             tasks = TASKS if moves or self.machine.model != "auto" else TASKS[1:]
@@ -302,7 +301,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
                 **_restored_by(engines),
                 **binding,
                 **work.bound(upscaler, *engines),
-                **({"steady": True} if self._steadied(upscaler, kind) else {}),
+                **({"steady": True} if work.steadies(self.request.steady, kind) else {}),
             },
             record=self._made(moving.source, fit, upscaler, wanted),
             between=self.smoothing.between(),
@@ -358,7 +357,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         """Whether the results of frames are averaged along the motion: of a network that sees one at a time."""
         if isinstance(upscaler, str) or upscaler.descriptor.frames != 1:
             return False
-        return kind in _CLIPS if self.request.steady is None else self.request.steady
+        return work.steadies(self.request.steady, kind)
 
     def _looked_at(
         self, moving: Moving, kind: str, upscaler: Engine | str, fit: Fitting, dry: bool = False
@@ -374,7 +373,8 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             task, facts = Steady(task), replace(facts, summary=(*facts.summary, "steadied"))
         if self.first is None:
             return task, facts, []
-        before, steps, told = self.first.moving(moving, dry)
+        alone = not self._steadied(upscaler, kind) and work.steadies(self.request.steady, kind)
+        before, steps, told = self.first.moving(moving, dry, steady=alone)
         facts = replace(
             facts, summary=(*told.summary, *facts.summary), restored=told.restored,
             notes=joined(facts.notes, told.notes),

@@ -195,6 +195,7 @@ VERBS = {
                 Field("colorize", "flag", "colours for a grey picture"),
                 Field("scratches", "flag", "scratches and specks of scans"),
                 Field("deflicker", "flag", "even out the brightness of a flickering clip"),
+                Field("steady", "flag", "average the frames of a clip along the motion, against flicker"),
                 Field("strength", "number", "how much of it, 0 to 1"),
                 *_PART, *_PICTURE, *_CLIP, *_MODEL,
             ),

@@ -53,7 +53,19 @@ def test_noise_is_found_once_and_undone_in_every_frame(imgfix: Run, tmp_path: Pa
 
 def test_the_line_says_what_was_found_and_done(imgfix: Run, tmp_path: Path, installed: list[str]) -> None:
     result = imgfix("restore", clip(tmp_path / "a.mkv"))
-    assert "found noise" in result.err and "noise by lighter, 192x160, 6 frames, ffv1" in result.err
+    assert "found noise" in result.err and "noise by lighter, steadied, 192x160, 6 frames, ffv1" in result.err
+
+
+def test_frames_are_steadied_unless_told_not_to(imgfix: Run, tmp_path: Path, installed: list[str]) -> None:
+    source = clip(tmp_path / "a.mkv")
+    said = [
+        imgfix("restore", source, "-o", tmp_path / f"{n}.mkv", *words).err
+        for n, words in enumerate(([], ["--no-steady"]))
+    ]
+    assert [", steadied," in text for text in said] == [True, False]
+    steadied, alone = pixels(tmp_path / "0.mkv"), pixels(tmp_path / "1.mkv")
+    assert np.array_equal(steadied[0], alone[0])
+    assert all(not np.array_equal(a, b) for a, b in zip(steadied[1:], alone[1:], strict=True))
 
 
 @pytest.mark.slow

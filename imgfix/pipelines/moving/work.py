@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imgfix.tasks.sequence import SequenceTask
 
 IMAGE, VIDEO, ANIMATION, FRAMES = "image", "video", "animation", "frames"
+CLIPS = (VIDEO, FRAMES)
 LONG = 30.0
 """Seconds; work that takes longer is announced with an estimate."""
 
@@ -34,6 +35,11 @@ def kind_of(source: Any, target: Any, options: ClipOptions, saving: Saving) -> s
         return FRAMES
     place = target if isinstance(target, Path) else None
     return media_type(source, place, saving.for_pictures.format)
+
+
+def steadies(wanted: bool | None, kind: str) -> bool:
+    """Whether frames that are made one by one are steadied; unasked, those of videos and of folders."""
+    return kind in CLIPS if wanted is None else wanted
 
 
 def open_moving(
