@@ -10,7 +10,6 @@ of, so the finest detail of the blend is given back the energy that it has in th
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -84,38 +83,35 @@ class Steady:
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; every 16th frame of a scene, and its first, is a place to begin."""
-        finder = CutFinder()
+        finder = CutFinder()  # told the results, in which there is less noise
         memory: _Memory | None = None
         before: np.ndarray | None = None
-        made: np.ndarray | None = None
+        shown: np.ndarray | None = None
         since = 0
         inner = restart
-        skipped = 0
         if restart is not None:
             inner = Restart(restart.index, restart.first_input, _part(restart))
-            skipped = restart.index - restart.first_input
             if "steady.result" in restart.state:
                 memory = _Memory(restart.state["steady.result"], restart.state["steady.small"])
-                before, made = restart.state["steady.before"], restart.state["steady.made"]
+                before, shown = restart.state["steady.before"], restart.state["steady.shown"]
                 since = int(restart.state["steady.since"])
                 finder.is_cut(before)
-        waiting: deque[np.ndarray] = deque()
+        size = 1, 1
 
-        def shown() -> Iterator[np.ndarray]:
-            for number, frame in enumerate(frames):
-                if number >= skipped:
-                    waiting.append(frame)
+        def measured() -> Iterator[np.ndarray]:
+            nonlocal size
+            for frame in frames:
+                size = frame.shape[1], frame.shape[0]
                 yield frame
 
-        for one in self.task.run(shown(), inner):
-            frame = waiting.popleft()
-            if finder.is_cut(frame):
-                memory, before, made, since = None, None, None, 0
-            place = _place(one.restart, memory, before, made, since) if since % RESTART_EVERY == 0 else None
-            if before is None or made is None or not np.array_equal(before, frame):
-                made, memory = blended(one.frame, memory, (frame.shape[1], frame.shape[0]))
-            before, since = frame, since + 1
-            yield FrameResult(made, place)
+        for made in self.task.run(measured(), inner):
+            if finder.is_cut(made.frame):
+                memory, before, shown, since = None, None, None, 0
+            place = _place(made.restart, memory, before, shown, since) if since % RESTART_EVERY == 0 else None
+            if before is None or shown is None or not np.array_equal(before, made.frame):
+                shown, memory = blended(made.frame, memory, size)
+            before, since = made.frame, since + 1
+            yield FrameResult(shown, place)
 
 
 def blended(made: np.ndarray, memory: _Memory | None, size: tuple[int, int]) -> tuple[np.ndarray, _Memory]:
@@ -208,15 +204,15 @@ def _as_lively(mixed: np.ndarray, now: np.ndarray) -> np.ndarray:
 
 
 def _place(
-    inner: Restart | None, memory: _Memory | None, before: np.ndarray | None, made: np.ndarray | None, since: int
+    inner: Restart | None, memory: _Memory | None, before: np.ndarray | None, shown: np.ndarray | None, since: int
 ) -> Restart | None:
     if inner is None:
         return None
     state = {f"task.{name}": value for name, value in inner.state.items()}
-    if memory is not None and before is not None and made is not None:
+    if memory is not None and before is not None and shown is not None:
         state |= {
             "steady.result": memory.result, "steady.small": memory.small, "steady.before": before,
-            "steady.made": made, "steady.since": np.array(since),
+            "steady.shown": shown, "steady.since": np.array(since),
         }  # fmt: skip
     return Restart(inner.index, inner.first_input, state)
 

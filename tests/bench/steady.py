@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -26,10 +25,10 @@ from imgfix.pipelines.options import Machine
 from imgfix.tasks.restore import RestoreOptions
 from imgfix.tasks.restore_frames import RestoreFrames
 from imgfix.tasks.steady import Steady
-from tests.bench import interpolation
+from tests.bench.interpolation import frames_of
 
 sys.path.insert(0, str(Path(__file__).parent))
-from video_quality import as_tensor, coded, frames_of, steadiness  # noqa: E402
+from video_quality import as_tensor, coded, steadiness
 
 
 def main() -> None:
@@ -37,11 +36,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--frames", type=int, default=12)
-    parser.add_argument("--side", type=int, default=384, help="longer side to which videos are shrunk")
+    parser.add_argument("--side", type=int, default=384, help="longer side to which clips are shrunk")
     options = parser.parse_args()
     table = {}
     for path in options.clips:
-        clean = list(islice(_frames(path, options.side), options.frames))
+        clean = list(islice(frames_of(path, options.side), options.frames))
         generator = np.random.default_rng(0)
         light = [developed(frame, 10, generator) for frame in clean]
         strong = coded([developed(frame, 20, generator) for frame in clean], 23)
@@ -57,14 +56,11 @@ def main() -> None:
     print(json.dumps(table, indent=1))
 
 
-def _frames(path: Path, side: int) -> Iterator[np.ndarray]:
-    return iter(frames_of(path)) if path.is_dir() else interpolation.frames_of(path, side)
-
-
 def developed(frame: np.ndarray, level: float, generator: np.random.Generator) -> np.ndarray:
     """A frame with correlated noise of a standard deviation, of 255."""
     noise = cv2.GaussianBlur(generator.normal(0, 1, frame.shape), (0, 0), 0.7)
-    return np.clip(frame + noise * (level / noise.std()) + 0.5, 0, 255).astype(np.uint8)
+    noisy: np.ndarray = np.clip(frame + noise * (level / noise.std()) + 0.5, 0, 255).astype(np.uint8)
+    return noisy
 
 
 def measured(results: list[np.ndarray], clean: list[np.ndarray]) -> dict[str, float]:
