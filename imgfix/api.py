@@ -412,7 +412,10 @@ def restore(
     derain: bool = False,
     dehaze: bool = False,
     colorize: bool = False,
-    scratches: bool = False,
+    old: bool = False,
+    scratches: bool | None = None,
+    scratch_mask: Given = None,
+    fading: bool | None = None,
     deflicker: bool = False,
     steady: bool | None = None,
     strength: float = 1.0,
@@ -477,7 +480,10 @@ def restore(
         jpeg: quality of the JPEG it is or was, 1 to 100, or `auto`, or `off`.
         deblur, low_light, derain, dehaze: undo motion blur, darkness, rain, haze. (`light` is the former name.)
         colorize: make colours for a grey picture, after everything else; not for clips.
-        scratches: find scratches and dust of a scan and fill them, before anything else; not for clips.
+        old: scratches and fading, and noise and JPEG artefacts as of `auto`, each where it is found; not for clips.
+        scratches: find scratches and dust of a scan and fill them, before anything else; None: with `old`.
+        scratch_mask: filled instead of what would be found: a file, a folder with one for each picture, or an array (H, W).
+        fading: undo fading and colour cast of a print where they are found; None: with `old`.
         deflicker: even out the brightness from frame to frame; for clips alone.
         steady: average the restored frames of a clip along the motion; None: of videos and folders of frames.
         strength: share of the result, 0 to 1; the rest is the input.

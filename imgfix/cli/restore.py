@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,13 +13,18 @@ from imgfix.pipelines.options import RestoreRequest
 EPILOG = options.examples(
     "imgfix restore photo.jpg",
     "imgfix restore night.jpg --low-light --denoise auto",
-    "imgfix restore scans/ -r -o clean/ --scratches --denoise off",
+    "imgfix restore scans/ -r -o clean/ --old --save-mask found/",
     "imgfix restore shaky.png --deblur --strength 0.8",
     "imgfix restore photo.jpg --except --object person",
     "imgfix restore clip.mp4 --denoise 15 --start 0:10 --end 0:20",
 )
 
 _DAMAGE = "What to remove"
+
+
+def _either(name: str, help: str) -> Any:
+    return typer.Option(f"--{name}/--no-{name}", rich_help_panel=_DAMAGE, show_default=False, help=help)
+
 
 Denoise = Annotated[
     str | None,
@@ -42,10 +47,13 @@ LowLight = Annotated[
 Derain = Annotated[bool, typer.Option("--derain", rich_help_panel=_DAMAGE, help="Remove rain streaks.")]
 Dehaze = Annotated[bool, typer.Option("--dehaze", rich_help_panel=_DAMAGE, help="Remove haze and fog.")]
 Colorize = Annotated[bool, typer.Option("--colorize", rich_help_panel=_DAMAGE, help="Colorize black-and-white photos.")]
-Scratches = Annotated[
-    bool,
-    typer.Option("--scratches", rich_help_panel=_DAMAGE, help="Find scratches and dust on scans and fill them."),
-]
+_OLD = "Restore a scanned print: --scratches, --fading, --denoise auto and --jpeg auto, each where it is found."
+_MASK = "Fill this mask instead of what is found: an edited file of --save-mask, or a folder of them."
+_FADING = "Undo the fading and the colour cast of a print, where they are found."
+Old = Annotated[bool, typer.Option("--old", rich_help_panel=_DAMAGE, help=_OLD)]
+Scratches = Annotated[bool | None, _either("scratches", "Find scratches and dust on scans and fill them.")]
+ScratchMask = Annotated[str | None, typer.Option("--scratch-mask", metavar="PATH", rich_help_panel=_DAMAGE, help=_MASK)]
+Fading = Annotated[bool | None, _either("fading", _FADING)]
 Strength = Annotated[
     float,
     typer.Option(
@@ -70,7 +78,10 @@ class Request(choosing.Part, RestoreRequest):
     derain: Derain = False
     dehaze: Dehaze = False
     colorize: Colorize = False
-    scratches: Scratches = False
+    old: Old = False
+    scratches: Scratches = None
+    scratch_mask: ScratchMask = None
+    fading: Fading = None
     deflicker: Deflicker = False
     steady: options.Steady = None
     save_mask: options.save_mask(_DAMAGE, "what --scratches found, else the region") = None  # type: ignore[valid-type]

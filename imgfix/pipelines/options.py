@@ -430,7 +430,14 @@ class RestoreRequest(PartRequest):
     derain: bool = False
     dehaze: bool = False
     colorize: bool = False
-    scratches: bool = False
+    old: bool = False
+    """What old prints suffer, as far as it is found: scratches, fading, noise and JPEG artefacts."""
+    scratches: bool | None = None
+    """None: with `old`, or where there is a mask."""
+    scratch_mask: Any = None
+    """What is filled as a scratch, instead of what is found: a file or a folder; in Python also an array."""
+    fading: bool | None = None
+    """None: with `old`."""
     deflicker: bool = False
     """Even out the brightness from frame to frame, of clips."""
     steady: bool | None = None
@@ -440,11 +447,23 @@ class RestoreRequest(PartRequest):
     def __post_init__(self) -> None:
         super().__post_init__()
         numbers(self, "strength")
-        if self.save_mask is not None and not (self.scratches or self.has_region):
+        if self.save_mask is not None and not (self.fills or self.has_region):
             raise UsageError(
                 "`save_mask` writes what `scratches` finds, or the region of `only` and `except_`",
                 hint="add `scratches`, or a region",
             )
+        if self.scratch_mask is not None and self.scratches is False:
+            raise UsageError("`scratch_mask` is filled, and `scratches` is off", hint="leave one of them out")
+
+    @property
+    def fills(self) -> bool:
+        """Whether scratches are filled."""
+        return (self.old or self.scratch_mask is not None) if self.scratches is None else self.scratches
+
+    @property
+    def fades(self) -> bool:
+        """Whether fading is undone."""
+        return self.old if self.fading is None else self.fading
 
     @property
     def off(self) -> list[str]:
@@ -456,10 +475,14 @@ class RestoreRequest(PartRequest):
         from imgfix.tasks.restore import RestoreOptions
 
         return RestoreOptions(
-            denoise=_level(self.denoise), jpeg=_jpeg_quality(self.jpeg), light=self.low_light,
+            denoise=_level(self._unless_old(self.denoise)), jpeg=_jpeg_quality(self._unless_old(self.jpeg)),
+            light=self.low_light,
             deblur=self.deblur, derain=self.derain, dehaze=self.dehaze, color=self.colorize,
             strength=self.strength, tile=tile,
         )  # fmt: skip
+
+    def _unless_old(self, given: Any) -> Any:
+        return "auto" if given is None and self.old else given
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,14 @@ class Region:
         masks.check(region, name, self._remedy, whole=self.whole)
         return region, notes
 
+    def given(self, source: object, relative: Path | None, size: masks.Size) -> tuple[np.ndarray, list[str]]:
+        """The mask of a picture as its file has it, (H, W) float32 in [0, 1], even an empty one; and what to say of it.
+
+        size: (width, height) of the picture. Raises InputError: no mask of that name, another size.
+        """
+        values, note, name = self._read(self._mask_file(source, relative), size)
+        return values, [f"{name}: {note}"] if note else []
+
     def _chosen(self, picture: Picture, base: np.ndarray | None, tools: Tools | None) -> np.ndarray:
         from imgfix.tasks.select.choose import choose
 

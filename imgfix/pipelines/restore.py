@@ -22,6 +22,7 @@ from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, RestoreRequest
 from imgfix.pipelines.part import Part
 from imgfix.pipelines.pipeline import Pipeline, unseen_model
+from imgfix.pipelines.prints import Prints
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, RestoreFacts, Result, Runner, StepFacts, joined
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from imgfix.media.picture import Picture
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.tasks.estimate import Damage
+    from imgfix.tasks.fading import Fading
     from imgfix.tasks.restore import RestoreOptions, Step
     from imgfix.tasks.sequence import SequenceTask
 
@@ -47,6 +49,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         self.named: Choice | None = None if self.machine.model == "auto" else self.models.choose("restore")
         plain = self.request.options(self.machine.side)
         self.engines = DamageModels(self.models, self.named)
+        self.prints = Prints(self.request, self.engines)
         self.wanted = self._filled(plain)
         self.part = Part.of(self.request, self.models)
 
@@ -55,7 +58,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         own = models.damage_of(self.named) if self.named is not None else None
         if self.named is not None and own is not None:
             plain.check(self.named.name, own)
-        alone = self.request.scratches or self.request.deflicker
+        alone = self.request.fills or self.request.fades or self.request.deflicker
         if alone and self.named is None and not plain.jobs_named:
             return plain
         filled = plain.filled(own, off=self.request.off)
@@ -101,6 +104,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
+        from imgfix.media.picture import Picture
         from imgfix.media.unchanged import write_unchanged
         from imgfix.tasks.part import mixed_bands
         from imgfix.tasks.restore import Restore, quality_to_write
@@ -111,19 +115,23 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             source, target, relative
         )
         picture = self._read(source)
-        weight, told = self._weight(picture, source, relative, None if self.request.scratches else mask_path)
+        weight, told = self._weight(picture, source, relative, None if self.request.fills else mask_path)
         self.engines.pixels, self.engines.dry = picture.width * picture.height, False
         transform = colour.transform(picture.metadata, picture.channels)
         pixels, result = picture.pixels, told
-        if self.request.scratches:
-            pixels, result = self._without_scratches(picture, weight, mask_path, progress)
+        if self.request.fills:
+            marks = self.prints.marks(picture, weight, source, relative)
+            if mask_path is not None:
+                image.write(mask_path, Picture(((marks.mask > 0) * 255).astype(np.uint8)[..., None]))
+            pixels, result = self.prints.filled(picture, marks, progress)
             result = replace(result, summary=(*told.summary, *result.summary))
+        fading = self.prints.fading(pixels, transform, picture.alpha)
         found, steps, notes = look_at_picture(picture, pixels, transform, self.wanted, self.engines)
         reading = [*picture.metadata.notes, *([transform.note] if transform.note else []), *told.notes]
-        summary = [*result.summary, *in_words(found, steps)]
+        summary = [*result.summary, *in_words(found, steps, fading)]
         written: list[str] = []
         made = picture
-        if not steps and pixels is picture.pixels:
+        if not steps and fading is None and pixels is picture.pixels:
             if target is not None and source is picture:  # there is no file that could be copied
                 written = list(image.write(target, picture, format=saving.format, quality=saving.quality))
             elif target is not None:
@@ -132,12 +140,12 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 if kept is None:  # of a file that is copied nothing is lost, whatever was not understood of it
                     result, reading = replace(result, copied=True), list(told.notes)
         else:
-            task = Restore(pixels, steps, self.wanted, alpha=picture.alpha, colour=transform)
+            task = Restore(pixels, steps, self.wanted, alpha=picture.alpha, colour=transform, fading=fading)
             steps = task.steps
             if task.tiles > _FEW and (expected := task.seconds()) > work.LONG:
                 self.listener.expecting(pictures.name_of(source), expected)
             out = np.empty_like(pixels) if keep or target is None else None
-            bands = task.bands(progress) if steps else iter([pixels])
+            bands = task.bands(progress) if steps or fading is not None else iter([pixels])
             if weight is not None:
                 bands = mixed_bands(iter([picture.pixels]), bands, weight, (picture.width, picture.height))
             if target is None:
@@ -168,7 +176,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             output=FileFacts(picture.width, picture.height, bytes=pictures.bytes_written(target)),
             restored=facts_of(found, steps),
             summary=tuple(summary),
-            notes=joined(reading, notes, written),
+            notes=joined(result.notes, reading, notes, written),
             seconds=time.monotonic() - start,
             picture=made if keep else None,
         )
@@ -188,14 +196,16 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         size = FileFacts(picture.width, picture.height)
         weight, told = self._weight(picture, source, relative)
         plan = Plan(
-            input=size, output=size, restored=facts_of(found, steps),
-            summary=(*told.summary, *in_words(found, steps)), coverage=told.coverage, notes=(*told.notes, *notes),
+            input=size, output=size, restored=facts_of(found, steps), coverage=told.coverage,
+            notes=(*told.notes, *notes),
+            summary=(
+                *told.summary,
+                *in_words(found, steps, self.prints.fading(picture.pixels, transform, picture.alpha)),
+            ),
         )  # fmt: skip
-        if self.request.scratches:
-            from imgfix.tasks import scratches
-
-            share = float((_within(scratches.find(_rgb(picture)), weight) > 0).mean())
-            plan = replace(plan, summary=(*plan.summary, f"scratches on {100 * share:.2f} %"), coverage=share)
+        if self.request.fills:
+            marks = self.prints.marks(picture, weight, source, relative)
+            plan = replace(plan, summary=(*plan.summary, marks.in_words()), coverage=marks.share)
         if steps:
             task = Restore(picture.pixels, steps, self.wanted)
             plan = replace(plan, restored=facts_of(found, task.steps), tiles=task.tiles, seconds=task.seconds())
@@ -222,31 +232,6 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         weight, notes = self.part.of_picture(picture, source, relative, save)
         words = (self.part.summary(weight),)
         return weight, Result(coverage=masks.coverage(weight), summary=words, notes=tuple(notes))
-
-    def _without_scratches(
-        self, picture: Picture, weight: np.ndarray | None, mask_path: Path | None, progress: Progress
-    ) -> tuple[np.ndarray, Result]:
-        """The pixels with what was found filled (the same array where nothing was found), and what is said of it."""
-        from imgfix.media import colour, image
-        from imgfix.media import mask as masks
-        from imgfix.media.picture import Picture
-        from imgfix.tasks import scratches
-        from imgfix.tasks.inpaint import InpaintOptions, inpaint
-
-        mask = _within(scratches.find(_rgb(picture)), weight)
-        share = masks.coverage(mask)
-        if mask_path is not None:
-            image.write(mask_path, Picture((mask * 255).astype(np.uint8)[..., None]))
-        if share == 0:
-            return picture.pixels, Result(coverage=share, summary=("no scratches found",))
-        filler = self.engines.filler()
-        transform = colour.transform(picture.metadata, picture.channels)
-        how = InpaintOptions(tta=False)
-        pixels = inpaint(picture.pixels, mask, filler, how, colour=transform, alpha=picture.alpha, progress=progress)
-        name = filler if isinstance(filler, str) else filler.descriptor.name
-        return pixels, Result(
-            coverage=share, summary=(f"scratches on {masks.percent(share)} filled",), filler=name
-        )  # fmt: skip
 
     # -- what moves ----------------------------------------------------------------------------------------------------
 
@@ -311,10 +296,11 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         return task, steps, replace(facts, summary=(said, *facts.summary), notes=(*notes, *facts.notes)), binding
 
     def _open(self, kind: str, source: Any, target: Any) -> Moving:
-        if self.request.scratches:
+        if self.request.fills or self.request.fades:
+            word = "old" if self.request.old else "scratches" if self.request.fills else "fading"
             raise UsageError(
-                f"{source} moves, and `scratches` looks for scratches of scanned pictures alone",
-                hint="leave `scratches` out for clips; 'imgfix inpaint' fills what a mask shows",
+                f"{source} moves, and `{word}` looks for the damage of scanned pictures alone",
+                hint=f"leave `{word}` out for clips; 'imgfix inpaint' fills what a mask shows",
             )
         if self.wanted.color:
             raise UsageError(
@@ -388,11 +374,12 @@ def look_at(
     return task, steps, facts
 
 
-def in_words(found: Damage | None, steps: list[Step]) -> list[str]:
+def in_words(found: Damage | None, steps: list[Step], fading: Fading | None = None) -> list[str]:
     """What was found and what is done about it, in short phrases."""
     words = [f"found {found.in_words()}"] if found is not None else []
-    if steps:
-        return [*words, *(step.in_words() for step in steps)]
+    if steps or fading is not None:
+        faded = [f"{fading.in_words()} undone"] if fading is not None else []
+        return [*words, *(step.in_words() for step in steps), *faded]
     return [*words, NOTHING] if found is not None else words
 
 
@@ -410,11 +397,6 @@ def facts_of(found: Damage | None, steps: list[Step]) -> RestoreFacts:
     return RestoreFacts(made, looked=True, noise=found.noise, jpeg=found.jpeg)
 
 
-def _within(mask: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """A mask without what lies outside the part that is worked on."""
-    return mask if weight is None else np.where(weight >= 0.5, mask, 0)
-
-
 def _collect(bands: Iterable[np.ndarray], out: np.ndarray) -> None:
     at = 0
     for band in bands:
@@ -430,10 +412,3 @@ def _with_alpha(band: np.ndarray, picture: Picture, at: int) -> np.ndarray:
     if picture.alpha is None:
         return band
     return np.ascontiguousarray(np.concatenate([band, picture.alpha[at : at + len(band), :, None]], axis=2))
-
-
-def _rgb(picture: Picture) -> np.ndarray:
-    """The picture as (H, W, 3) float32 in [0, 1], sRGB-encoded."""
-    from imgfix.media import colour
-
-    return colour.transform(picture.metadata, picture.channels).to_srgb(picture.pixels)

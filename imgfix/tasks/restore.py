@@ -27,9 +27,11 @@ from imgfix.tasks.noise_meter import NoiseMeter
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
     from imgfix.media.picture import JpegSettings
+    from imgfix.tasks.fading import Fading
 
 QUALITY_WRITTEN = 95
 """Of a JPEG whose artefacts were undone; encoded as before it would have them again."""
+_ROWS = 256  # of a picture that no network sees, handed on at once
 _CROP = 640  # side of the crops that a large picture is judged by; a multiple of 8, or the blocks of a JPEG are lost
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -336,7 +338,10 @@ class Restore:
         alpha: np.ndarray | None = None,
         colour: ColourTransform | None = None,
         still: bool = True,
+        fading: Fading | None = None,
     ) -> None:
+        """fading: undone after everything else; with it there may be no runs at all."""
+        self.fading = fading
         self.original = pixels
         self.pixels = pixels if alpha is None else bleed_alpha(pixels, alpha)
         self.hidden = None if alpha is None else alpha == 0
@@ -376,6 +381,8 @@ class Restore:
         y = 0
         for band in self._floats(progress):
             rows = slice(y, y + len(band))
+            if self.fading is not None:
+                band = self.fading.undone(band)
             if share < 1:
                 band = self._window(rows.start, rows.stop) * (1 - share) + band * share
             out = self._colours(np.clip(band, 0, 1), rows)
@@ -394,7 +401,9 @@ class Restore:
                 progress(done, total)
 
         read: tiling.Read = self._window
-        bands: Iterator[np.ndarray] = iter(())
+        bands: Iterator[np.ndarray] = (
+            self._window(y, min(y + _ROWS, self.height)) for y in range(0, 0 if self.steps else self.height, _ROWS)
+        )
         for step, plan in zip(self.steps, plans, strict=True):
             if plan is None:
                 bands = _counted(wide.bands(step.engine, read, self.height, self.width), count)
