@@ -482,7 +482,7 @@ def restore(
         colorize: make colours for a grey picture, after everything else; not for clips.
         old: scratches and fading, and noise and JPEG artefacts as of `auto`, each where it is found; not for clips.
         scratches: find scratches and dust of a scan and fill them, before anything else; None: with `old`.
-        scratch_mask: filled instead of what would be found: a file, a folder with one for each picture, or an array (H, W).
+        scratch_mask: filled instead of what would be found: a file, a folder of files, or an array (H, W).
         fading: undo fading and colour cast of a print where they are found; None: with `old`.
         deflicker: even out the brightness from frame to frame; for clips alone.
         steady: average the restored frames of a clip along the motion; None: of videos and folders of frames.

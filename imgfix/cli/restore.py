@@ -22,24 +22,18 @@ EPILOG = options.examples(
 _DAMAGE = "What to remove"
 
 
+def _level(name: str, metavar: str, help: str, **more: Any) -> Any:
+    return typer.Option(name, metavar=metavar, rich_help_panel=_DAMAGE, help=help, **{"show_default": False, **more})
+
+
 def _either(name: str, help: str) -> Any:
     return typer.Option(f"--{name}/--no-{name}", rich_help_panel=_DAMAGE, show_default=False, help=help)
 
 
-Denoise = Annotated[
-    str | None,
-    typer.Option(
-        "--denoise", metavar="auto|SIGMA|off", rich_help_panel=_DAMAGE, show_default=False,
-        help="Remove noise of the standard deviation SIGMA, of 255; auto estimates it and leaves clean images alone.",
-    ),
-]  # fmt: skip
-Jpeg = Annotated[
-    str | None,
-    typer.Option(
-        "--jpeg", metavar="auto|QUALITY|off", rich_help_panel=_DAMAGE, show_default=False,
-        help="Remove JPEG artefacts; auto takes the quality from the file, or estimates it from the pixels.",
-    ),
-]  # fmt: skip
+_DENOISE = "Remove noise of the standard deviation SIGMA, of 255; auto estimates it and leaves clean images alone."
+_JPEG = "Remove JPEG artefacts; auto takes the quality from the file, or estimates it from the pixels."
+Denoise = Annotated[str | None, _level("--denoise", "auto|SIGMA|off", _DENOISE)]
+Jpeg = Annotated[str | None, _level("--jpeg", "auto|QUALITY|off", _JPEG)]
 Deblur = Annotated[bool, typer.Option("--deblur", rich_help_panel=_DAMAGE, help="Remove motion blur.")]
 LowLight = Annotated[
     bool, typer.Option("--low-light", rich_help_panel=_DAMAGE, help="Brighten images taken in low light.")
@@ -49,22 +43,15 @@ Dehaze = Annotated[bool, typer.Option("--dehaze", rich_help_panel=_DAMAGE, help=
 Colorize = Annotated[bool, typer.Option("--colorize", rich_help_panel=_DAMAGE, help="Colorize black-and-white photos.")]
 _OLD = "Restore a scanned print: --scratches, --fading, --denoise auto and --jpeg auto, each where it is found."
 _MASK = "Fill this mask instead of what is found: an edited file of --save-mask, or a folder of them."
+_DEFLICKER = "Even out the brightness of flickering videos."
 _FADING = "Undo the fading and the colour cast of a print, where they are found."
 Old = Annotated[bool, typer.Option("--old", rich_help_panel=_DAMAGE, help=_OLD)]
 Scratches = Annotated[bool | None, _either("scratches", "Find scratches and dust on scans and fill them.")]
-ScratchMask = Annotated[str | None, typer.Option("--scratch-mask", metavar="PATH", rich_help_panel=_DAMAGE, help=_MASK)]
+ScratchMask = Annotated[str | None, _level("--scratch-mask", "PATH", _MASK)]
 Fading = Annotated[bool | None, _either("fading", _FADING)]
-Strength = Annotated[
-    float,
-    typer.Option(
-        "--strength", metavar="0..1", parser=str, rich_help_panel=_DAMAGE,
-        help="Share of the result, the rest being the input. Scratches are always filled in full.",
-    ),
-]  # fmt: skip
-Deflicker = Annotated[
-    bool,
-    typer.Option("--deflicker", rich_help_panel=_DAMAGE, help="Even out the brightness of flickering videos."),
-]
+_STRENGTH = "Share of the result, the rest being the input. Scratches are always filled in full."
+Strength = Annotated[float, _level("--strength", "0..1", _STRENGTH, parser=str, show_default=True)]
+Deflicker = Annotated[bool, typer.Option("--deflicker", rich_help_panel=_DAMAGE, help=_DEFLICKER)]
 
 
 @dataclass(frozen=True)
