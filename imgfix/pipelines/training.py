@@ -100,7 +100,14 @@ def closing(recipe: Recipe, outcome: Outcome, out: Path) -> list[str]:
         lines.append(f"model.safetensors holds the weights of step {outcome.best_step}, the best validation")
     base = outcome.baseline
     if base is not None and outcome.best is not None and outcome.best <= base.score:
-        return [*lines, f"it is no better than {base.name}: {_remedy(recipe)}"]
+        before = _before(out) if recipe.model else None
+        if before is None or outcome.best <= before["score"]:
+            return [*lines, f"it is no better than {base.name}: {_remedy(recipe)}"]
+        was = measured({name: before[name] for name in outcome.metrics if name in before}, None)
+        lines.append(
+            f"it is better than {recipe.model} was before ({was}); {base.name} measures better still, "
+            "as it often does than a model that was trained for looks"
+        )
     if recipe.kind in ("noise", "damage"):  # no command takes one by name: restore takes the one that ships
         return lines
     return [*lines, f"use it: {_use(recipe, model)}"]
@@ -121,6 +128,15 @@ def facts(outcome: Outcome, out: Path) -> dict[str, Any]:
         "best_step": outcome.best_step,
         "incidents": outcome.incidents,
     }
+
+
+def _before(out: Path) -> dict[str, Any] | None:
+    """What the model that a training starts from got on the held-out pictures, from the run's log."""
+    from imgfix.train.log import read_log
+
+    log = out / "log.jsonl"
+    rows = read_log(log) if log.exists() else []
+    return next((row for row in rows if row["kind"] == "validate" and row["step"] == 0), None)
 
 
 _TRAINED = {("upscale", 2): "photo-x2", ("upscale", 4): "photo-x4", ("video", 4): "video-x4.light",

@@ -68,6 +68,15 @@ def test_json_tells_frames_speed_streams_and_what_was_dropped(imgfix: Run, tmp_p
     assert item["output"]["bytes"] == (tmp_path / "b.mp4").stat().st_size
 
 
+def test_a_dry_run_fails_for_a_clip_that_is_cut_off(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
+    source = make(tmp_path / "a.mkv", Recipe(times=[i / 25 for i in range(100)]))
+    assert imgfix("upscale", source, "--model", tiny, "--dry-run").code == 0
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 6 // 10])
+    found = imgfix("upscale", source, "--model", tiny, "--dry-run")
+    assert found.code == 1 and "is cut off" in found.err
+    assert imgfix("upscale", source, "--model", tiny, "--dry-run", "--end", "0.5").code == 0
+
+
 def test_dry_run_tells_the_plan_and_touches_nothing(imgfix: Run, tmp_path: Path, tiny: Path) -> None:
     source = make(tmp_path / "a.mp4", Recipe(sounds=(Sound(),)))
     text = imgfix("upscale", source, "--model", tiny, "--dry-run")

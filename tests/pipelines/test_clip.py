@@ -606,6 +606,30 @@ def test_a_source_that_is_cut_off_gives_what_it_has_and_an_error(tmp_path: Path)
     assert not segments.folder_of(tmp_path / "b.mkv").exists()
 
 
+@pytest.mark.parametrize(("name", "options"), [
+    ("a.mkv", {}), ("a.avi", {}), ("a.mp4", {"movflags": "+faststart"}),
+])  # fmt: skip
+def test_a_source_that_is_cut_off_is_told_before_the_work_by_its_packets(
+    tmp_path: Path, name: str, options: dict[str, str]
+) -> None:
+    times = [i / 25 for i in range(200)]
+    codec = "mpeg4" if name.endswith("avi") else "libx264"
+    source = make(tmp_path / name, Recipe(times=times, codec=codec, options={"g": "5"}, time_base=Fraction(1, 25)))
+    if options:
+        with av.open(str(source)) as old, av.open(str(tmp_path / f"fast-{name}"), "w", options=options) as new:
+            stream = new.add_stream_from_template(old.streams.video[0])
+            for packet in old.demux(old.streams.video[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    new.mux(packet)
+        source = tmp_path / f"fast-{name}"
+    assert Reader(source).ends_early() is None
+    cut = tmp_path / f"cut-{name}"
+    cut.write_bytes(source.read_bytes()[: source.stat().st_size * 6 // 10])
+    assert Reader(cut).ends_early() is not None
+    assert Reader(cut, TimeRange(end=1.0)).ends_early() is None
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [

@@ -12,7 +12,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from imgfix.cli import run
+from imgfix.errors import worded
 from imgfix.metrics.psnr import psnr
+from imgfix.pipelines.options import option
 from imgfix.pipelines.training import closing
 from imgfix.runtime.resize import resize
 from imgfix.train.job import Baseline, Validation
@@ -122,6 +124,22 @@ def test_the_hint_is_a_whole_command(kind: str, words: str, tmp_path: Path) -> N
     base = Baseline("bicubic", {"psnr": 20.0}, 20.0)
     better = Outcome(5, metrics={"psnr": 21.0}, best=21.0, best_step=5, baseline=base)
     assert words in closing(recipe_for(kind, tmp_path), better, tmp_path)[-1]
+
+
+@pytest.mark.parametrize(
+    ("best", "says"), [(31.5, "it is better than photo-x4 was before (psnr 30.7)"), (30.7, "--lr")]
+)
+def test_a_model_that_got_better_is_of_use_though_the_baseline_measures_better(
+    best: float, says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "log.jsonl").write_text('{"kind": "validate", "step": 0, "psnr": 30.7, "score": 30.7}\n', "utf-8")
+    outcome = Outcome(
+        5, metrics={"psnr": best}, best=best, best_step=5, baseline=Baseline("bicubic", {"psnr": 32.7}, 32.7)
+    )
+    lines = closing(recipe_for("upscale", tmp_path, model="photo-x4"), outcome, tmp_path)
+    told = [worded(line, option) for line in lines]
+    assert any(says in line for line in told) and any("use it" in line for line in told) == (best > 30.7)
 
 
 def test_the_former_spelling_trains_a_translator_which_is_used_with_an_image(

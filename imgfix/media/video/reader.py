@@ -45,6 +45,10 @@ class TimeRange:
     """Frames a second, evenly spaced: frames are repeated or left out; `None` keeps them as they are."""
 
 
+_TAIL_SECONDS = 2.0
+"""How far before its end a file is looked at to see whether it is whole."""
+
+
 @dataclass
 class Reader:
     """Decodes the pictures of a file as a stream.
@@ -277,16 +281,57 @@ class Reader:
 
     def _judge(self, count: int, last: int | None, usual: int) -> None:
         """Whether the file ended before the end that it announces."""
+        if self.cut_off is None and last is not None:
+            self.cut_off = self._missing(count, last, usual)
+
+    def _missing(self, count: int, last: int, usual: int) -> str | None:
+        """How long the file says it is, where its last frame (of `count`) is shown too early for that."""
         head = self.header
-        if self.cut_off is not None or last is None:
-            return
         length = head.seconds
+        if "avi" in head.container:  # a length told by the bytes that are left would fit whatever is left
+            length = max(length, head.frames / float(head.rate))
         end = float((last + usual) * head.time_base) - head.start
         lost = length - end
         announced = any(name in head.container for name in ("mov", "avi", "matroska"))
         least = max(3 * float(usual * head.time_base), min(0.5, length / 10))
         if announced and lost > least and count < head.frames:
-            self.cut_off = f"{length:.2f} seconds are announced"
+            return f"{length:.2f} seconds are announced"
+        return None
+
+    def ends_early(self) -> str | None:
+        """Why the frames will end before the time range does, None if they will not.
+
+        Told by the last packets alone, found by the index; only where these are missing, all packets are read. Nothing
+        is decoded. Raises InputError: the file cannot be opened.
+        """
+        head, end = self.header, self.time_range.end
+        if not head.seconds:
+            return None
+        usual = max(1, round(1 / (head.rate * head.time_base)))
+        if self._packets_miss(usual, end, head.start + max(0.0, head.seconds - _TAIL_SECONDS)) is None:
+            return None
+        return self._packets_miss(usual, end, None)
+
+    def _packets_miss(self, usual: int, end: float | None, start: float | None) -> str | None:
+        """Why frames will be missing at the end, by the packets from `start` on, a time of the file's clock."""
+        head = self.header
+        count, last, stopped = 0, None, None
+        with headers.opened(self.path) as container:
+            stream = headers.main_stream(self.path, container)
+            try:
+                if start is not None:
+                    container.seek(int(start / stream.time_base), stream=stream, backward=True)
+                for packet in container.demux(stream):
+                    time = packet.pts if packet.pts is not None else packet.dts
+                    if packet.size and not packet.is_discard and time is not None:
+                        count, last = count + 1, time if last is None else max(last, time)
+            except av.FFmpegError as error:
+                stopped = f"reading stopped: {error.strerror or error}".lower()
+        if last is not None and end is not None and float((last + usual) * head.time_base) - head.start >= end:
+            return None
+        if stopped is not None or last is None:
+            return stopped or "its end is missing"
+        return self._missing(count, last, usual)
 
     def _check_size(self, raw: Any, number: int) -> None:
         if (raw.width, raw.height) != (self.header.width, self.header.height):

@@ -67,6 +67,9 @@ class AnimatedFile(Frames):
         if form is not None:
             image.check_size(form, *size, self.target)
 
+    def check_end(self) -> None:
+        """See `Moving.check_end`; of one that is cut off, the frames that are there are a result, with a note."""
+
     def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """See `Moving.whole`."""
         return per_frame(self._smoothed(task, between), self.size, len(self.durations))

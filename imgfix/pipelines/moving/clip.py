@@ -35,6 +35,7 @@ from imgfix.tasks.sequence import Restart, SequenceTask, stages
 from imgfix.tasks.smooth import Smooth, first_counted
 
 Progress = Callable[[int, int], None]
+CUT_OFF_HINT = "copy it again from where it came from, if there is more of it"
 _FASTEST = 60000
 """Most frames a second that files are told of, and most seconds for one."""
 _QUEUE = 2  # frames that wait between two stages
@@ -198,7 +199,7 @@ class Clip:
             raise InputError(
                 f"{self.source} is cut off after {frames} frames ({self.reader.cut_off}); "
                 f"what could be read is in {self.target}",
-                hint="copy it again from where it came from, if there is more of it",
+                hint=CUT_OFF_HINT,
             )
         return done
 

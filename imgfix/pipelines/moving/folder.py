@@ -68,6 +68,11 @@ class FrameFolder(Frames):
         target = self.pairs[0][1]
         image.check_size(image.for_target(target, self.header.format, self.saving.format).name, *size, target)
 
+    def check_end(self) -> None:
+        """See `Moving.check_end`; every frame is read."""
+        for _ in self.frames():
+            pass
+
     def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """See `Moving.whole`."""
         return per_frame(self._smoothed(task, between), self.size, len(self.pairs))

@@ -102,6 +102,10 @@ class Moving(Protocol):
         """Whether frames of that size can be written. Raises UsageError."""
         ...
 
+    def check_end(self) -> None:
+        """Whether it is whole, as far as can be told without the work. Raises InputError, as `run` would."""
+        ...
+
     def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """What all of it takes, where the task can tell what a frame takes."""
         ...
@@ -143,6 +147,9 @@ class Frames:
 
     def check(self, size: tuple[int, int]) -> None:
         """See `Moving.check`."""
+
+    def check_end(self) -> None:
+        """See `Moving.check_end`."""
 
 
 def per_frame(task: SequenceTask, size: tuple[int, int], count: int) -> Estimate | None:

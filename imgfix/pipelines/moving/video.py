@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from imgfix.errors import InputError
 from imgfix.pipelines import pictures
-from imgfix.pipelines.moving.clip import Clip
+from imgfix.pipelines.moving.clip import CUT_OFF_HINT, Clip
 from imgfix.pipelines.moving.moving import Done, Say
 from imgfix.pipelines.options import ClipOptions, Saving
 from imgfix.pipelines.result import ClipFacts, FileFacts, Progress, StreamFacts
@@ -84,6 +85,12 @@ class VideoFile:
     def check(self, size: tuple[int, int]) -> None:
         """See `Moving.check`."""
         self.clip.rehearse(*size)
+
+    def check_end(self) -> None:
+        """See `Moving.check_end`; nothing is decoded."""
+        reason = self.clip.reader.ends_early()
+        if reason is not None:
+            raise InputError(f"{self.source} is cut off ({reason})", hint=CUT_OFF_HINT)
 
     def whole(self, task: SequenceTask, between: Between | None = None) -> Estimate | None:
         """See `Moving.whole`."""

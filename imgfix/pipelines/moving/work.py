@@ -67,6 +67,7 @@ def plan(moving: Moving, task: SequenceTask, facts: Facts, between: Between | No
     """What the work would take; facts: what the verb has to say of it; between: as of `run`."""
     size = task.size(*moving.size)
     moving.check(size)
+    moving.check_end()
     expected = moving.whole(task, between)
     return Plan(
         **values_in(_told(moving, size, facts, moving.notes)),
@@ -76,7 +77,8 @@ def plan(moving: Moving, task: SequenceTask, facts: Facts, between: Between | No
 
 
 def plan_unseen(moving: Moving, facts: Facts) -> Plan:
-    """What can be said before the model is on this machine."""
+    """What can be said before the model is on this machine. Raises InputError: it is cut off."""
+    moving.check_end()
     told = _told(moving, moving.size, facts, moving.notes)
     return Plan(**values_in(replace(told, output=None)))
 
