@@ -85,8 +85,8 @@ class Worker:
         patience = time.monotonic() + _PATIENCE
         while self._thread.is_alive() and not self._ended.wait(_TICK) and time.monotonic() < patience:
             continue
-        if threading.current_thread() is not self._thread:
-            self._thread.join(_TICK)  # it has nothing left to do but to go away
+        if self._ended.is_set() and threading.current_thread() is not self._thread:
+            self._thread.join(_PATIENCE)  # it has nothing left to do but to go away
 
     # -- in the thread -------------------------------------------------------------------------------------------------
 

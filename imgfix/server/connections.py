@@ -14,11 +14,12 @@ def bounded(most: int, patience: float) -> type[asyncio.Protocol]:
     """uvicorn's protocol with two bounds that it does not have itself.
 
     most: connections; one more is told so and closed. patience: seconds within which each has to have sent the head of
-    its first request; between requests uvicorn's own `timeout_keep_alive` holds.
+    its first request, and has to take what it is sent; between requests uvicorn's own `timeout_keep_alive` holds.
     """
 
     class Bounded(H11Protocol):
         _clock: asyncio.TimerHandle | None = None
+        _reader: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -49,9 +50,20 @@ def bounded(most: int, patience: float) -> type[asyncio.Protocol]:
                 self._clock = None
             super().on_response_complete()
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            # Closing would wait until the other side has read what is left, and hold the place as long.
+            self._reader = self.loop.call_later(patience, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            if self._reader is not None:
+                self._reader.cancel()
+            super().resume_writing()
+
         def connection_lost(self, exc: Exception | None) -> None:
-            if self._clock is not None:
-                self._clock.cancel()
+            for clock in (self._clock, self._reader):
+                if clock is not None:
+                    clock.cancel()
             super().connection_lost(exc)
 
     return Bounded

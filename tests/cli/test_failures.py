@@ -173,7 +173,7 @@ def test_a_full_disk_fails_the_large_file_and_leaves_no_part_of_it(start: Start,
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
     run = start("upscale", large, small, "-o", f"{tmp_path}/out/", "--model", tiny, preexec_fn=little_room)
-    _, told = run.communicate(timeout=120)
+    _, told = run.communicate(timeout=300)
     assert run.returncode == 1, told.decode()
     assert "disk is full" in told.decode() and "large.png" in told.decode()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["small.png"]
@@ -209,7 +209,7 @@ def test_an_interrupted_batch_keeps_what_is_finished_and_leaves_nothing_half_wri
     first = json.loads(run.stdout.readline())
     assert first["status"] == "done"
     run.send_signal(number)
-    rest, told = run.communicate(timeout=60)
+    rest, told = run.communicate(timeout=300)
     assert run.returncode == code, told.decode()
     items = [first, *(json.loads(line) for line in rest.decode().splitlines())]
     done = [Path(item["target"]).name for item in items if item["status"] == "done"]
@@ -233,7 +233,7 @@ def test_a_reader_that_leaves_is_no_reason_to_complain(start: Start, tmp_path: P
     run.stdout.readline()
     run.stdout.close()
     assert run.stderr.read() == b""
-    assert run.wait(timeout=60) == 1
+    assert run.wait(timeout=300) == 1
 
 
 def test_the_module_is_the_command() -> None:

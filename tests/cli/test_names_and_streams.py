@@ -84,7 +84,7 @@ def test_a_named_pipe_is_read_once(imgfix: Run, photo: Path) -> None:
         writer = threading.Thread(target=lambda: Path("pipe").write_bytes(photo.read_bytes()), daemon=True)
         writer.start()
         result = imgfix("inpaint", "pipe", *FILL, *arguments)
-        writer.join(10)
+        writer.join(60)
         assert not writer.is_alive()
         assert result.code == 0, result.err
     assert Image.open("out.png").size == (32, 24)

@@ -267,7 +267,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(
     script = tmp_path / "interrupted.py"
     script.write_text(INTERRUPTS_ITSELF)
     process = start(*command, "-o", target, script=script)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert b"0 done, 1 not" in err and b"120 frames are finished" in err and b"--resume goes on" in err, err
     assert not target.exists() and litter(tmp_path) == []

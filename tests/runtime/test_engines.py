@@ -133,7 +133,7 @@ def test_a_run_ends_when_it_is_no_longer_wanted(name: str) -> None:
 
     steps = prefetch.prefetch(items())
     next(steps)
-    assert begun.wait(10)
+    assert begun.wait(60)
     steps.close()  # waits until the thread is gone
     assert other.run(picture(8, 8)).shape == (1, 3, 16, 16)
 

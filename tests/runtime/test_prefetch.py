@@ -37,11 +37,12 @@ def test_an_error_reaches_the_consumer_behind_what_was_made_before_it() -> None:
 def test_a_second_ctrl_c_while_the_first_is_answered_still_waits_for_the_thread() -> None:
     """A thread that is inside torch when the interpreter goes away aborts the process."""
     left = []
+    layer = threading.Event()
 
     def items() -> Iterator[int]:
         try:
             yield 1
-            time.sleep(0.8)  # one layer of a network: nothing is noticed before it ends
+            layer.wait(60)  # one layer of a network: nothing is noticed before it ends
             yield 2
         finally:
             left.append(True)
@@ -53,10 +54,11 @@ def test_a_second_ctrl_c_while_the_first_is_answered_still_waits_for_the_thread(
     assert worker.next() == 1
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
         with contextlib.suppress(KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
             worker.stop()
         assert not left  # the second Ctrl-C came in time
+        layer.set()
         worker.stop()  # as at the exit of the program
         assert left
     finally:
@@ -103,7 +105,7 @@ def test_thousands_of_workers_end_whenever_threads_are_switched() -> None:
 
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
-    faulthandler.dump_traceback_later(300, exit=True)  # a hang is shown, and does not hold up the whole suite
+    faulthandler.dump_traceback_later(1800, exit=True)  # a hang is shown, and does not hold up the whole suite
     try:
         for _ in range(5000):
             assert list(prefetch(items())) == [1, 2]
@@ -113,25 +115,32 @@ def test_thousands_of_workers_end_whenever_threads_are_switched() -> None:
 
 
 def test_a_network_is_left_at_its_next_layer() -> None:
-    layers = 200
-    net = stoppable(nn.Sequential(*(Slow() for _ in range(layers))))
+    layers = [Waiting() for _ in range(200)]
+    net = stoppable(nn.Sequential(*layers))
 
     def items() -> Iterator[torch.Tensor]:
-        yield torch.zeros(1)
         yield net(torch.zeros(1))
 
-    taken = prefetch(items(), depth=2)
-    next(taken)
-    start = time.monotonic()
-    taken.close()
-    assert time.monotonic() - start < layers * Slow.seconds / 2
+    worker = Worker(items(), depth=2)
+    assert layers[0].begun.wait(60)
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    assert worker._stopped.wait(60)
+    for layer in layers:
+        layer.may_end.set()
+    stopping.join(60)
+    assert not stopping.is_alive()
+    assert [layer.begun.is_set() for layer in layers] == [True] + [False] * 199
 
 
-class Slow(nn.Module):
-    """A layer that takes its time."""
+class Waiting(nn.Module):
+    """A layer that takes until it may end."""
 
-    seconds = 0.05
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_end = threading.Event(), threading.Event()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        time.sleep(self.seconds)
+        self.begun.set()
+        assert self.may_end.wait(60)
         return x

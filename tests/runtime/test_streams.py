@@ -82,36 +82,38 @@ def test_an_error_arrives_after_the_items_before_it() -> None:
 
 
 def test_work_is_interrupted_in_the_middle_of_an_item() -> None:
+    layers: list[bool] = []
+
     def items() -> Iterator[int]:
         yield 0
         for _ in range(3000):
             time.sleep(0.01)
+            layers.append(True)
             check()  # as before each layer of a network
-        raise AssertionError("not interrupted")
 
     source = prefetch(items())
     next(source)
     time.sleep(0.05)
-    start = time.monotonic()
     source.close()
-    assert time.monotonic() - start < 5
+    assert len(layers) < 3000
     assert not any(thread.name == "imgfix-prefetch" for thread in threading.enumerate())
 
 
 def test_stages_one_behind_the_other_are_interrupted_together() -> None:
+    layers: list[bool] = []
+
     def items() -> Iterator[int]:
         yield 0
         for _ in range(3000):
             time.sleep(0.01)
+            layers.append(True)
             check()  # as before each layer of a network
-        raise AssertionError("not interrupted")
 
     source = prefetch(item for item in prefetch(items()))
     next(source)
     time.sleep(0.3)
-    start = time.monotonic()
     source.close()
-    assert time.monotonic() - start < 5
+    assert len(layers) < 3000
     assert not any(thread.name == "imgfix-prefetch" for thread in threading.enumerate())
 
 
@@ -127,7 +129,7 @@ source = prefetch(items())
 next(source)
 sys.exit(130)
 """
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert result.returncode == 130, result.stderr
 
 
@@ -143,4 +145,4 @@ def test_a_consumer_that_stops_early_ends_the_work() -> None:
     source = prefetch(items())
     next(source)
     source.close()
-    assert ended.wait(5)
+    assert ended.wait(60)

@@ -27,7 +27,7 @@ class Process:
         command = [sys.executable, "-m", "imgfix", "serve", "--port", "0", "--folder", str(folder), *words]
         with log.open("wb") as sink:
             self.process = subprocess.Popen(command, env=environment, stderr=sink, stdout=sink)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while " (" not in (text := log.read_text("utf-8")):
             assert self.process.poll() is None and time.monotonic() < end, text
             time.sleep(0.05)
@@ -44,12 +44,19 @@ class Process:
         """As Ctrl-C or a service manager would."""
         self.client.close()
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(300)
 
 
 @contextlib.contextmanager
 def in_thread(folder: Path, **settings: Any) -> Iterator[str]:
     """A server with its socket in this process; its address."""
+    with observed(folder, **settings) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def observed(folder: Path, **settings: Any) -> Iterator[tuple[str, set[Any]]]:
+    """As `in_thread`; its address, and the connections that it holds, as they come and go."""
     import uvicorn
 
     from imgfix.server.app import build
@@ -71,7 +78,7 @@ def in_thread(folder: Path, **settings: Any) -> Iterator[str]:
             time.sleep(0.01)
         try:
             host, port = listener.getsockname()
-            yield f"http://{host}:{port}"
+            yield f"http://{host}:{port}", server.server_state.connections
         finally:
             server.should_exit = True
             thread.join()

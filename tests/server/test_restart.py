@@ -44,13 +44,23 @@ def ended(server: Process, job: str) -> Any:
     return found
 
 
+def half_done(server: Process, job: str) -> bool:
+    """Wait until a part of the job is done; whether enough of it is left."""
+    end = time.monotonic() + 240
+    while (found := server.client.get(f"/v1/jobs/{job}").json())["progress"]["done"] < 75:
+        assert time.monotonic() < end, found
+        time.sleep(0.02)
+    return found["progress"]["done"] < 150
+
+
 @pytest.mark.slow
 def test_a_clip_goes_on_where_its_journal_says_after_a_kill(tmp_path: Path) -> None:
     path = film(tmp_path / "film.mp4")
     server = Process(tmp_path / "state", "--device", "cpu", log=tmp_path / "log1")
-    job = sent(server, path)
-    while server.client.get(f"/v1/jobs/{job}").json()["progress"]["done"] < 75:
-        time.sleep(0.02)
+    for _ in range(5):  # a machine that is busy elsewhere may look away until a job has ended
+        job = sent(server, path)
+        if half_done(server, job):
+            break
     server.kill()
     again = Process(tmp_path / "state", "--device", "cpu", log=tmp_path / "log2")
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ from imgfix.train.start import starting_net
 
 CONFIG = {"features": 8, "convs": 2, "scale": 2}
 DEFAULTS = {"steps": 20, "batch": 4, "crop": 16, "warmup": 2, "validate_every": 10, "log_every": 1}
+HALT = int(os.environ.get("IMGFIX_TEST_HALT", "-1"))
+"""Step at which it waits to be killed."""
 NET_DEFAULTS = {"rrdbnet": {"lr": 1e-4}}
 
 
@@ -65,6 +69,8 @@ class TinyJob:
         return ("net", "discriminator") if self.options.adversarial and step >= 2 else ("net",)
 
     def sample(self, draw: Draw) -> Batch:
+        if draw.step == HALT:
+            time.sleep(600)
         crops = []
         for which, down, right in draw.uniform(3).tolist():
             picture = self.pictures[int(which * len(self.pictures))]

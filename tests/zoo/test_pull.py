@@ -224,18 +224,19 @@ def test_two_at_once_fetch_once(server: Server, data: bytes) -> None:
 
     def wait(done: int, total: int) -> None:
         begun.set()
-        slow.wait(5)
+        slow.wait(60)
 
     first = threading.Thread(target=work, args=(wait,))
     first.start()
-    assert begun.wait(5)
+    assert begun.wait(60)
     second = threading.Thread(target=work, args=(None,))
     second.start()
     second.join(0.3)
     assert second.is_alive(), "it did not wait for the other"
     slow.set()
-    first.join(5)
-    second.join(5)
+    first.join(60)
+    second.join(60)
+    assert not first.is_alive() and not second.is_alive()
     assert problems == []
     assert len(server.requests) == 1
 

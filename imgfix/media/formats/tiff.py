@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from imgfix.media import colour, tiff, xmp
+from imgfix.media import colour, libtiff, tiff, xmp
 from imgfix.media import exif as exif_block
 from imgfix.media.formats import raw
 from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, starts_with
@@ -40,6 +40,14 @@ def read(data: bytes) -> Decoded:
     """Decode the first page."""
     if raw.is_tiff_of_a_camera(data):
         return raw.read(data)
+    with libtiff.heard() as said:
+        found = _read(data)
+    if said:
+        found.notes.append("the file is damaged: parts of the picture may be wrong")
+    return found
+
+
+def _read(data: bytes) -> Decoded:
     exif, tags = tiff.description(data)
     bits, kind = number(tags, 258, 1), number(tags, 339, 1)
     photometric, orientation = number(tags, 262, 1), number(tags, exif_block.ORIENTATION, 1)
