@@ -9,6 +9,7 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from imgfix.media import exif as exif_block
 from imgfix.media import formats, implied, xmp
 from imgfix.media.formats import Decoded, Format
 from imgfix.media.icc import profile_channels
-from imgfix.media.picture import Header, Metadata, Picture
+from imgfix.media.picture import Header, Metadata, Picture, SampleRange
 from imgfix.media.sniff import what_else
 from imgfix.media.tiff_pixels import UnsupportedTiffError
 
@@ -246,11 +247,17 @@ def _finish(found: Decoded) -> Picture:
         lossless=found.lossless,
         subsampling=found.subsampling,
         compression=found.compression,
-        samples=found.samples,
+        samples=_upright_samples(found),
         frames=found.frames,
         notes=tuple(found.notes),
     )
     return Picture(pixels, alpha, metadata)
+
+
+def _upright_samples(found: Decoded) -> SampleRange | None:
+    if found.samples is None or found.samples.stored is None:
+        return found.samples
+    return replace(found.samples, stored=upright(found.samples.stored, found.orientation))
 
 
 def _take_implied_colours(found: Decoded) -> None:

@@ -21,11 +21,33 @@ class JpegSettings:
 
 @dataclass(frozen=True)
 class SampleRange:
-    """Numbers that are no unsigned 8 or 16 bits; as pixels they are spread over 16 bits from `low` to `high`."""
+    """Numbers that are no unsigned 8 or 16 bits; as pixels they are spread over 16 bits from `low` to `high`.
 
-    dtype: str  # of numpy: 'f2', 'f4', 'f8', 'i2', 'i4', 'u4'
+    Evenly, or, where a few lie far out (highlights of linear light, a broken sensor), by the inverse hyperbolic sine
+    of their distance from `middle` in units of `scale`: evenly near it and by ratio far out.
+    """
+
+    dtype: str  # of numpy: 'f2', 'f4', 'f8', 'i1', 'i2', 'i4', 'u4'
     low: float
     high: float
+    middle: float = 0.0
+    scale: float | None = None  # None: evenly
+    stored: np.ndarray | None = field(default=None, compare=False, repr=False)
+    """(H, W, colours and alpha) as in the file, upright, for pixels that nobody changes."""
+
+    def to_unit(self, values: np.ndarray) -> np.ndarray:
+        """Numbers from `low` to `high`, float64, to [0, 1]."""
+        low, high = self._curved(np.array([self.low, self.high]))
+        return (self._curved(values) - low) / (high - low)
+
+    def from_unit(self, unit: np.ndarray) -> np.ndarray:
+        """Undo `to_unit`."""
+        low, high = self._curved(np.array([self.low, self.high]))
+        values = low + unit * (high - low)
+        return values if self.scale is None else self.middle + self.scale * np.sinh(values)
+
+    def _curved(self, values: np.ndarray) -> np.ndarray:
+        return values if self.scale is None else np.arcsinh((values - self.middle) / self.scale)
 
 
 @dataclass(frozen=True)

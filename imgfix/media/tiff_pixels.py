@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -46,7 +47,12 @@ def can_split(tags: dict[int, Tag]) -> bool:
     return colours is not None and number(tags, 277, 1) > colours and number(tags, 259, 1) in (1, *_LIBTIFF)
 
 
-_WIDE = {(16, 3): "f2", (32, 3): "f4", (64, 3): "f8", (16, 2): "i2", (32, 2): "i4", (32, 1): "u4"}
+_FAR = 8.0
+"""How many times as far as nearly all numbers the farthest lie, where they are not spread evenly."""
+_SAMPLE = 1_000_000
+_WIDE = {
+    (16, 3): "f2", (32, 3): "f4", (64, 3): "f8", (8, 2): "i1", (16, 2): "i2", (32, 2): "i4", (32, 1): "u4",
+}  # fmt: skip
 
 
 def read_pixels(
@@ -72,14 +78,18 @@ def read_pixels(
     samples = _assembled(data, tags, depth, wide)
     colours, extras = _COLOURS[photometric], numbers(tags, 338)
     if wide is not None and samples.shape[2] >= colours:
-        samples, found, note = _spread(samples, wide, colours)
-        pixels, alpha, notes = _taken_apart(samples, photometric, colours, extras)
+        found, note = _range_of(samples, wide, colours)
+        pixels, alpha, notes = _taken_apart(spread(samples, found, colours), photometric, colours, extras)
+        if photometric != 0 and 1 not in extras:  # neither turned round nor premultiplied
+            kept, more, _ = _taken_apart(samples, photometric, colours, extras)
+            if (more is None) == (alpha is None):
+                found = replace(found, stored=kept if more is None else np.dstack((kept, more)))
         return pixels, alpha, (note, *notes), found
     return *_taken_apart(samples, photometric, colours, extras), None
 
 
-def _spread(samples: np.ndarray, dtype: str, colours: int) -> tuple[np.ndarray, SampleRange, str]:
-    """Spread numbers of any kind over unsigned 16 bits; extra channels from 0 to 1 or to the greatest number."""
+def _range_of(samples: np.ndarray, dtype: str, colours: int) -> tuple[SampleRange, str]:
+    """The range that numbers of any kind are spread from, and a sentence about it."""
     values = samples[..., :colours].astype(np.float64)
     finite = np.isfinite(values)
     low = float(values[finite].min(initial=0)) if finite.any() else 0.0
@@ -88,18 +98,35 @@ def _spread(samples: np.ndarray, dtype: str, colours: int) -> tuple[np.ndarray, 
         low, high = 0.0, 1.0
     elif high <= low:
         high = low + 1
-    out = np.zeros(samples.shape, np.uint16)
-    values = np.where(finite, values, low)
-    out[..., :colours] = (values - low) * (65535 / (high - low)) + 0.5
-    top = 1.0 if dtype[0] == "f" else float(np.iinfo(dtype).max)
-    extra = np.nan_to_num(samples[..., colours:].astype(np.float64)) / top
-    out[..., colours:] = np.clip(extra, 0, 1) * 65535 + 0.5
     kinds = {"f": "floating-point", "i": "signed", "u": "unsigned"}
     what = f"{8 * np.dtype(dtype).itemsize}-bit {kinds[dtype[0]]} samples"
     words = f"{what} from {low:g} to {high:g} are worked on with 16 bits"
+    middle = 0.0
+    scale: float | None = None
+    if finite.any():
+        sample = values[finite][:: max(1, values.size // _SAMPLE)]
+        bottom, middle, top = (float(value) for value in np.quantile(sample, (0.01, 0.5, 0.99)))
+        if 0 < (top - bottom) * _FAR < high - low:
+            scale = (top - bottom) / 2
+            words += f", most of them finely, for 98 % lie from {bottom:g} to {top:g}"
     if not finite.all():
-        words += f"; {int((~finite).sum())} that are no numbers became {low:g}"
-    return out, SampleRange(dtype, low, high), words
+        words += f"; {int((~finite).sum())} that are no numbers count as {low:g}"
+    return SampleRange(dtype, low, high, middle, scale), words
+
+
+def spread(samples: np.ndarray, found: SampleRange, colours: int) -> np.ndarray:
+    """Spread numbers of any kind over unsigned 16 bits; extra channels from 0 to 1 or to the greatest number.
+
+    samples: (H, W, S), the first channels colours. Returns (H, W, S) uint16.
+    """
+    values = samples[..., :colours].astype(np.float64)
+    out = np.zeros(samples.shape, np.uint16)
+    values = np.where(np.isfinite(values), values, found.low)
+    out[..., :colours] = np.clip(found.to_unit(values), 0, 1) * 65535 + 0.5
+    top = 1.0 if found.dtype[0] == "f" else float(np.iinfo(found.dtype).max)
+    extra = np.nan_to_num(samples[..., colours:].astype(np.float64)) / top
+    out[..., colours:] = np.clip(extra, 0, 1) * 65535 + 0.5
+    return out
 
 
 def _taken_apart(

@@ -13,7 +13,7 @@ from imgfix.media import image
 from imgfix.media.jobs import VIDEO_EXTENSIONS
 from imgfix.metrics.protocol import Protocol, measure
 from imgfix.tasks.evaluate_video import evaluate_clip
-from imgfix.tasks.measurement import Measurement, fit, read
+from imgfix.tasks.measurement import Measurement, fit, read, read_pair
 
 Progress = Callable[[int, int], None]
 
@@ -30,13 +30,13 @@ def evaluate_file(
     """The numbers of one picture or clip. Raises InputError naming the file and what was wrong."""
     if result.suffix.lower() in VIDEO_EXTENSIONS:
         return evaluate_clip(result, reference, protocol, crop=crop, progress=progress)
-    first, notes = read(result, max_pixels)
     second = None
-    if reference is not None:
+    if reference is None:
+        first, notes = read(result, max_pixels)
+    else:
         if reference.suffix.lower() in VIDEO_EXTENSIONS:
             raise InputError(f"{result} is a picture, but {reference} is a video", hint="compare like with like")
-        second, more = read(reference, max_pixels)
-        notes += more
+        first, second, notes = read_pair(result, reference, max_pixels)
         if first.shape[2] != second.shape[2]:
             notes.append("one file is grey, the other RGB: compared as RGB")
         if first.shape[:2] != second.shape[:2] and crop:

@@ -9,6 +9,7 @@ import numpy as np
 
 from imgfix.errors import InputError
 from imgfix.media import colour, image
+from imgfix.media.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,28 @@ class Measurement:
 
 def read(path: Path, max_pixels: int | None = image.DEFAULT_MAX_PIXELS) -> tuple[np.ndarray, list[str]]:
     """A picture as sRGB (H, W, 3), or grey (H, W, 1), float64 in [0, 1], and notes. Raises InputError."""
-    picture = image.read(path, max_pixels=max_pixels)
+    return _measurable(image.read(path, max_pixels=max_pixels), path)
+
+
+def read_pair(
+    result: Path, reference: Path, max_pixels: int | None = image.DEFAULT_MAX_PIXELS
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Both pictures as `read` gives them, and notes.
+
+    Floats and 32-bit numbers are read over the range that each file has; those of the result are brought to the range
+    of the reference, so that equal numbers are equal: they may then lie outside of [0, 1]. Raises InputError.
+    """
+    first, second = (image.read(path, max_pixels=max_pixels) for path in (result, reference))
+    pixels, notes = _measurable(first, result)
+    target, more = _measurable(second, reference)
+    own, wanted = first.metadata.samples, second.metadata.samples
+    if own is not None and (wanted is not None or own.dtype[0] == "f"):
+        pixels = own.from_unit(pixels)
+        pixels = pixels if wanted is None else wanted.to_unit(pixels)
+    return pixels, target, notes + more
+
+
+def _measurable(picture: Picture, path: Path) -> tuple[np.ndarray, list[str]]:
     notes = []
     if picture.alpha is not None:
         notes.append(f"{path.name}: transparency is not measured")

@@ -46,6 +46,24 @@ def test_a_classical_fill_needs_no_weights(imgfix: Run, photo: Path, method: str
     assert difference[HOLE].any() and not difference[~inside()].any()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_numbers_outside_the_hole_stay_the_same_on_every_page(imgfix: Run, tmp_path: Path, dtype: str) -> None:
+    import tifffile
+
+    pages = [(np.random.default_rng(n).random((24, 32)) * 10 ** (n + 4) - 7).astype(dtype) for n in range(2)]
+    pages[0][0, 0] = np.nan if dtype == "float32" else -(2**31)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as out:
+        for page in pages:
+            out.write(page, photometric="minisblack", metadata=None)
+    result = imgfix("inpaint", tmp_path / "a.tif", "--box", "8,6,10,9", "--model", "telea", "-o", tmp_path / "b.tif")
+    assert result.code == 0, result.err
+    for number, page in enumerate(pages):
+        again = tifffile.imread(tmp_path / "b.tif", key=number)
+        assert again.dtype == np.dtype(dtype)
+        np.testing.assert_array_equal(again[~inside()], page[~inside()])
+        assert (again[inside()] != page[inside()]).mean() > 0.9  # though one number is far out
+
+
 def test_coverage_is_printed(imgfix: Run, photo: Path) -> None:
     result = imgfix("inpaint", photo, "--box", "8,6,10,9", "--model", "telea")
     assert "11.7 % filled" in result.err

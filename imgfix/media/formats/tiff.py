@@ -16,7 +16,7 @@ from imgfix.media.formats import raw
 from imgfix.media.formats.base import Decoded, Format, Sink, WriteRequest, starts_with
 from imgfix.media.formats.by_pillow import unpacked
 from imgfix.media.picture import Header, JpegSettings, SampleRange
-from imgfix.media.tiff_pixels import can_split, number, read_pixels
+from imgfix.media.tiff_pixels import can_split, number, read_pixels, spread
 
 
 def header(stream: Any, data: Any) -> Header:
@@ -33,7 +33,8 @@ def header(stream: Any, data: Any) -> Header:
     samples, bits = number(tags, 277, 1), number(tags, 258, 1)
     channels = {0: 1, 1: 1, 4: 1, 5: 4}.get(photometric, 3)
     stored = 1 if photometric == 3 else channels
-    return Header(width, height, channels, samples > stored, 16 if bits >= 16 else 8, "TIFF", tiff.pages(data))
+    deep = bits >= 16 or (number(tags, 339, 1) != 1 and photometric in (0, 1, 2))
+    return Header(width, height, channels, samples > stored, 16 if deep else 8, "TIFF", tiff.pages(data))
 
 
 def read(data: bytes) -> Decoded:
@@ -110,23 +111,33 @@ def sink(request: WriteRequest) -> Sink:
         (quality, (source and source.subsampling) or "4:2:0"),
         dtype=kept.dtype if kept else None,
     )
-    return _AsSamples(writer, kept, request.channels) if kept else writer
+    return _AsSamples(writer, kept, request) if kept else writer
 
 
 class _AsSamples(Sink):
-    """Gives the rows back their numbers: floats stay floats."""
+    """Gives the rows back their numbers: floats stay floats, and what nobody changed stays what it was."""
 
-    def __init__(self, writer: Sink, samples: SampleRange, colours: int) -> None:
-        self._writer, self._samples, self._colours = writer, samples, colours
+    def __init__(self, writer: Sink, samples: SampleRange, request: WriteRequest) -> None:
+        self._writer, self._samples, self._colours, self._row = writer, samples, request.channels, 0
+        shape = (request.height, request.width, request.samples)
+        self._stored = samples.stored if samples.stored is not None and samples.stored.shape == shape else None
 
     def write(self, rows: np.ndarray) -> None:
         """Take the next rows, unsigned 16 bits."""
+        made = self._numbers(rows)
+        if self._stored is not None:
+            before = self._stored[self._row : self._row + len(rows)]
+            made = np.where(spread(before, self._samples, self._colours) == rows, before, made)
+        self._row += len(rows)
+        self._writer.write(made)
+
+    def _numbers(self, rows: np.ndarray) -> np.ndarray:
         kept = self._samples
         top = 1.0 if kept.dtype[0] == "f" else float(np.iinfo(kept.dtype).max)
         values = rows / 65535
-        values[..., : self._colours] = kept.low + values[..., : self._colours] * (kept.high - kept.low)
+        values[..., : self._colours] = kept.from_unit(values[..., : self._colours])
         values[..., self._colours :] *= top
-        self._writer.write((values if kept.dtype[0] == "f" else np.rint(values)).astype("<" + kept.dtype))
+        return (values if kept.dtype[0] == "f" else np.rint(values)).astype("<" + kept.dtype)
 
     def finish(self) -> None:
         """The writer's."""
