@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from enum import IntEnum
+from typing import Any
 
 _FIELD = re.compile(r"`([a-z][a-z_]*(?:\.[a-z][a-z_]*)*(?:=[^`]*)?)`")
 SETTINGS = "settings."
@@ -49,6 +50,9 @@ class ImgfixError(Exception):
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(worded(message))
         self._message, self._hint = message, hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self._message, self._hint, self.exit_code)
 
     @property
     def message(self) -> str:
@@ -113,3 +117,26 @@ class MemoryExhaustedError(ImgfixError):
     """Even the smallest tile does not fit into memory."""
 
     exit_code = ExitCode.MEMORY
+
+
+def _again(kind: type[ImgfixError], message: str, hint: str | None, code: ExitCode) -> ImgfixError:
+    """An error as it was in another process."""
+    made = kind.__new__(kind)
+    ImgfixError.__init__(made, message, hint)
+    made.exit_code = code
+    return made
+
+
+def understood(error: BaseException) -> ImgfixError:
+    """Any error as one of ours: a sentence with a remedy."""
+    if isinstance(error, ImgfixError):
+        return error
+    if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemory", "OutOfMemoryError"):
+        return MemoryExhaustedError("out of memory", hint="use a smaller `tile`, or close other programs")
+    if isinstance(error, OSError) and error.strerror:
+        return ImgfixError(f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower())
+    words = " ".join(str(error).split()) or "no further words"
+    return ImgfixError(
+        f"unexpected {type(error).__name__}: {words[:300]}",
+        hint="this is a fault of imgfix; `verbose` shows where it happened",
+    )

@@ -23,7 +23,7 @@ MAY = {
     "train": {"tasks", "runtime", "zoo", "nets", "media", "metrics"},
     "pipelines": {"tasks", "train", "runtime", "zoo", "nets", "media", "metrics"},
     "api": {"pipelines", "media"},
-    "cli": {"api", "server", "pipelines", "tasks", "train", "runtime", "zoo", "media", "metrics"},
+    "cli": {"api", "cluster", "server", "pipelines", "tasks", "train", "runtime", "zoo", "media", "metrics"},
     "server": {"api", "pipelines", "media", "zoo"},
     "cluster": {"api", "pipelines", "media"},
 }

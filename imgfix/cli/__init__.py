@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from imgfix.cli.closed import open_streams
-from imgfix.errors import ExitCode, ImgfixError, MemoryExhaustedError
+from imgfix.errors import ExitCode, ImgfixError, understood
 from imgfix.pipelines.options import option
 from imgfix.runtime import interrupts
 
@@ -73,19 +73,9 @@ def explain(error: BaseException, console: Console, subject: str | None = None) 
 
 def as_told(error: BaseException, subject: str | None = None) -> ImgfixError:
     """The error as it is told to the user: ours as it is, any other as a sentence with a remedy."""
-    if isinstance(error, ImgfixError):
-        return error.renamed(option, "" if subject is None or subject in error.message else f"{subject}: ")
-    prefix = f"{subject}: " if subject else ""
-    if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemory", "OutOfMemoryError"):
-        return MemoryExhaustedError(f"{prefix}out of memory", hint="use a smaller --tile, or close other programs")
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else prefix
-        return ImgfixError(f"{where}{error.strerror.lower()}")
-    words = " ".join(str(error).split()) or "no further words"
-    return ImgfixError(
-        f"{prefix}unexpected {type(error).__name__}: {words[:300]}",
-        hint="this is a fault of imgfix; --verbose shows where it happened",
-    )
+    told = understood(error)
+    named = subject is None or subject in told.message or (isinstance(error, OSError) and error.filename)
+    return told.renamed(option, "" if named else f"{subject}: ")
 
 
 def _invoke(arguments: list[str], console: Console) -> int:

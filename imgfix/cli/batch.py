@@ -41,15 +41,16 @@ def run(
     report: Report,
     unit: str = "tiles",
     aside: Aside = NOTHING,
+    total: int | None = None,
 ) -> ExitCode:
     """Do the work for each item and tell what became of it; aside: what was found besides, which is only counted.
 
-    Items with a problem that is known come first; those of an iterator as they come.
+    Items with a problem that is known come first; those of an iterator as they come. total: of what an iterator gives.
 
     Returns 0 when all went well, 130 after Ctrl-C (what is finished stays), the exit code of the failures when nothing
     else happened and they agree, else 1.
     """
-    tally = Tally(len(items) if isinstance(items, Sequence) else None)
+    tally = Tally(len(items) if isinstance(items, Sequence) else total)
     if isinstance(items, Sequence):
         # What cannot be done is said at once, and not after hours of work on what stands before it.
         items = sorted(items, key=lambda item: item.problem is None)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +15,12 @@ from imgfix.cli.batch import Item
 from imgfix.cli.console import Tick
 from imgfix.cli.listening import ConsoleListener
 from imgfix.cli.report import Outcome, Report, outcome
-from imgfix.errors import ImgfixError, UsageError
+from imgfix.errors import UsageError
 from imgfix.pipelines.moving.work import IMAGE
 from imgfix.pipelines.pictures import Stream
-from imgfix.pipelines.streaming import stream
+from imgfix.pipelines.streaming import JobStream, opened, stream
+from imgfix.pipelines.tally import Aside
+from imgfix.runtime import interrupts
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
@@ -105,9 +107,16 @@ def work(
     def run(job: Job, tick: Tick) -> Outcome:
         return done(pipeline, job, tick)
 
+    if reading.ray is not None and not reporting.dry_run:
+        jobs.sort(key=lambda job: job.error is None)
+        return _spread(pipeline, found or jobs, reading, report, found or pipeline)
     doing = plan if reporting.dry_run else run
     if found is not None:
-        return batch.run(_coming(pipeline, found, reporting), doing, console, report, unit=pipeline.unit, aside=found)
+        coming = (
+            Item(_name(job.source), _name(job.target), job, job.error, job.skip, None if kind == IMAGE else "frames")
+            for job, kind in opened(pipeline, found, reporting.dry_run)
+        )
+        return batch.run(coming, doing, console, report, unit=pipeline.unit, aside=found)
     kinds = {
         item.source: pipeline.kind(*_places(item.job)) for item in items if not (item.problem or item.skipped)
     }  # fmt: skip
@@ -116,24 +125,19 @@ def work(
     return batch.run(items, doing, console, report, unit=pipeline.unit, aside=pipeline)
 
 
-def _coming(pipeline: Pipeline[Any], jobs: Iterable[Job], reporting: options.Reporting) -> Iterator[Item[Job]]:
-    """The items of folders that are still being listed; what a kind of source needs is opened with the first of it."""
-    ready = set[str]()
-    for job in jobs:
-        item = Item(_name(job.source), _name(job.target), job, job.error, job.skip)
-        if not (job.error or job.skip):
-            kind = pipeline.kind(*_places(job))
-            item = replace(item, unit=None if kind == IMAGE else "frames")
-            try:
-                if kind not in ready:
-                    pipeline.prepare([kind], dry=reporting.dry_run)
-            except ImgfixError as error:
-                if not ready:  # nothing has been done yet
-                    raise
-                item = replace(item, problem=error)
-            else:
-                ready.add(kind)
-        yield item
+def _spread(
+    pipeline: Pipeline[Any], jobs: list[Job] | JobStream, reading: options.Reading, report: Report, aside: Aside
+) -> int:
+    """The same on workers."""
+    from imgfix.cluster.run import on_ray
+
+    def told(answer: Any, tick: Tick) -> Outcome:
+        return outcome(answer.given(pipeline.listener))
+
+    total = len(jobs) if isinstance(jobs, list) else None
+    with closing(on_ray(pipeline, jobs, str(reading.ray), reading.worker_cores, interrupts.check)) as answers:
+        items = (Item(_name(job.source), _name(job.target), answer, job.error, job.skip) for job, answer in answers)
+        return batch.run(items, told, report.console, report, unit=pipeline.unit, aside=aside, total=total)
 
 
 def check_streams(output: str | None, reporting: options.Reporting) -> None:

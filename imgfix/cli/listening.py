@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from imgfix.cli.console import Console
-from imgfix.pipelines.models import Choice, Listener
+from imgfix.pipelines.models import Choice, Listener, announcement
 from imgfix.pipelines.result import Progress
 from imgfix.pipelines.units import size_in_words, time_in_words
 
@@ -25,8 +25,7 @@ class ConsoleListener(Listener):
 
     def announced(self, model: Descriptor, placement: Placement, choice: Choice) -> None:
         """The first line: model, device, precision; and the better models, with what they would cost here."""
-        scale = f" (x{model.scale})" if model.scale > 1 else ""
-        self._console.say(f"{model.name}{scale} on {placement}")
+        self._console.say(announcement(model, placement))
         self._console.detail(placement.why)
         if choice.slower is not None:
             name, times = choice.slower.name, choice.slower.times

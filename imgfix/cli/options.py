@@ -49,6 +49,21 @@ Shard = Annotated[
     ),
 ]  # fmt: skip
 
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray", metavar="ADDRESS", rich_help_panel=_MODEL, show_default=False,
+        help="Spread the files over workers on Ray: local, auto (the running cluster), or host:port.",
+    ),
+]  # fmt: skip
+WorkerCores = Annotated[
+    int | None,
+    typer.Option(
+        "--worker-cores", min=1, metavar="N", rich_help_panel=_MODEL, show_default=False,
+        help="CPU cores of each worker of --ray. Default: a worker for each GPU, else for up to 4 cores.",
+    ),
+]  # fmt: skip
+
 Output = Annotated[
     str | None,
     typer.Option(
@@ -274,6 +289,8 @@ class Reading(asked.Reading):
     recursive: Recursive = False
     max_pixels: MaxPixels = None
     shard: Shard = None
+    ray: Ray = None
+    worker_cores: WorkerCores = None
 
 
 @dataclass(frozen=True)

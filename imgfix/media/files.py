@@ -9,7 +9,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,7 +41,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
                 yield temporary
             return
         made = _make_folders(final.parent)
-        temporary = final.with_name(f".imgfix-{secrets.token_hex(6)}.part{final.suffix}")
+        temporary = final.with_name(f".imgfix-{_mark.text}{secrets.token_hex(6)}.part{final.suffix}")
         try:
             try:
                 _create(temporary, final if kind == "file" else None)
@@ -59,6 +59,28 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
             raise
+
+
+class _Mark:
+    """What the names of temporary files of this process begin with besides."""
+
+    text = ""
+
+
+_mark = _Mark()
+
+
+def mark_temporary(mark: str) -> None:
+    """From now on, temporary files of this process have a mark in their names, by which `sweep` finds them."""
+    _mark.text = mark
+
+
+def sweep(mark: str, targets: Iterable[Path]) -> None:
+    """Remove the temporary files that processes with a mark, which have ended, left beside their targets."""
+    for folder in {Path(os.path.realpath(target)).parent for target in targets}:
+        for path in folder.glob(f".imgfix-{mark}*.part*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 Stamp = tuple[int, int, int]

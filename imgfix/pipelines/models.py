@@ -58,6 +58,12 @@ class Listener:
         """Something the user should know although the work goes on."""
 
 
+def announcement(model: Descriptor, placement: Placement) -> str:
+    """`photo-x4 (x4) on cpu, bf16`."""
+    scale = f" (x{model.scale})" if model.scale > 1 else ""
+    return f"{model.name}{scale} on {placement}"
+
+
 @dataclass(frozen=True)
 class Choice:
     """A model that was settled on, not loaded yet."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgfix.errors import UsageError
+from imgfix.errors import ImgfixError, UsageError
 from imgfix.pipelines.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -108,3 +108,28 @@ def _is_within(folder: Any, walk: Walk) -> bool:
         return True  # a file, of which all inputs have to be told
     roots = {Path(os.path.realpath(root.folder)) for root in walk.roots}
     return not roots.isdisjoint((place, *place.parents))
+
+
+def opened(pipeline: Pipeline[Any], jobs: Iterable[Job], dry: bool) -> Iterator[tuple[Job, str | None]]:
+    """Jobs that come one by one, each with its kind, or None where nothing is to be done.
+
+    What a kind of source needs is opened with the first of it; where that fails it is an error of the job, unless it is
+    the first of all: then it is raised. dry: as of `Pipeline.prepare`.
+    """
+    ready = set[str]()
+    for job in jobs:
+        if job.error is not None or job.skip is not None:
+            yield job, None
+            continue
+        source, target = (place if isinstance(place, Path) else None for place in (job.source, job.target))
+        kind = pipeline.kind(source, target)
+        if kind not in ready:
+            try:
+                pipeline.prepare([kind], dry=dry)
+            except ImgfixError as error:
+                if not ready:  # nothing has been done yet
+                    raise
+                yield replace(job, error=error), None
+                continue
+            ready.add(kind)
+        yield job, kind

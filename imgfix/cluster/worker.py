@@ -1,0 +1,96 @@
+"""What a worker does: it makes the pipeline once, keeps its models, and works on one file after the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from imgfix import __version__
+from imgfix.cluster.orders import Answer, Order, Said, Task
+from imgfix.errors import UsageError, understood
+from imgfix.media import files
+from imgfix.pipelines.models import Choice, Listener, announcement
+from imgfix.pipelines.result import Result
+
+if TYPE_CHECKING:
+    from imgfix.runtime.device import Placement
+    from imgfix.zoo.descriptor import Descriptor
+
+
+class Heard(Listener):
+    """Keeps what a pipeline says, so that it can be said elsewhere."""
+
+    def __init__(self) -> None:
+        self._lines: list[Said] = []
+
+    def taken(self) -> tuple[Said, ...]:
+        """What was said since the last time."""
+        lines, self._lines = tuple(self._lines), []
+        return lines
+
+    def announced(self, model: Descriptor, placement: Placement, choice: Choice) -> None:
+        """See `Listener.announced`."""
+        self.said(announcement(model, placement))
+        self.detail(placement.why)
+
+    def said(self, text: str) -> None:
+        """See `Listener.said`."""
+        self._lines.append(Said("said", text))
+
+    def detail(self, text: str) -> None:
+        """See `Listener.detail`."""
+        self._lines.append(Said("detail", text))
+
+    def warned(self, text: str) -> None:
+        """See `Listener.warned`."""
+        self._lines.append(Said("warned", text))
+
+
+class Worker:
+    """Carries out an order, file by file.
+
+    mark: goes into the names of temporary files, so that those of a worker that was lost can be found.
+    """
+
+    def __init__(self, order: Order, mark: str = "") -> None:
+        self._order, self._heard = order, Heard()
+        self._ready: set[str] = set()
+        files.mark_temporary(mark)
+
+    def begin(self) -> Answer:
+        """Make the pipeline. The answer has no result; its error is one of the whole order."""
+        return self._answer(self._begin)
+
+    def run(self, task: Task) -> Answer:
+        """Work on a file; every error is in the answer."""
+        return self._answer(lambda: self._run(task))
+
+    def _answer(self, work: Callable[[], Result | None]) -> Answer:
+        try:
+            result = work()
+        except Exception as error:
+            return Answer(None, understood(error), self._heard.taken())
+        return Answer(result, None, self._heard.taken())
+
+    def _begin(self) -> None:
+        if self._order.version != __version__:
+            raise UsageError(
+                f"a worker has imgfix {__version__}, and this is {self._order.version}",
+                hint="install one version on all machines",
+            )
+        try:
+            os.chdir(self._order.folder)
+        except OSError as error:
+            raise UsageError(
+                f"{self._order.folder} is not there on a machine of the cluster: {error.strerror}",
+                hint="work in a folder on storage that all machines share",
+            ) from error
+        self._pipeline = self._order.pipeline(self._heard)
+
+    def _run(self, task: Task) -> Result:
+        kind = self._pipeline.kind(task.source, task.target)
+        if kind not in self._ready:
+            self._pipeline.prepare([kind])
+            self._ready.add(kind)
+        return self._pipeline.run(task.source, task.target, relative=task.relative)
