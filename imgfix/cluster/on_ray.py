@@ -48,7 +48,7 @@ class OnRay:
             words = " ".join(str(error).split())[:200]
             raise UsageError(
                 f"`ray` {address}: Ray cannot be reached or started there: {words}",
-                hint="`ray` local starts it on this machine for one run; `ray start --head` starts one for many",
+                hint="`ray` local starts it on this machine for one run",
             ) from error
         graphics = order.machine.device != "cpu" and self._ray.cluster_resources().get("GPU", 0) > 0
         self._gpus = int(graphics)
