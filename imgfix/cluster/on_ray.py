@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO, cast
 
 from imgfix.cluster.orders import Answer, Order, Task
 from imgfix.cluster.pool import LostWorkerError, Ticket
@@ -39,12 +40,15 @@ class OnRay:
         except ImportError:
             raise MissingExtraError("`ray`", "ray") from None
         self._ray: Any = ray
+        self._stdout = sys.stdout
+        sys.stdout = cast(TextIO, _OfThisThread(sys.stdout))
         self._order, self._mark = order, mark
         own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
         try:
             with _own_signals():
                 self._ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
         except Exception as error:  # of many kinds, from many libraries
+            sys.stdout = self._stdout
             words = " ".join(str(error).split())[:200]
             raise UsageError(
                 f"`ray` {address}: Ray cannot be reached or started there: {words}",
@@ -109,6 +113,20 @@ class OnRay:
     def close(self) -> None:
         """Leave Ray; one that was started for this run ends."""
         self._ray.shutdown()
+        sys.stdout = self._stdout
+
+
+class _OfThisThread:
+    """Standard output for the thread that makes it, standard error for all others.
+
+    Ray prints what happens to its workers on standard output, from a thread of its own; results are there.
+    """
+
+    def __init__(self, stdout: TextIO) -> None:
+        self._stdout, self._thread = stdout, threading.get_ident()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stdout if threading.get_ident() == self._thread else sys.stderr, name)
 
 
 @contextmanager

@@ -64,9 +64,11 @@ class _Desk:
 class Pool:
     """The workers of a run."""
 
-    def __init__(self, backend: Backend, check: Callable[[], None]) -> None:
-        """check: called again and again; what it raises ends the run."""
-        self._backend, self._check = backend, check
+    def __init__(
+        self, backend: Backend, check: Callable[[], None], tell: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """check: called again and again; what it raises ends the run. tell: told when a worker was lost."""
+        self._backend, self._check, self._tell = backend, check, tell
         self._desks: list[_Desk] = []
         self._again: deque[Task] = deque()
         self._losses: dict[int, int] = {}
@@ -156,6 +158,8 @@ class Pool:
         self._backend.stop(desk.worker)
         self._idle_losses += 1
         left = [task for _, task in desk.tasks]
+        at = f" at {left[0].source}" if left else ""
+        self._tell(f"a worker was lost{at}, and another one takes its place: {error}")
         if left and desk.opening is None:
             first = left[0]
             self.abandoned.append(first)

@@ -32,14 +32,18 @@ def on_ray(
     mark, left = f"{secrets.token_hex(4)}-", list[Path]()
     backend = OnRay(Order.of(pipeline), address, cores, mark)
     try:
-        yield from spread(jobs, backend, check, left)
+        yield from spread(jobs, backend, check, left, pipeline.listener.warned)
     finally:
         backend.close()
         files.sweep(mark, left)
 
 
 def spread(
-    jobs: Iterable[Job], backend: Backend, check: Callable[[], None], left: list[Path]
+    jobs: Iterable[Job],
+    backend: Backend,
+    check: Callable[[], None],
+    left: list[Path],
+    tell: Callable[[str], None],
 ) -> Generator[Done, None, None]:
     """Each job with its answer, as the workers of a backend do them.
 
@@ -47,13 +51,13 @@ def spread(
     workers are ended. An interruption comes as the answer to the first job that is not done, and is the last one.
     What is said is said once, whichever worker says it.
 
-    left: gets the targets of all that was begun by a worker and not answered by it.
+    left: gets the targets of all that was begun by a worker and not answered by it. tell: see `Pool`.
 
     Raises ImgfixError: no worker can carry out the order.
     """
     known: dict[int, Job] = {}
     said = set[Said]()
-    pool = Pool(backend, check)
+    pool = Pool(backend, check, tell)
     try:
         for task, answer in pool.spread(_tasks(jobs, known)):
             if answer is None or not isinstance(task, Task):

@@ -106,6 +106,7 @@ def test_a_worker_that_is_lost_loses_nothing_and_does_nothing_twice(
     stand_in.lost = lambda number, after: number in lost and after == done and not lost.clear()
     found = imgfix(*BOX, photos, "-o", "out", *RAY)
     assert (found.code, len(stand_in.workers)) == (0, 3)
+    assert found.err.count("a worker was lost at photos/3.png") == 1
     assert sorted(row["target"] for row in found.items) == sorted(f"out/{number}.png" for number in range(6))
     assert sorted(written("out")) == [f"{number}.png" for number in range(6)]
 
@@ -213,3 +214,16 @@ def test_what_is_sent_is_plain(imgfix: Run, stand_in: StandIn, photos: Path) -> 
     records = (order.request, order.saving, order.clips, order.machine, order.reading)
     assert all(type(record).__module__ == "imgfix.pipelines.options" for record in records)
     assert json.loads(json.dumps(order.version)) == order.version
+
+
+def test_what_other_threads_print_does_not_go_among_the_results(capsys: pytest.CaptureFixture[str]) -> None:
+    import threading
+
+    from imgfix.cluster.on_ray import _OfThisThread
+
+    shared = _OfThisThread(sys.stdout)
+    other = threading.Thread(target=lambda: print("a worker died", file=shared))  # type: ignore[call-overload]
+    other.start()
+    other.join()
+    print("a result", file=shared)  # type: ignore[call-overload]
+    assert capsys.readouterr() == ("a result\n", "a worker died\n")
