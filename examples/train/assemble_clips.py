@@ -28,7 +28,7 @@ import numpy as np
 
 from imgfix.media.video.opening import address, reading
 from imgfix.runtime.scene_cuts import CutFinder
-from imgfix.zoo.entry import Source as Package
+from imgfix.zoo.entry import DownloadSource as Package
 from imgfix.zoo.package_sources import fetch_archive
 
 FRAMES = 12

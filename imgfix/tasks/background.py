@@ -15,7 +15,7 @@ DISAGREE = 1.0  # pixels at that size by which there and back may differ
 
 
 @dataclass(frozen=True)
-class Step:
+class Motion:
     """Motion between two neighbouring frames at the flow's size."""
 
     flow: np.ndarray
@@ -25,11 +25,11 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Steps:
+class MotionPair:
     """Motion between a frame and the next, both ways."""
 
-    there: Step
-    back: Step
+    there: Motion
+    back: Motion
 
 
 class Chain:
@@ -39,7 +39,7 @@ class Chain:
         self.flow = np.zeros((height, width, 2), np.float32)
         self.sure = np.ones((height, width), np.float32)
 
-    def extend(self, step: Step) -> None:
+    def extend(self, step: Motion) -> None:
         """Go one frame further."""
         self.sure = np.minimum(self.sure, fetch(step.sure, self.flow, outside=0.0))
         self.flow = self.flow + fetch(step.flow, self.flow)
@@ -69,7 +69,7 @@ def hidden(mask: np.ndarray) -> np.ndarray:
     return cv2.dilate(small.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RIM + 1,) * 2)) > 0
 
 
-def measure(one: np.ndarray, two: np.ndarray, hole_one: np.ndarray, hole_two: np.ndarray) -> Steps:
+def measure(one: np.ndarray, two: np.ndarray, hole_one: np.ndarray, hole_two: np.ndarray) -> MotionPair:
     """Motion of the background between two frames: (h, w) uint8 luma and (h, w) bool holes.
 
     By dense inverse search. Inside a hole it is that of the surroundings, continued smoothly.
@@ -79,8 +79,8 @@ def measure(one: np.ndarray, two: np.ndarray, hole_one: np.ndarray, hole_two: np
     # What disagrees is hidden in the other frame, or measured wrongly: neither may be carried into the hole.
     there = spread(there, agree[0] & ~hole_one)
     back = spread(back, agree[1] & ~hole_two)
-    return Steps(
-        Step(there, (agree[0] | hole_one).astype(np.float32)), Step(back, (agree[1] | hole_two).astype(np.float32))
+    return MotionPair(
+        Motion(there, (agree[0] | hole_one).astype(np.float32)), Motion(back, (agree[1] | hole_two).astype(np.float32))
     )
 
 

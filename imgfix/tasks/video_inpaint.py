@@ -25,7 +25,7 @@ from imgfix.nets.motion import fetch
 from imgfix.runtime.engine import Engine
 from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.tasks import grain
-from imgfix.tasks.background import Chain, Step, Steps, grey, hidden, measure, spread
+from imgfix.tasks.background import Chain, Motion, MotionPair, grey, hidden, measure, spread
 from imgfix.tasks.composite import composite
 from imgfix.tasks.inpaint import InpaintOptions, inpaint
 from imgfix.tasks.sequence import FrameResult, Restart
@@ -78,7 +78,7 @@ class _Frame:
     hole: np.ndarray
     """(h, w) bool at the flow's size."""
     starts_scene: bool
-    onward: Steps | None = None
+    onward: MotionPair | None = None
     """Motion to the next frame, where it belongs to the same scene."""
 
     @property
@@ -189,7 +189,7 @@ class VideoInpaint:
             # Its own first step back, then on along the way that the frame before went.
             longer = Chain(*current.luma.shape)
             longer.extend(before.onward.back)
-            longer.extend(Step(anchor.chain.flow, anchor.chain.sure))
+            longer.extend(Motion(anchor.chain.flow, anchor.chain.sure))
             anchor = _Anchor(anchor.filled, anchor.age + 1, longer, anchor.last, anchor.strain)
         if not current.unknown.any():
             # What was made waits for the hole to come back, as long as the way to it is short.
@@ -247,7 +247,7 @@ class VideoInpaint:
         return result
 
     def _steady(
-        self, current: _Frame, part: Part, picture: np.ndarray, here: np.ndarray, last: np.ndarray, step: Step
+        self, current: _Frame, part: Part, picture: np.ndarray, here: np.ndarray, last: np.ndarray, step: Motion
     ) -> None:
         """Mix what was fetched with the last frame's fill, where both show the same: `picture` is changed.
 
@@ -305,7 +305,7 @@ class _Side:
         size = (small_width, small_height)
         self.small = cv2.resize(current.unknown.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
 
-    def go(self, step: Step, other: _Frame, distance: int) -> None:
+    def go(self, step: Motion, other: _Frame, distance: int) -> None:
         """Look into one more frame."""
         self.chain.extend(step)
         # Most frames show nothing new: at the small size that is found out quickly.

@@ -240,7 +240,7 @@ class _Window:
 
     past: list[np.ndarray]
     core: list[np.ndarray]
-    ahead: list[np.ndarray]
+    future: list[np.ndarray]
 
 
 class Windowed(_Sequence):
@@ -292,13 +292,13 @@ class Windowed(_Sequence):
             if waiting:
                 scene_over = ended or following is not None
                 count = len(waiting) if scene_over else core
-                window.core, window.ahead = waiting[:count], waiting[count:]
+                window.core, window.future = waiting[:count], waiting[count:]
                 place: Restart | None = Restart(number, number - len(window.past), self._state())
                 for made in self._made(window):
                     yield FrameResult(made, place)
                     place, number = None, number + 1
                 window.past = [*window.past, *window.core][-around:]
-                waiting = window.ahead
+                waiting = window.future
             if not waiting and following is not None:
                 waiting, following, window.past = [following], None, []
             elif not waiting and ended:
@@ -306,7 +306,7 @@ class Windowed(_Sequence):
 
     def _made(self, window: _Window) -> Iterator[np.ndarray]:
         """The frames of the middle, finished; equal neighbours are one frame to the model."""
-        everything = [*window.past, *window.core, *window.ahead]
+        everything = [*window.past, *window.core, *window.future]
         distinct: list[np.ndarray] = []
         numbers = []
         for frame in everything:

@@ -45,8 +45,8 @@ class Marked:
     """For masks beside a picture: the class of each mask file, whose parts that lie apart are things of their own."""
 
 
-class AnnotatedSource:
-    """See `imgfix.train.labelled.Source`.
+class AnnotatedDataset:
+    """See `imgfix.train.labelled.LabelledDataset`.
 
     annotations: a file as of COCO, whose pictures are among the recipe's photos; None: there are masks beside the
     photos, `photo_mask.png`, or `photo_mask_NAME.png` for things of a name, white inside, each part that lies apart a
@@ -70,7 +70,7 @@ class AnnotatedSource:
         )
 
     def draw(self, seed: int, row: int) -> Labelled:
-        """See `Source.draw`."""
+        """See `LabelledDataset.draw`."""
         rng = np.random.default_rng(Draw(seed, row, 0, 1, 1).seed_for("annotated"))
         one = self.training[int(rng.integers(len(self.training)))]
         picture, masks, classes = opened(one, round(self.crop * float(rng.uniform(1, _LARGEST))))
@@ -83,7 +83,7 @@ class AnnotatedSource:
         return Labelled(picture, tuple(cut[i] for i in kept), tuple(classes[i] for i in kept), row)
 
     def held_out(self, count: int) -> list[Labelled]:
-        """See `Source.held_out`."""
+        """See `LabelledDataset.held_out`."""
         found = []
         for number in spread(len(self.measured), count):
             picture, masks, classes = opened(self.measured[number], self.crop)

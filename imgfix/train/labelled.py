@@ -22,7 +22,7 @@ class Labelled:
     """Which sample of the run this is."""
 
 
-class Source(Protocol):
+class LabelledDataset(Protocol):
     """Where the pictures of a training come from."""
 
     names: tuple[str, ...]

@@ -18,7 +18,7 @@ from imgfix.train.state import TrainState
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RunEstimate:
     """What a dry run found."""
 
     parameters: dict[str, int]
@@ -37,7 +37,9 @@ class Estimate:
     """Of the whole run, without validations."""
 
 
-def rehearse(job: TrainJob, state: TrainState, team: Team, *, steps: int = 3, most_seconds: float = 20.0) -> Estimate:
+def rehearse(
+    job: TrainJob, state: TrainState, team: Team, *, steps: int = 3, most_seconds: float = 20.0
+) -> RunEstimate:
     """Take a few real steps and measure them. Nothing is saved; the state is spoilt for training.
 
     Raises:
@@ -72,7 +74,7 @@ def rehearse(job: TrainJob, state: TrainState, team: Team, *, steps: int = 3, mo
     if recipe.minutes is not None:
         whole = min(whole, 60 * recipe.minutes)
     parameters = {name: sum(p.numel() for p in network.parameters()) for name, network in state.raw.items()}
-    return Estimate(parameters, losses, first, each, sampling, place.peak_memory(), whole)
+    return RunEstimate(parameters, losses, first, each, sampling, place.peak_memory(), whole)
 
 
 def preview(job: TrainJob, recipe: Recipe, place: Placement, count: int, target: Path) -> None:

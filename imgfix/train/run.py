@@ -20,7 +20,7 @@ from imgfix.train.pace import paced
 from imgfix.train.placement import Placement, place
 from imgfix.train.progress import Display, Reporter
 from imgfix.train.recipe import Recipe
-from imgfix.train.rehearse import Estimate, preview, rehearse
+from imgfix.train.rehearse import RunEstimate, preview, rehearse
 from imgfix.train.state import TrainState
 
 
@@ -75,7 +75,7 @@ def finished(saved: dict[str, Any], team: distributed.Team, reason: str = "finis
     return Outcome(**known, reason=reason, incidents=len(saved["skipped"]), leads=team.leads)
 
 
-def dry_run(recipe: Recipe, *, reporter: Reporter | None = None) -> tuple[Estimate, Placement]:
+def dry_run(recipe: Recipe, *, reporter: Reporter | None = None) -> tuple[RunEstimate, Placement]:
     """Take a few real steps and measure them; nothing is written.
 
     Raises:

@@ -11,12 +11,12 @@ from typing import Any
 
 from imgfix.errors import ModelError
 from imgfix.zoo import community_index, folders, references
-from imgfix.zoo.entry import Entry, Source, SourceFile, SourceKind, from_file
+from imgfix.zoo.entry import DownloadSource, Entry, SourceFile, SourceKind, from_file
 
 _FORMATS = {".pth": "torch", ".pt": "torch", ".ckpt": "torch", ".safetensors": "safetensors", ".onnx": "onnx"}
 
 
-def _source(row: dict[str, Any]) -> Source:
+def _source(row: dict[str, Any]) -> DownloadSource:
     kind: SourceKind = next(kind for kind in ("http", "pip", "npm") if kind in row)
     address = row[kind]
     if "files" in row:
@@ -24,7 +24,7 @@ def _source(row: dict[str, Any]) -> Source:
     else:
         name = row.get("file") or address.rsplit("/", 1)[-1].split("?")[0]
         files = (SourceFile(name, row["sha256"], row.get("bytes", 0)),)
-    return Source(
+    return DownloadSource(
         kind=kind,
         address=address,
         format=row.get("format") or _FORMATS.get(Path(files[-1].path).suffix, "torch"),

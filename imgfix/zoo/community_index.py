@@ -18,7 +18,7 @@ from typing import Any
 from imgfix.errors import DownloadError
 from imgfix.media.files import write_atomic
 from imgfix.zoo import folders
-from imgfix.zoo.entry import Entry, Source, SourceFile
+from imgfix.zoo.entry import DownloadSource, Entry, SourceFile
 from imgfix.zoo.licences import PERMISSIVE
 
 ADDRESS = "https://openmodeldb.info/api/v1/models.json"
@@ -132,10 +132,10 @@ def as_entry(files: Sequence[Row]) -> Entry:
     )
 
 
-def _source(row: Row) -> Source:
+def _source(row: Row) -> DownloadSource:
     name = row.url.rsplit("/", 1)[-1]
     form = "safetensors" if name.endswith(".safetensors") else "torch"
-    return Source("http", row.url, form, (SourceFile(name, row.sha256, row.bytes),))
+    return DownloadSource("http", row.url, form, (SourceFile(name, row.sha256, row.bytes),))
 
 
 def refresh(read_on: str) -> int:

@@ -26,7 +26,7 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class Source:
+class DownloadSource:
     """One place a model's weights can be fetched from."""
 
     kind: SourceKind
@@ -115,7 +115,7 @@ class Entry:
     """Comes with the program."""
     imported: bool = False
     """Not in the catalog: the user's own file, or one fetched by address."""
-    sources: tuple[Source, ...] = ()
+    sources: tuple[DownloadSource, ...] = ()
     """Where to fetch it, tried in this order."""
     reference: str = ""
     """What it was named by, where that is an address (`imgfix.zoo.references`)."""

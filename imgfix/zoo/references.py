@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from imgfix.errors import UsageError
 from imgfix.media.files import write_atomic
 from imgfix.zoo import folders
-from imgfix.zoo.entry import Entry, Source, SourceFile, from_file
+from imgfix.zoo.entry import DownloadSource, Entry, SourceFile, from_file
 
 HUB = "hf:"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -84,7 +84,7 @@ def _installed(short: str, suffix: str) -> Entry | None:
     return from_file(path)
 
 
-def _web(address: str, sha256: str) -> Source:
+def _web(address: str, sha256: str) -> DownloadSource:
     parts = urlsplit(address)
     if parts.scheme == "http" and not sha256:
         raise UsageError(
@@ -93,10 +93,10 @@ def _web(address: str, sha256: str) -> Source:
     name = PurePosixPath(unquote(parts.path)).name
     if not parts.hostname or Path(name).suffix.lower() not in FORMATS:
         raise UsageError(f"{address}: not the address of a weights file", hint=f"it ends in {', '.join(FORMATS)}")
-    return Source("http", address, FORMATS[Path(name).suffix.lower()], (SourceFile(name, sha256),))
+    return DownloadSource("http", address, FORMATS[Path(name).suffix.lower()], (SourceFile(name, sha256),))
 
 
-def _hub(address: str, sha256: str) -> Source:
+def _hub(address: str, sha256: str) -> DownloadSource:
     path = address.removeprefix(HUB)
     if not _REPOSITORY.fullmatch(path) or ".." in path.split("/"):
         raise UsageError(f"{address}: not a repository", hint="hf:ORGANISATION/REPOSITORY or hf:ORG/REPO/FILE")
@@ -105,7 +105,7 @@ def _hub(address: str, sha256: str) -> Source:
     suffix = Path(name).suffix.lower()
     if suffix not in FORMATS:
         raise UsageError(f"{address}: {name} is not a weights file", hint=f"it ends in {', '.join(FORMATS)}")
-    return Source("hub", path, FORMATS[suffix], (SourceFile(name, sha256),))
+    return DownloadSource("hub", path, FORMATS[suffix], (SourceFile(name, sha256),))
 
 
 FORMATS = {".safetensors": "safetensors", ".pth": "torch", ".pt": "torch", ".ckpt": "torch", ".onnx": "onnx"}

@@ -46,7 +46,7 @@ def rebuild(
     return storage.as_strided(size, stride, offset).clone()
 
 
-class Reader(pickle.Unpickler):
+class ArchiveUnpickler(pickle.Unpickler):
     """Knows the archive's own classes as `Record`, tensors, and nothing else."""
 
     def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
@@ -92,7 +92,7 @@ def read_tensors(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         with zipfile.ZipFile(path) as archive:
             folder = next(name for name in archive.namelist() if name.endswith("/data.pkl")).removesuffix("/data.pkl")
-            root = Reader(archive, folder).load()
+            root = ArchiveUnpickler(archive, folder).load()
             if not isinstance(root, Record):
                 raise ValueError("its root is not a module")
             return dict(walk(root))

@@ -48,7 +48,7 @@ def test_a_timecode_that_cannot_be_held_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["b.mov", "b.mp4", "b.mkv", "b.ts"])
 def test_a_track_that_nobody_knows_is_dropped_and_named(tmp_path: Path, name: str) -> None:
     source = with_unknown_track(tmp_path / "a.mov")
-    assert [track.kind for track in header.inspect(source).tracks] == ["video", "audio", "data"]
+    assert [info.kind for info in header.inspect(source).streams] == ["video", "audio", "data"]
     done = run(source, tmp_path / name)
     assert "dropped: data unknown" in " ".join(done.notes)
     with av.open(str(tmp_path / name)) as container:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from imgfix.errors import InputError, UsageError
-from imgfix.train.annotated import AnnotatedSource, drawn_from, lengths_from
+from imgfix.train.annotated import AnnotatedDataset, drawn_from, lengths_from
 from imgfix.train.jobs.select import SelectJob
 from imgfix.train.kinds import find_kind
 from imgfix.train.recipe import Recipe, build_recipe
@@ -87,7 +87,7 @@ def test_runs_of_another_picture_are_refused() -> None:
 
 
 def test_names_are_in_the_order_of_their_numbers(photos: Path) -> None:
-    source = AnnotatedSource(recipe(photos), str(coco(photos)))
+    source = AnnotatedDataset(recipe(photos), str(coco(photos)))
     assert source.names == ("dog", "cup")
     samples = [source.draw(0, row) for row in range(6)]
     assert all(set(one.classes) <= {2} and one.picture.shape == (64, 64, 3) for one in samples)
@@ -96,7 +96,7 @@ def test_names_are_in_the_order_of_their_numbers(photos: Path) -> None:
 
 
 def test_held_out_pictures_are_not_learned_from(photos: Path) -> None:
-    source = AnnotatedSource(recipe(photos, val_fraction=0.3), str(coco(photos)))
+    source = AnnotatedDataset(recipe(photos, val_fraction=0.3), str(coco(photos)))
     assert source.training and source.measured
     assert not {one.path for one in source.training} & {one.path for one in source.measured}
     [first, *_] = source.held_out(1)
@@ -108,7 +108,7 @@ def test_masks_beside_pictures_have_names_and_parts(photos: Path) -> None:
     mask[10:30, 10:30] = mask[40:70, 60:110] = 255
     Image.fromarray(mask).save(photos / "0_mask_dog.png")
     Image.fromarray(mask).save(photos / "1_mask.png")
-    source = AnnotatedSource(recipe(photos, val_fraction=0.0), None)
+    source = AnnotatedDataset(recipe(photos, val_fraction=0.0), None)
     assert source.names == ("dog", "thing") and len(source.training) == 2
     seen = [source.draw(0, row) for row in range(12)]
     assert {number for one in seen for number in one.classes} == {1, 2}
@@ -117,16 +117,16 @@ def test_masks_beside_pictures_have_names_and_parts(photos: Path) -> None:
 
 def test_what_cannot_be_learned_from_is_refused(photos: Path) -> None:
     with pytest.raises(InputError, match="no picture has a mask beside it"):
-        AnnotatedSource(recipe(photos), None)
+        AnnotatedDataset(recipe(photos), None)
     broken = photos.parent / "broken.json"
     broken.write_text('{"images": []}')
     with pytest.raises(InputError, match=r"broken\.json: not a file of annotations"):
-        AnnotatedSource(recipe(photos), str(broken))
+        AnnotatedDataset(recipe(photos), str(broken))
     other = coco(photos, images=[{"id": 0, "file_name": "other.png", "height": 5, "width": 5}])
     with pytest.raises(InputError, match="none of its 1 pictures"):
-        AnnotatedSource(recipe(photos), str(other))
+        AnnotatedDataset(recipe(photos), str(other))
     with pytest.raises(InputError, match="a shape cannot be read"):
-        AnnotatedSource(recipe(photos), str(coco(photos, {"counts": [1, 2]}))).draw(0, 0)
+        AnnotatedDataset(recipe(photos), str(coco(photos, {"counts": [1, 2]}))).draw(0, 0)
     with pytest.raises(UsageError, match="given together"):
         find_kind("select").build(recipe(photos, overlays=True, annotations="x.json"), "cpu")
 

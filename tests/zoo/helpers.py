@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from imgfix.zoo.architectures import ARCHITECTURES
-from imgfix.zoo.entry import Entry, Source, SourceFile
+from imgfix.zoo.entry import DownloadSource, Entry, SourceFile
 
 TINY = {"scale": 2, "features": 4, "convs": 1, "activation": "prelu", "in_channels": 3, "out_channels": 3}
 
@@ -40,7 +40,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def tiny_entry(*sources: Source, **changes: Any) -> Entry:
+def tiny_entry(*sources: DownloadSource, **changes: Any) -> Entry:
     """A catalog entry for `tiny_net`."""
     values: dict[str, Any] = {
         "name": "tiny-x2",
@@ -54,7 +54,7 @@ def tiny_entry(*sources: Source, **changes: Any) -> Entry:
     return Entry(**(values | changes))
 
 
-def http_source(url: str, data: bytes, **changes: Any) -> Source:
+def http_source(url: str, data: bytes, **changes: Any) -> DownloadSource:
     """A source that is one file behind an address."""
     name = url.rsplit("/", 1)[-1]
     values: dict[str, Any] = {
@@ -63,7 +63,7 @@ def http_source(url: str, data: bytes, **changes: Any) -> Source:
         "format": "torch",
         "files": (SourceFile(name, digest(data), len(data)),),
     }
-    return Source(**(values | changes))
+    return DownloadSource(**(values | changes))
 
 
 @dataclass

@@ -8,14 +8,14 @@ import pytest
 
 from imgfix.errors import ModelError
 from imgfix.zoo import auto, catalog, store
-from imgfix.zoo.entry import Entry, Source, SourceFile
+from imgfix.zoo.entry import DownloadSource, Entry, SourceFile
 from tests.zoo.helpers import TINY
 
 KINDS = {"noise", "noise-level", "jpeg", "light", "blur", "rain", "haze", "retouch", "color", "other"}
 
 
 def entry(name: str, rank: int = 0, **jobs: int) -> Entry:
-    source = Source("http", f"https://example.org/{name}", "torch", (SourceFile(name, "0" * 64, 1),))
+    source = DownloadSource("http", f"https://example.org/{name}", "torch", (SourceFile(name, "0" * 64, 1),))
     return Entry(name, "restore", "srvgg", dict(TINY), jobs=jobs, rank=rank, sources=(source,))
 
 

@@ -160,9 +160,9 @@ def test_an_architecture_of_a_later_version_is_named(tmp_path: Path) -> None:
 
 def rank(monkeypatch: pytest.MonkeyPatch, here: set[str], *models: tuple[str, int, int, bool]) -> None:
     """A catalog of models (name, rank, scale, whether it can be pulled), of which some are installed."""
-    from imgfix.zoo.entry import Source, SourceFile
+    from imgfix.zoo.entry import DownloadSource, SourceFile
 
-    source = Source("http", "https://example.org/x.pth", "torch", (SourceFile("x.pth", "0" * 64, 1),))
+    source = DownloadSource("http", "https://example.org/x.pth", "torch", (SourceFile("x.pth", "0" * 64, 1),))
     entries = [
         tiny_entry(*([source] if pullable else []), name=name, rank=place, config=TINY | {"scale": scale})
         for name, place, scale, pullable in models

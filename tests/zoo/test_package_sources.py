@@ -11,7 +11,7 @@ import pytest
 
 from imgfix.errors import DownloadError, OutputError
 from imgfix.zoo import package_sources, store
-from imgfix.zoo.entry import Source, SourceFile
+from imgfix.zoo.entry import DownloadSource, SourceFile
 from tests.zoo.helpers import serve
 from tests.zoo.test_archive import make_tar, make_zip
 
@@ -45,7 +45,7 @@ def make_sdist(folder: Path, mark: Path, build: bytes) -> Path:
     return make_tar(folder / "weights_in_here-1.5.tar.gz", files, "weights_in_here-1.5/")
 
 
-def pip_source(archive: Path, **changes: Any) -> Source:
+def pip_source(archive: Path, **changes: Any) -> DownloadSource:
     values: dict[str, Any] = {
         "kind": "pip",
         "address": "weights-in-here==1.5",
@@ -54,10 +54,10 @@ def pip_source(archive: Path, **changes: Any) -> Source:
         "archive_sha256": store.sha256_of(archive),
         "archive_bytes": archive.stat().st_size,
     }
-    return Source(**(values | changes))
+    return DownloadSource(**(values | changes))
 
 
-def fetch(source: Source, folder: Path, **named: Any) -> Path:
+def fetch(source: DownloadSource, folder: Path, **named: Any) -> Path:
     folder.mkdir(exist_ok=True)
     return package_sources.fetch_archive(source, folder, **named)
 
@@ -118,7 +118,7 @@ def test_an_environment_without_pip_says_how_to_get_it(tmp_path: Path, monkeypat
     (tmp_path / "pip.py").write_text("raise SystemExit('No module named pip')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(package_sources.shutil, "which", lambda name: None)
-    source = Source("pip", "weights-in-here==1.5", "torch", FILES)
+    source = DownloadSource("pip", "weights-in-here==1.5", "torch", FILES)
     with pytest.raises(DownloadError, match="pip") as caught:
         fetch(source, tmp_path / "out")
     assert caught.value.hint == f"{sys.executable} -m ensurepip"
@@ -139,8 +139,8 @@ def fake_npm(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> Path:
     return folder / "arguments"
 
 
-def npm_source(archive: Path) -> Source:
-    return Source("npm", "weights@1.5.0", "torch", FILES, "", store.sha256_of(archive), archive.stat().st_size)
+def npm_source(archive: Path) -> DownloadSource:
+    return DownloadSource("npm", "weights@1.5.0", "torch", FILES, "", store.sha256_of(archive), archive.stat().st_size)
 
 
 def test_an_npm_package_is_packed_without_its_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,5 +175,5 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_machine_without_npm_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package_sources.shutil, "which", lambda name: None)
     with pytest.raises(DownloadError, match="npm") as caught:
-        fetch(Source("npm", "weights@1.5.0", "torch", FILES), tmp_path / "out")
+        fetch(DownloadSource("npm", "weights@1.5.0", "torch", FILES), tmp_path / "out")
     assert "Node.js" in (caught.value.hint or "")

@@ -20,7 +20,7 @@ from imgfix.errors import DownloadError, ExitCode, ModelError
 from imgfix.runtime.engine import Engine
 from imgfix.zoo import catalog, fetch, licences, pull, store
 from imgfix.zoo.architectures import ARCHITECTURES
-from imgfix.zoo.entry import Entry, Source, SourceFile
+from imgfix.zoo.entry import DownloadSource, Entry, SourceFile
 from tests.zoo.helpers import Server, digest, serve
 
 NARROW: dict[str, dict[str, Any]] = {
@@ -59,7 +59,7 @@ def checkpoint_of(entry: Entry) -> bytes:
 def served(entry: Entry, server: Server, data: bytes, name: str = "model.pth") -> Entry:
     """The row, with its hyper-parameters narrowed and the server as its only source."""
     server.files[f"/{name}"] = data
-    source = Source("http", f"{server.url}/{name}", "torch", (SourceFile(name, digest(data), len(data)),))
+    source = DownloadSource("http", f"{server.url}/{name}", "torch", (SourceFile(name, digest(data), len(data)),))
     changed = replace(entry, config=narrowed(entry), sources=(source,), shipped=False, sha256="", bytes=0, parameters=0)
     return changed
 

@@ -18,7 +18,7 @@ import torch
 from imgfix import zoo
 from imgfix.errors import DownloadError, ModelError, OutputError
 from imgfix.zoo import catalog, fetch, folders, pull, store
-from imgfix.zoo.entry import Entry, Source, SourceFile
+from imgfix.zoo.entry import DownloadSource, Entry, SourceFile
 from tests.zoo.helpers import Server, digest, http_source, serve, tiny_checkpoint, tiny_entry, tiny_net
 from tests.zoo.test_archive import make_tar
 
@@ -35,7 +35,7 @@ def server(data: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         yield running
 
 
-def good(server: Server, data: bytes) -> Source:
+def good(server: Server, data: bytes) -> DownloadSource:
     return http_source(f"{server.url}/model.pth", data)
 
 
@@ -97,7 +97,7 @@ def test_when_every_source_fails_each_reason_is_told(server: Server, data: bytes
     other = SourceFile("other.pth", digest(data))
     sources = (
         http_source(f"{server.url}/missing.pth", data),
-        Source("http", f"{server.url}/other.pth", "torch", (other,)),
+        DownloadSource("http", f"{server.url}/other.pth", "torch", (other,)),
         http_source(f"{server.url}/text.pth", b"hello"),
     )
     with pytest.raises(DownloadError) as caught:
@@ -114,7 +114,7 @@ def test_an_archive_behind_an_address_is_unpacked(server: Server, data: bytes, t
     server.files["/all.tar.gz"] = package
     member = SourceFile("weights/model.pth", digest(data), len(data))
     url = f"{server.url}/all.tar.gz"
-    source = Source("http", url, "torch", (member,), archive_sha256=digest(package), archive_bytes=len(package))
+    source = DownloadSource("http", url, "torch", (member,), archive_sha256=digest(package), archive_bytes=len(package))
     pull.pull(tiny_entry(source))
     assert left_over(own_home) == []
 
@@ -125,7 +125,7 @@ def test_a_package_that_several_models_come_from_is_fetched_once(
     package = make_tar(tmp_path / "all.tar.gz", {"model.pth": data}).read_bytes()
     server.files["/all.tar.gz"] = package
     url, member = f"{server.url}/all.tar.gz", SourceFile("model.pth", digest(data))
-    source = Source("http", url, "torch", (member,), archive_sha256=digest(package), archive_bytes=len(package))
+    source = DownloadSource("http", url, "torch", (member,), archive_sha256=digest(package), archive_bytes=len(package))
     with pull.archives_kept():
         for name in ("one-x2", "two-x2"):
             pull.pull(tiny_entry(source, name=name))
@@ -139,7 +139,7 @@ def test_a_member_with_another_hash_is_refused(server: Server, data: bytes, tmp_
     package = make_tar(tmp_path / "all.tar.gz", {"model.pth": data}).read_bytes()
     server.files["/all.tar.gz"] = package
     url, member = f"{server.url}/all.tar.gz", SourceFile("model.pth", "0" * 64)
-    source = Source("http", url, "torch", (member,), archive_sha256=digest(package), archive_bytes=len(package))
+    source = DownloadSource("http", url, "torch", (member,), archive_sha256=digest(package), archive_bytes=len(package))
     with pytest.raises(DownloadError, match="does not have the promised SHA-256"):
         pull.pull(tiny_entry(source))
     assert left_over(own_home) == []
@@ -167,7 +167,7 @@ def test_offline_opens_no_socket(server: Server, data: bytes, monkeypatch: pytes
         raise AssertionError("a socket was opened")
 
     monkeypatch.setattr(socket, "socket", refuse)
-    with pytest.raises(DownloadError, match="--offline") as caught:
+    with pytest.raises(DownloadError, match="offline forbids") as caught:
         pull.pull(tiny_entry(good(server, data)), offline=True)
     assert "imgfix weights pull tiny-x2" in (caught.value.hint or "")
 

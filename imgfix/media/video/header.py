@@ -34,7 +34,7 @@ _DYNAMIC = {
 
 
 @dataclass(frozen=True)
-class Track:
+class StreamInfo:
     """One stream of a file."""
 
     index: int
@@ -96,7 +96,7 @@ class Header:
     matrix: tuple[int, ...] | None
     """The display matrix of a turned or mirrored picture, nine 16.16 (last column 2.30) fixed-point numbers."""
     interlaced: bool
-    tracks: tuple[Track, ...]
+    streams: tuple[StreamInfo, ...]
     chapters: int
     hdr: str | None
     """`PQ`, `HLG`, or None."""
@@ -108,9 +108,9 @@ class Header:
     """WebM with transparency, which no decoder here sees."""
 
     @property
-    def others(self) -> tuple[Track, ...]:
+    def others(self) -> tuple[StreamInfo, ...]:
         """Every stream but the pictures that are worked on."""
-        return tuple(track for track in self.tracks if track.index != self.stream)
+        return tuple(info for info in self.streams if info.index != self.stream)
 
 
 @contextlib.contextmanager
@@ -192,7 +192,7 @@ def header_of(path: Path, container: Any) -> Header:
         aspect=aspect if aspect > 0 else Fraction(1),
         matrix=_matrix(first),
         interlaced=bool(first.interlaced_frame),
-        tracks=tuple(_track(each) for each in container.streams),
+        streams=tuple(_info(each) for each in container.streams),
         chapters=len(container.chapters()),
         hdr={_PQ: "PQ", _HLG: "HLG"}.get(colour.transfer),
         light=_light(first),
@@ -272,7 +272,7 @@ def _family(codec: Any) -> str:
     return str(codec.codec.canonical_name)
 
 
-def _track(stream: Any) -> Track:
+def _info(stream: Any) -> StreamInfo:
     kind = stream.type if stream.type in ("video", "audio", "subtitle", "attachment") else "data"
     if kind == "video" and int(stream.disposition) & _COVER:
         kind = "cover"
@@ -284,7 +284,7 @@ def _track(stream: Any) -> Track:
         if kind in ("attachment", "data")
         else ""
     )
-    return Track(stream.index, kind, str(name or "unknown"), stream.metadata.get("language"))
+    return StreamInfo(stream.index, kind, str(name or "unknown"), stream.metadata.get("language"))
 
 
 def pixels_of(format: Any) -> Pixels:

@@ -90,7 +90,7 @@ class _Joiner:
     def run(self) -> None:
         with reading(self.journal.path(0)) as first:
             video = self._video(first.streams.video[0])
-            carried = [(each, self.source.streams[each.track.index]) for each in self.finished.streams.carried]
+            carried = [(each, self.source.streams[each.info.index]) for each in self.finished.streams.carried]
             copies = {stream.index: self._stream(each, stream) for each, stream in carried if each.way != "attach"}
             for each, stream in carried:
                 if each.way == "attach":
@@ -138,7 +138,7 @@ class _Joiner:
             stream = self.out.add_stream_from_template(template, opaque=True)
             if template.type != "data":
                 stream.time_base = template.time_base
-        elif carried.track.kind == "audio":
+        elif carried.info.kind == "audio":
             codec = template.codec_context
             stream = self.out.add_stream(carried.codec, rate=_sound_rate(carried.codec, codec.sample_rate))
             layout = codec.layout.name if codec.layout.nb_channels else "stereo"
@@ -153,11 +153,11 @@ class _Joiner:
         return carried, stream
 
     def _attach(self, carried: Carried, stream: Any) -> None:
-        if carried.track.kind == "attachment":
+        if carried.info.kind == "attachment":
             added = self.out.add_attachment(stream.name, stream.mimetype or "application/octet-stream", stream.data)
             added.metadata.update(others.tags(stream.metadata))
             return
-        kind = "png" if carried.track.codec == "png" else "jpeg"
+        kind = "png" if carried.info.codec == "png" else "jpeg"
         with headers.opened(self.finished.header.path) as again:
             data = next((bytes(packet) for packet in again.demux(again.streams[stream.index]) if packet.size), b"")
         if data:
@@ -235,10 +235,10 @@ class _Joiner:
             for packet in self.source.demux(wanted):
                 carried, stream = copies[packet.stream.index]
                 if not packet.size:
-                    if carried.way == "convert" and packet.pts is None and carried.track.kind == "audio":
+                    if carried.way == "convert" and packet.pts is None and carried.info.kind == "audio":
                         yield from self._recoded(None, packet.stream.index, stream)
                     continue
-                if carried.track.kind == "cover":
+                if carried.info.kind == "cover":
                     if packet.stream.index not in covered:
                         covered.add(packet.stream.index)
                         packet.pts = packet.dts = 0
@@ -275,7 +275,7 @@ class _Joiner:
 
     def _is_moving(self, copies: dict[int, tuple[Carried, Any]], stream: Any) -> bool:
         carried, _ = copies[stream.index]
-        return carried.way == "copy" and carried.track.kind == "video"
+        return carried.way == "copy" and carried.info.kind == "video"
 
     def _decoded(self, stream: Any) -> Iterator[int | None]:
         """Times of decoding of further pictures, in the order of the packets: Matroska notes only those of showing."""
@@ -294,7 +294,7 @@ class _Joiner:
         return iter(_decoding_times(times, delay, max(1, (times[-1] - times[0]) // len(times))))
 
     def _reaches(self, carried: Carried, seconds: float, length: float) -> bool:
-        return carried.track.kind == "subtitle" and seconds + length > 0
+        return carried.info.kind == "subtitle" and seconds + length > 0
 
     def _recoded(self, packet: Any, index: int, stream: Any) -> Iterator[tuple[float, Any]]:
         """Sound or text in another codec."""

@@ -14,7 +14,7 @@ import av
 from imgfix.media.video import header as headers
 from imgfix.media.video.containers import CONTAINERS, with_article
 from imgfix.media.video.encoding import Nowhere
-from imgfix.media.video.header import Header, Track
+from imgfix.media.video.header import Header, StreamInfo
 
 _SOUND = ("aac", "libopus", "libmp3lame", "ac3", "mp2")
 _TEXT = {"subrip", "ass", "ssa", "mov_text", "webvtt", "text"}
@@ -24,7 +24,7 @@ _HOLD_DATA = ("mp4", "mov", "mpegts")
 _LOOKED_AT = 400  # packets among which the first of every stream is looked for
 _TIMECODE = "timecode"
 _HOLD_TIMECODE = ("mp4", "mov", "matroska", "webm")
-"""Containers whose muxer makes a timecode track, or a tag, out of the tag of the pictures."""
+"""Containers whose muxer makes a timecode stream, or a tag, out of the tag of the pictures."""
 # What describes the old file's bytes and not its content.
 _TECHNICAL = {
     *("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "bps", "number_of_frames"),
@@ -43,7 +43,7 @@ _COMMON_TAGS = {
 class Carried:
     """One stream that the result has as well."""
 
-    track: Track
+    info: StreamInfo
     way: Literal["copy", "convert", "attach"]
     codec: str
     """Of the result."""
@@ -63,7 +63,7 @@ class Streams:
         """For a line of text: `2 audio, 1 subtitle, 3 chapters`."""
         counts: dict[str, int] = {}
         for each in self.carried:
-            counts[each.track.kind] = counts.get(each.track.kind, 0) + 1
+            counts[each.info.kind] = counts.get(each.info.kind, 0) + 1
         if self.chapters:
             counts["chapters"] = self.chapters
         return ", ".join(f"{count} {kind}" for kind, count in counts.items())
@@ -82,26 +82,26 @@ def plan(header: Header, container: str, audio: bool = True) -> Streams:
     converted: list[str] = []
     with headers.opened(header.path) as source:
         first = _first_packets(source)
-        for track in header.others:
-            stream = source.streams[track.index]
-            if track.kind == "audio" and not audio:
+        for info in header.others:
+            stream = source.streams[info.index]
+            if info.kind == "audio" and not audio:
                 continue
-            if track.kind == "data" and _is_hidden(stream):
+            if info.kind == "data" and _is_hidden(stream):
                 continue
-            if track.kind == "data" and _TIMECODE in stream.metadata:
+            if info.kind == "data" and _TIMECODE in stream.metadata:
                 if container not in _HOLD_TIMECODE:
                     dropped.append(f"the timecode ({with_article(container)} file does not hold it)")
                 continue
-            found = _way(track, stream, container, first.get(track.index))
+            found = _way(info, stream, container, first.get(info.index))
             if found is None:
-                dropped.append(f"{track} ({with_article(container)} file does not hold it)")
+                dropped.append(f"{info} ({with_article(container)} file does not hold it)")
                 continue
             carried.append(found)
             if found.way == "convert":
-                converted.append(f"{track} to {found.codec}")
+                converted.append(f"{info} to {found.codec}")
             late = _late(stream, source.streams[header.stream])
             if container == "avi" and late > _SYNC:
-                dropped.append(f"the {late:.2f} s before {track} begins (an avi file does not note them)")
+                dropped.append(f"the {late:.2f} s before {info} begins (an avi file does not note them)")
     chapters = header.chapters if container in ("mp4", "mov", "matroska", "webm", "3gp") else 0
     if header.chapters and not chapters:
         dropped.append(f"{header.chapters} chapters ({with_article(container)} file does not hold them)")
@@ -109,7 +109,7 @@ def plan(header: Header, container: str, audio: bool = True) -> Streams:
 
 
 def timecode(source: Any, stream: int) -> dict[str, str]:
-    """The tag of the pictures that tells the time of the first frame, of theirs or of the file's timecode track."""
+    """The tag of the pictures that tells the time of the first frame, of theirs or of the file's timecode stream."""
     own = source.streams[stream].metadata.get(_TIMECODE)
     others = (each.metadata.get(_TIMECODE) for each in source.streams if each.type == "data")
     found = own or next((text for text in others if text), None)
@@ -126,27 +126,27 @@ def _first_packets(source: Any) -> dict[int, Any]:
     return found
 
 
-def _way(track: Track, stream: Any, container: str, packet: Any) -> Carried | None:
-    if track.kind == "attachment":
-        return Carried(track, "attach", track.codec) if container == "matroska" else None
-    if track.kind == "cover":
+def _way(info: StreamInfo, stream: Any, container: str, packet: Any) -> Carried | None:
+    if info.kind == "attachment":
+        return Carried(info, "attach", info.codec) if container == "matroska" else None
+    if info.kind == "cover":
         if container == "matroska":  # covers are attachments there
-            return Carried(track, "attach", track.codec)
-        return Carried(track, "copy", track.codec) if container == "mp4" else None
-    if track.kind == "data" and (container not in _HOLD_DATA or stream.name is None):
+            return Carried(info, "attach", info.codec)
+        return Carried(info, "copy", info.codec) if container == "mp4" else None
+    if info.kind == "data" and (container not in _HOLD_DATA or stream.name is None):
         return None  # of a kind that FFmpeg has no name for, nothing but its packets would arrive
     if taken(container, stream, packet):
-        return Carried(track, "copy", track.codec)
+        return Carried(info, "copy", info.codec)
     if stream.codec_context is None:  # there is no decoder for it
         return None
-    if track.kind == "audio":
+    if info.kind == "audio":
         supported = _supported(container)
         codec = next((name for name in _SOUND if name in supported and name in av.codecs_available), None)
-        return Carried(track, "convert", codec) if codec else None
-    if track.kind == "subtitle" and track.codec in _TEXT:
+        return Carried(info, "convert", codec) if codec else None
+    if info.kind == "subtitle" and info.codec in _TEXT:
         supported = _supported(container)
         codec = next((name for name in _TEXT_ENCODERS if name in supported), None)
-        return Carried(track, "convert", codec) if codec else None
+        return Carried(info, "convert", codec) if codec else None
     return None
 
 
@@ -158,7 +158,7 @@ def _late(stream: Any, pictures: Any) -> float:
 
 
 def _is_hidden(stream: Any) -> bool:
-    """Whether a track is only a part of the file's structure, such as the titles of chapters in MP4."""
+    """Whether a stream is only a part of the file's structure, such as the titles of chapters in MP4."""
     return str(getattr(stream.discard, "name", "")) == "all"
 
 

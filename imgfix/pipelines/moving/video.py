@@ -47,7 +47,7 @@ class VideoFile:
         streams, encoding = self.clip.streams, self.clip.encoding
         return ClipFacts(
             tuple(
-                StreamFacts(each.track.kind, each.codec, each.track.language, each.way) for each in streams.carried
+                StreamFacts(each.info.kind, each.codec, each.info.language, each.way) for each in streams.carried
             ),
             streams.chapters,
             tuple(streams.dropped),

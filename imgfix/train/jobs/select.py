@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from imgfix.errors import ModelError, UsageError
 from imgfix.nets.maskrcnn import MULTIPLE, Instances, MaskRCNN
 from imgfix.nets.roiheads import pasted
-from imgfix.train.annotated import AnnotatedSource
+from imgfix.train.annotated import AnnotatedDataset
 from imgfix.train.detection import Sampling, Truth, detection_losses
 from imgfix.train.detection_start import initialised
 from imgfix.train.job import Batch, Draw, NetIdentity, Validation
 from imgfix.train.jobs.base import NetJob
-from imgfix.train.labelled import Labelled, Source
-from imgfix.train.overlays.source import OverlaySource
+from imgfix.train.labelled import Labelled, LabelledDataset
+from imgfix.train.overlays.source import OverlayDataset
 from imgfix.train.recipe import Recipe
 from imgfix.train.start import starting_net
 
@@ -94,12 +94,12 @@ class SelectJob(NetJob):
         self.sampling = Sampling(regions=self.options.regions)
         self.held_out = self.source.held_out(recipe.val_limit)
 
-    def _source(self) -> Source:
+    def _source(self) -> LabelledDataset:
         if self.options.overlays:
             if self.options.annotations is not None:
                 raise UsageError("overlays and annotations are given together", hint="a detector learns one of them")
-            return OverlaySource(self.recipe, self.options)
-        return AnnotatedSource(self.recipe, self.options.annotations)
+            return OverlayDataset(self.recipe, self.options)
+        return AnnotatedDataset(self.recipe, self.options.annotations)
 
     def sample(self, draw: Draw) -> Batch:
         return batched([self.source.draw(draw.seed, row) for row in draw.rows], self.device)

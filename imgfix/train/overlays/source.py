@@ -38,8 +38,8 @@ class Settings(Protocol):
     def scene(self) -> float: ...
 
 
-class OverlaySource:
-    """See `imgfix.train.labelled.Source`; the classes are `imgfix.train.overlays.compose.KINDS`."""
+class OverlayDataset:
+    """See `imgfix.train.labelled.LabelledDataset`; the classes are `imgfix.train.overlays.compose.KINDS`."""
 
     def __init__(self, recipe: Recipe, settings: Settings) -> None:
         self.crop, self.plan = recipe.crop, Plan(none=settings.none, scene=settings.scene)
@@ -58,11 +58,11 @@ class OverlaySource:
         self.facts = (f"{photos_used}; {made_of}", *left_out(photos.skipped))
 
     def draw(self, seed: int, row: int) -> Labelled:
-        """See `Source.draw`."""
+        """See `LabelledDataset.draw`."""
         return self._made(self.training, self.assets, seed, row)
 
     def held_out(self, count: int) -> list[Labelled]:
-        """See `Source.held_out`."""
+        """See `LabelledDataset.held_out`."""
         return [self._made(self.measured, self.other_assets, _HELD_OUT_SEED, row) for row in range(count)]
 
     def _made(self, photos: Pool, assets: Assets, seed: int, row: int) -> Labelled:
