@@ -6,6 +6,7 @@
     clean = imgfix.inpaint("photo.jpg", mask="mask.png")
     mask = imgfix.select("photo.jpg", object="dog")           # (H, W), 255 where the dog is
     clear = imgfix.restore("scan.jpg")
+    both = imgfix.run("recipe.toml", "scan.jpg")              # several of these in one pass
     apple = imgfix.generate("a red apple", seed=7)            # (H, W, 4) with transparency
     numbers, means = imgfix.evaluate("out/", "gt/")           # PSNR, SSIM ...
     imgfix.train("upscale", "photos/", minutes=10)            # a model of your own
@@ -22,13 +23,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imgfix.api import cutout, evaluate, generate, inpaint, restore, select, upscale
+    from imgfix.api import cutout, evaluate, generate, inpaint, restore, run, select, upscale
     from imgfix.zoo import load
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "__version__", "cutout", "evaluate", "generate", "inpaint", "load", "restore", "select", "train", "upscale",
+    "__version__", "cutout", "evaluate", "generate", "inpaint", "load", "restore", "run", "select", "train", "upscale",
 ]  # fmt: skip
 
 _HOMES = {
@@ -36,6 +37,7 @@ _HOMES = {
     "generate": "imgfix.api",
     "inpaint": "imgfix.api",
     "restore": "imgfix.api",
+    "run": "imgfix.api",
     "select": "imgfix.api",
     "cutout": "imgfix.api",
     "evaluate": "imgfix.api",

@@ -508,6 +508,60 @@ def restore(
 
 
 @_explained
+def run(
+    recipe: File | Sequence[Mapping[str, Any]] | Mapping[str, Any],
+    picture: Given,
+    *,
+    output: File | None = None,
+    format: str | None = None,
+    quality: int | None = None,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    record: bool = True,
+    codec: str | None = None,
+    crf: float | None = None,
+    preset: str | None = None,
+    pix_fmt: str | None = None,
+    encoder_option: Sequence[str] | Mapping[str, Any] | None = None,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    audio: bool = True,
+    fps: str | float | Fraction | None = None,
+    deinterlace: str = "auto",
+    frames: bool = False,
+    resume: bool = False,
+    smooth: int | str | None = None,
+    smooth_model: str | Path | Model | Engine = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    engine: str = "auto",
+    offline: bool = False,
+    max_pixels: int | None = None,
+    shard: str | None = None,
+    progress: Progress = unseen,
+    listener: Listener | None = None,
+) -> Any:
+    """Do several steps one after the other: one decode, one encode, and between them nothing is lost.
+
+    Args:
+        recipe: a TOML file, or what it would hold: a list of steps, each a mapping with `verb` (`restore`, `inpaint`,
+            `upscale`, `cutout`) and the options of that verb; or a mapping with `step` and options of the whole.
+        picture: as for `upscale`.
+        progress: told (done, total) of the whole; frames for a clip.
+        output ... listener: as for `upscale`.
+
+    Returns:
+        As `upscale`: what the functions of these names would make of a picture one after the other.
+
+    Raises:
+        ImgfixError: as for `upscale`; a step that makes no sense is named before any work.
+    """
+    from imgfix.pipelines.run import RunPipeline, RunRequest
+
+    return _run(RunPipeline, RunRequest, locals())
+
+
+@_explained
 def generate(
     prompt: str | Sequence[str] | None = None,
     *,

@@ -81,6 +81,15 @@ class ImgfixError(Exception):
         made.exit_code = self.exit_code
         return made
 
+    def within(self, place: str, name: Callable[[str], str]) -> ImgfixError:
+        """The same of the same kind, its fields called what `name` calls them, and in front the place it came from."""
+        made = type(self).__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made._message = f"{place}: {worded(self._message, name)}"
+        made._hint = None if self._hint is None else worded(self._hint, name)
+        made.args = (worded(made._message),)
+        return made
+
 
 class InputError(ImgfixError):
     """A file that cannot be read or does not fit the job; the rest of a batch goes on."""

@@ -15,10 +15,11 @@ from imgfix import __version__
 from imgfix.cli.synonyms import FORMER
 
 VERBS = (
-    "upscale", "inpaint", "restore", "generate", "select", "cutout", "ui", "serve", "watch", "train", "evaluate",
-    "weights", "doctor", "bench", "config",
+    "upscale", "inpaint", "restore", "generate", "select", "cutout", "run", "ui", "serve", "watch", "train",
+    "evaluate", "weights", "doctor", "bench", "config",
 )  # fmt: skip
 """In the order of the help page. Each is a file of this folder with a `command` (function or typer app)."""
+_FILES = {"run": "recipe"}  # `imgfix.cli.run` is the function that runs a command line
 
 _HELP = ["-h", "--help"]
 
@@ -40,6 +41,11 @@ def _root(
     """
 
 
+def home(verb: str) -> str:
+    """The module of a verb."""
+    return f"imgfix.cli.{_FILES.get(verb, verb)}"
+
+
 @cache
 def build() -> typer.Typer:
     """The application with every verb whose file is there."""
@@ -53,9 +59,9 @@ def build() -> typer.Typer:
     )
     app.callback()(_root)
     for verb in VERBS:
-        if importlib.util.find_spec(f"imgfix.cli.{verb}") is None:
+        if importlib.util.find_spec(home(verb)) is None:
             continue
-        module = importlib.import_module(f"imgfix.cli.{verb}")
+        module = importlib.import_module(home(verb))
         if isinstance(module.command, typer.Typer):
             app.add_typer(module.command, name=verb)
         else:

@@ -85,6 +85,18 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def _step(verb: str, facts: Facts) -> str:
+    """One step of a recipe: `restore: found noise 12, noise 12 (ffdnet-color)`."""
+    words = [*facts.summary]
+    if facts.runner is not None:
+        words.append(facts.runner.model)
+    if facts.input is not None and facts.output is not None and facts.input.size != facts.output.size:
+        words += _size(facts)
+    if isinstance(facts, Plan) and facts.seconds is not None:
+        words.append(f"about {time_in_words(facts.seconds)}")
+    return f"{verb}: {', '.join(words)}"
+
+
 def outcome(found: Plan | Result) -> Outcome:
     """What a pipeline says of an item, as a line for people and as values for programs."""
     status: Status = "planned" if isinstance(found, Plan) else "done"
@@ -93,7 +105,8 @@ def outcome(found: Plan | Result) -> Outcome:
 
 def _phrases(found: Plan | Result) -> list[str]:
     """`32x24 -> 64x48`, `12 frames`, `about 3 s` and the like."""
-    phrases = [*found.summary, *_size(found)]
+    told = ["; ".join(_step(verb, facts) for verb, facts in found.stages)] if found.stages else found.summary
+    phrases = [*told, *([] if found.stages else _size(found))]
     planned = isinstance(found, Plan)
     if found.copied:
         phrases.append("would be copied as it is" if planned else "copied as it is")
@@ -135,7 +148,7 @@ def _speed(fps: float) -> str:
     return f"{fps:.1f} fps" if fps >= 1 or fps == 0 else f"{time_in_words(1 / fps)} a frame"
 
 
-def _values(found: Plan | Result) -> dict[str, Any]:
+def _values(found: Facts) -> dict[str, Any]:
     """The same for programs; what is None is left out."""
     values: dict[str, Any] = {}
     if found.drawn is not None:
@@ -163,7 +176,11 @@ def _values(found: Plan | Result) -> dict[str, Any]:
         }  # fmt: skip
     if found.copied:
         values["copied"] = True
-    return values | _without_none(_planned(found) if isinstance(found, Plan) else _done(found))
+    if found.stages:
+        values["run"] = [{"verb": verb, **_values(facts)} for verb, facts in found.stages]
+    if isinstance(found, Plan):
+        return values | _without_none(_planned(found))
+    return values | _without_none(_done(found)) if isinstance(found, Result) else values
 
 
 def _planned(plan: Plan) -> dict[str, Any]:

@@ -25,7 +25,7 @@ EPILOG = options.examples(
     "imgfix watch inbox/ -o outbox/ --once -- restore",
 )
 
-VERBS = ("upscale", "inpaint", "restore", "select", "cutout")
+VERBS = ("upscale", "inpaint", "restore", "select", "cutout", "run")
 _PANEL = "Watching"
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where files arrive.", show_default=False)]

@@ -70,7 +70,8 @@ def _origin(path: Path) -> str | None:
         words = shlex.split(json.loads(found[1]))
     except ValueError:  # it is cut off, or no text
         return None
-    return Path(words[2]).name if len(words) > 2 else None
+    place = 3 if words[1:2] == ["run"] else 2  # a recipe stands in front of its input
+    return Path(words[place]).name if len(words) > place else None
 
 
 class Beside:

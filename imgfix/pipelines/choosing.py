@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from imgfix.errors import ModelError, OutputError, UsageError
+from imgfix.pipelines import pictures
 from imgfix.pipelines.models import Choice as ModelChoice
 from imgfix.pipelines.models import Models, task_of
 from imgfix.pipelines.options import Choosing
@@ -230,6 +231,7 @@ class SideFiles:
             return None
         place = Path(self.place)
         if self._is_folder:
+            source = pictures.origin(source)
             stem = source.stem if isinstance(source, Path) else "stdin"
             place = place / (relative.parent if relative is not None else "") / f"{stem}{self.ending}"
         if os.path.realpath(place) in [os.path.realpath(p) for p in (source, target) if isinstance(p, Path)]:

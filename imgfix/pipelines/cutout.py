@@ -18,10 +18,7 @@ from imgfix.pipelines.pipeline import Pipeline
 from imgfix.pipelines.result import FileFacts, Plan, Progress, Result, joined
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
     from imgfix.media.picture import Picture
-    from imgfix.media.sources import Found
-    from imgfix.pipelines.moving.moving import Moving
     from imgfix.tasks.cutout import Background
     from imgfix.tasks.select.choose import Choice, Thing
 
@@ -53,14 +50,17 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
         """See `Pipeline.variables`."""
         return {"model": models.label(self.named) if self.named is not None else "auto"}
 
-    def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
+    def fitting(self, saving: Saving) -> Saving:
+        """See `Pipeline.fitting`."""
         word = str(saving.output) if saving.output is not None else ""
         open_ended = not word or not Path(word).suffix or "{ext}" in word or word.endswith("/")
         if self.background.transparent and saving.format is None and open_ended and word != "-":
-            saving = replace(saving, format="png")  # JPEG holds no transparency
-        found = super()._placed(inputs, saving)
-        SideFiles("save_mask", self.request.save_mask, "_mask.png", saving.overwrite).check(len(found))
-        return found
+            return replace(saving, format="png")  # JPEG holds no transparency
+        return saving
+
+    def side_files(self, overwrite: bool) -> SideFiles:
+        """See `Pipeline.side_files`."""
+        return SideFiles("save_mask", self.request.save_mask, "_mask.png", overwrite)
 
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
@@ -73,12 +73,11 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
         from imgfix.tasks.cutout import cutout
 
         start = time.monotonic()
-        saving = self.saving.for_pictures
-        side = SideFiles("save_mask", self.request.save_mask, "_mask.png", saving.overwrite)
-        mask_path = side.path(source, target, relative)
+        saving = self._saving(source)
+        mask_path = self.side_files(saving.overwrite).path(source, target, relative)
         picture = pictures.read(source, self.reading.limit)
-        if target is not None and self.background.transparent:
-            self._check_alpha(target, picture)
+        self.check_target(target, picture)
+        own = self._record(pictures.origin(source), self.machine.model, None)
         rough, things = self._found(picture)
         transform = colour.transform(picture.metadata, picture.channels)
         made, share, kept = cutout(transform.to_srgb(picture.pixels), rough, self.background)
@@ -96,7 +95,7 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
             written = tuple(
                 image.write(
                     target, result, format=saving.format, quality=saving.quality,
-                    record=self._record(source, self.machine.model, None),
+                    record=self._signature(source, own),
                 )
             )  # fmt: skip
         part = masks.coverage(share)
@@ -109,6 +108,7 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
             notes=joined(picture.metadata.notes, written),
             seconds=time.monotonic() - start,
             picture=result if keep else None,
+            record=own,
         )
 
     def _found(self, picture: Picture) -> tuple[np.ndarray, tuple[Thing, ...]]:
@@ -122,10 +122,12 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
         chosen = choose(rgb, self.choices, self.tools, dilate=self.request.reach, least=self.request.score)
         return chosen.mask, chosen.things
 
-    def _check_alpha(self, target: Any, picture: Picture) -> None:
-        """Whether the format holds transparency. Raises OutputError."""
+    def check_target(self, target: Any, picture: Picture) -> None:
+        """Whether the format holds transparency, where it is needed. Raises OutputError."""
         from imgfix.media import image
 
+        if target is None or not self.background.transparent:
+            return
         place = target if isinstance(target, Path) else None
         form = image.for_target(place, picture.metadata.format, self.saving.for_pictures.format)
         if not form.alpha:
@@ -139,14 +141,9 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
         size = FileFacts(header.width, header.height)
         return Plan(input=size, output=size)
 
-    def _open(self, kind: str, source: Any, target: Any) -> Moving:
+    def refuse_moving(self, source: Any) -> None:
+        """See `Pipeline.refuse_moving`."""
         raise UsageError(f"{source} moves, and this verb takes single pictures", hint="extract a frame first")
-
-    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
-        raise NotImplementedError  # `_open` refuses what moves
-
-    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
-        raise NotImplementedError
 
 
 def _background(behind: str | Sequence[int] | None) -> Background:

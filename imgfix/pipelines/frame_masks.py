@@ -193,7 +193,7 @@ class FrameMasks:
             masks.check(self.fixed, name, whole=self.whole)
             return masks.coverage(self.fixed)
         total, count, given = 0.0, 0, 0
-        for count, frame in enumerate(self.footage.frames(), start=1):
+        for count, frame in enumerate(self.footage.rough(), start=1):
             found = self.track.at(count - 1) if self.track is not None and given == count - 1 else None
             given += found is not None
             if found is None and self.track is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,15 +14,14 @@ from imgfix.errors import ModelError, UsageError
 from imgfix.pipelines import models, pictures
 from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, own_names, write_mask
 from imgfix.pipelines.moving import work
-from imgfix.pipelines.options import CLASSICAL, InpaintRequest, Saving
+from imgfix.pipelines.options import CLASSICAL, InpaintRequest
 from imgfix.pipelines.pipeline import Pipeline, runner_of
 from imgfix.pipelines.region import Region
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined
+from imgfix.pipelines.steps import Stage
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
     from imgfix.media.picture import Picture
-    from imgfix.media.sources import Found
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.video_inpaint import VideoInpaint
@@ -91,10 +90,9 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         # Passes are of one size whatever the picture's, and a few of them are not worth measuring for.
         return models.fitted(self._engine, (self._engine.descriptor.native_size or 512) ** 2, self.listener, dry)
 
-    def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
-        found = super()._placed(inputs, saving)
-        SideFiles("save_mask", self.request.save_mask, "_mask.png", saving.overwrite).check(len(found))
-        return found
+    def side_files(self, overwrite: bool) -> SideFiles:
+        """See `Pipeline.side_files`."""
+        return SideFiles("save_mask", self.request.save_mask, "_mask.png", overwrite)
 
     # -- pictures ------------------------------------------------------------------------------------------------------
 
@@ -111,14 +109,13 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         from imgfix.tasks.inpaint import inpaint
 
         start = time.monotonic()
-        side = SideFiles("save_mask", self.request.save_mask, "_mask.png", self.saving.overwrite)
-        mask_path = side.path(source, target, relative)
+        mask_path = self.side_files(self.saving.overwrite).path(source, target, relative)
         picture = pictures.read(source, self.reading.limit)
         transform = colour.transform(picture.metadata, picture.channels)
         region, notes = self._mask(picture, source, relative)
         if mask_path is not None and region is not None:
             write_mask(mask_path, region)
-        filler, how, saving = self._filler(), self.how, self.saving.for_pictures
+        filler, how, saving = self._filler(), self.how, self._saving(source)
         if not isinstance(filler, str):
             filler = filler.for_samples(picture.pixels.dtype)
         pixels, alpha = picture.pixels, picture.alpha
@@ -138,14 +135,14 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
                 pixels, margins, filler, options=how, colour=transform, alpha=alpha, progress=progress
             )  # fmt: skip
         made = replace(picture, pixels=pixels, alpha=alpha)
+        own = self._record(pictures.origin(source), self.choice.name, filler)
         written: tuple[str, ...] = ()
         if target is not None:
             written = tuple(
                 image.write(
-                    target, made, format=saving.format, quality=saving.quality,
-                    record=self._record(source, self.choice.name, filler),
+                    target, made, format=saving.format, quality=saving.quality, record=self._signature(source, own)
                 )
-            )  # fmt: skip
+            )
         return Result(
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(made.width, made.height, bytes=pictures.bytes_written(target)),
@@ -155,6 +152,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             notes=joined(picture.metadata.notes, notes, written),
             seconds=time.monotonic() - start,
             picture=made if keep else None,
+            record=own,
         )
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
@@ -185,26 +183,17 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
 
     # -- what moves ----------------------------------------------------------------------------------------------------
 
-    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
-        filler = self._filler()
-        task, facts, digest = self._looked_at(moving, relative, filler, "filled")
+    def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
+        filler = self._filler(dry)
+        task, facts, digest = self._looked_at(moving, relative, filler, "to fill" if dry else "filled")
         descriptor = None if isinstance(filler, str) else filler.descriptor
-        return work.run(
-            moving,
+        return Stage(
             task,
             facts,
             model=descriptor.sha256 if descriptor is not None else self.choice.name,
             binding={**self.region.binding, "mask": digest, **asdict(self.how), **work.bound(filler)},
             record=self._record(moving.source, self.choice.name, filler),
-            between=self.smoothing.between(),
-            listener=self.listener,
-            progress=progress,
         )
-
-    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
-        """The masks are looked at, nothing is filled."""
-        task, facts, _ = self._looked_at(moving, relative, self._filler(dry=True), "to fill")
-        return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
     def _looked_at(
         self, moving: Moving, relative: Path | None, filler: Engine | str, word: str
@@ -223,7 +212,8 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         )  # fmt: skip
         return task, facts, digest
 
-    def _open(self, kind: str, source: Any, target: Any) -> Moving:
+    def refuse_moving(self, source: Any) -> None:
+        """See `Pipeline.refuse_moving`."""
         if self.expansion is not None:
             raise UsageError(
                 f"{source} moves, and `expand` is for single pictures", hint="leave `expand` out for clips"
@@ -231,7 +221,6 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         self.region.refuse_moving(source)
         if self.request.save_mask is not None:
             raise UsageError(f"{source} moves, and `save_mask` is for single pictures", hint="leave it out for clips")
-        return super()._open(kind, source, target)
 
     def _runner(self, filler: Engine | str) -> Runner:
         return Runner(self.choice.name, "cpu") if isinstance(filler, str) else runner_of(filler)

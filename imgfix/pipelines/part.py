@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgfix.errors import UsageError
-from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, own_names, write_mask
+from imgfix.pipelines.choosing import TASKS, ModelTools, own_names, write_mask
 from imgfix.pipelines.region import Region
 
 if TYPE_CHECKING:
     from imgfix.media.picture import Picture
     from imgfix.pipelines.models import Models
     from imgfix.pipelines.moving.moving import Moving
-    from imgfix.pipelines.options import PartRequest, Saving
+    from imgfix.pipelines.options import PartRequest
     from imgfix.tasks.part import PartOfFrames
     from imgfix.tasks.sequence import SequenceTask
 
@@ -45,10 +45,6 @@ class Part:
     def prepare(self) -> None:
         """Open what finds it, so that what is wrong is said before any work. Raises ModelError, MissingExtraError."""
         self.tools.prepare(self.region.choices)
-
-    def files(self, saving: Saving) -> SideFiles:
-        """Where masks are saved."""
-        return SideFiles("save_mask", self._save_mask, "_mask.png", saving.overwrite)
 
     def of_picture(
         self, picture: Picture, source: object, relative: Path | None, save: Path | None = None

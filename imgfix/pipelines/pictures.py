@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from imgfix.media.picture import Header, Picture
+    from imgfix.pipelines.result import Result
 
 Target = Path | BinaryIO | None
 """A file, a stream, or nothing but memory."""
@@ -30,18 +32,53 @@ class Stream(bytes):
         return made
 
 
+@dataclass(frozen=True)
+class Carried:
+    """A picture on its way from one step to the next of the same pass: decoded once, not encoded in between."""
+
+    source: Path | bytes | Picture
+    """What it was read from."""
+    picture: Picture
+    fresh: bool = True
+    """As it was read: no step has changed it."""
+    quality: int | None = None
+    """At which a lossy format is to be written, so that what was won is kept; None: the file's own."""
+    records: tuple[Mapping[str, Any], ...] = ()
+    """How each step before made it."""
+
+    def after(self, result: Result) -> Carried:
+        """What a step gives to the next one."""
+        made = result.picture
+        assert made is not None
+        return replace(
+            self,
+            picture=made,
+            fresh=self.fresh and made is self.picture,
+            quality=max(self.quality or 0, result.quality or 0) or None,
+            records=(*self.records, *([result.record] if result.record is not None else [])),
+        )
+
+
+def origin(source: Any) -> Any:
+    """What a source was read from at first: the same, or of a picture between two steps the source of the first."""
+    return source.source if isinstance(source, Carried) else source
+
+
 def name_of(place: object) -> str:
     """A source or a target as it is called in messages and records; `-` for what has no name."""
+    place = origin(place)
     if isinstance(place, Stream):
         place = place.path
     return str(place) if isinstance(place, Path) else NAMELESS
 
 
-def read(source: Path | bytes | Picture, max_pixels: int | None) -> Picture:
+def read(source: Path | bytes | Picture | Carried, max_pixels: int | None) -> Picture:
     """The picture of a source. Raises InputError."""
     from imgfix.media import image
     from imgfix.media.picture import Picture
 
+    if isinstance(source, Carried):
+        return source.picture
     if isinstance(source, Picture):
         return source
     return image.read(source, max_pixels=max_pixels, name=source.label if isinstance(source, Stream) else None)
@@ -71,11 +108,13 @@ _OF_GREY = (b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"bKGD", b"hIS
 """PNG chunks that tell how grey values are meant."""
 
 
-def inspect(source: Path | bytes | Picture, max_pixels: int | None) -> Header:
+def inspect(source: Path | bytes | Picture | Carried, max_pixels: int | None) -> Header:
     """The header of a source, with the same limit on its size as `read`. Raises InputError."""
     from imgfix.media import image
     from imgfix.media.picture import Header, Picture
 
+    if isinstance(source, Carried):
+        source = source.picture
     if isinstance(source, Picture):
         bits = 8 * source.pixels.dtype.itemsize
         return Header(
@@ -86,7 +125,7 @@ def inspect(source: Path | bytes | Picture, max_pixels: int | None) -> Header:
     return header
 
 
-def inspect_whole(source: Path | bytes | Picture, max_pixels: int | None) -> Header:
+def inspect_whole(source: Path | bytes | Picture | Carried, max_pixels: int | None) -> Header:
     """The header of a source, whose pixels are decoded too: what is damaged behind it is found. Raises InputError."""
     read(source, max_pixels)
     return inspect(source, max_pixels)

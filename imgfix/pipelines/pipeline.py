@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-from imgfix.errors import InputError, MissingExtraError, ModelError, OutputError, UsageError
-from imgfix.pipelines import pages, pictures, record
+from imgfix.errors import ImgfixError, InputError, MissingExtraError, ModelError, OutputError, UsageError
+from imgfix.pipelines import pages, pictures, recipes, record, steps
 from imgfix.pipelines.loaded import Loaded
-from imgfix.pipelines.models import Choice, Listener, Models
+from imgfix.pipelines.models import Listener, Models
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
-from imgfix.pipelines.result import Plan, Progress, Result, Runner, unseen
+from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, unseen, values_in
 from imgfix.pipelines.smoothing import Smoothing
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
+    from imgfix.media.picture import Picture
     from imgfix.media.sources import Found
+    from imgfix.pipelines.choosing import SideFiles
     from imgfix.pipelines.moving.moving import Moving
+    from imgfix.pipelines.steps import Stage
     from imgfix.runtime.engine import Engine
 
 Request = TypeVar("Request")
@@ -61,6 +65,13 @@ class Pipeline(ABC, Generic[Request]):
         """Jobs that were found and belong to other shards."""
         self.passed: list[str] = []
         """What folders and globs held besides, a phrase for each kind."""
+        self.loaded = loaded
+        self.before: tuple[Pipeline[Any], ...] = ()
+        """Steps that are done first in the same pass."""
+        self.called: str | None = None
+        """Of a step of a recipe: what errors call it."""
+        self.signed: Callable[[str, Sequence[Mapping[str, Any]]], dict[str, Any]] | None = None
+        """Of the last step of a recipe: the record of the whole, from the source's name and the record of each step."""
         self.smoothing = Smoothing(self.clips, self.models)
         self.check()
         self.clips.check()
@@ -94,11 +105,27 @@ class Pipeline(ABC, Generic[Request]):
         self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool
     ) -> Result: ...
 
-    @abstractmethod
-    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan: ...
+    def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
+        """The work on something that moves; dry: only a plan is made."""
+        raise NotImplementedError  # of verbs that take single pictures `refuse_moving` refuses
 
-    @abstractmethod
-    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result: ...
+    def refuse_moving(self, source: Any) -> None:
+        """Raise UsageError where what is asked for is not done to what moves."""
+
+    def not_here(self, kind: str) -> Facts | None:
+        """What can be said of something that moves before the model is on this machine; None where it is."""
+        return None
+
+    def check_target(self, target: Any, picture: Picture) -> None:
+        """Whether what a step makes of a picture can be written to a target. Raises OutputError."""
+
+    def fitting(self, saving: Saving) -> Saving:
+        """How results are written, where what is made of a picture does not fit into the format of its source."""
+        return saving
+
+    def side_files(self, overwrite: bool) -> SideFiles | None:
+        """What is written beside each result."""
+        return None
 
     # -- what all do ---------------------------------------------------------------------------------------------------
 
@@ -111,8 +138,8 @@ class Pipeline(ABC, Generic[Request]):
         kind = self.kind(source, target)
         if kind == work.IMAGE:
             if pages.count(source, target, self.saving.for_pictures.format) > 1:
-                return pages.plan(lambda page: self._plan_picture(page, target, relative), source)
-            return self._plan_picture(source, target, relative)
+                return pages.plan(lambda page: self._plan_one(page, target, relative), source)
+            return self._plan_one(source, target, relative)
         return self._plan_moving(self._open(kind, source, target), kind, relative)
 
     def run(
@@ -141,11 +168,143 @@ class Pipeline(ABC, Generic[Request]):
             number = pages.count(source, target, self.saving.for_pictures.format)
             if number > 1:
                 return pages.run(
-                    lambda page, part, told, kept: self._run_picture(page, part, relative, told, kept),
+                    lambda page, part, told, kept: self._run_one(page, part, relative, told, kept),
                     source, target, number, progress, keep,
                 )  # fmt: skip
-            return self._run_picture(source, target, relative, progress, keep)
+            return self._run_one(source, target, relative, progress, keep)
         return self._run_moving(self._open(kind, source, target), kind, relative, progress)
+
+    # -- several steps in one pass -------------------------------------------------------------------------------------
+
+    @property
+    def steps(self) -> tuple[Pipeline[Any], ...]:
+        """All that is done in one pass, in order."""
+        return (*self.before, self)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors meanwhile say which step of a recipe they came from."""
+        try:
+            yield
+        except ImgfixError as error:
+            if self.called is None:
+                raise
+            raise error.within(self.called, recipes.public) from error
+
+    def _run_one(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
+        """Do all steps on one picture."""
+        if not self.before and self.signed is None:
+            return self._run_picture(source, target, relative, progress, keep)
+        carried = pictures.Carried(source, pictures.read(source, self.reading.limit))
+        results: list[Result] = []
+        for number, step in enumerate(self.steps):
+            last = step is self
+            with step._named():
+                step.check_target(target, carried.picture)
+                told = steps.part_of(progress, number, len(self.steps))
+                results.append(
+                    step._run_picture(carried, target if last else None, relative, told, keep if last else True)
+                )
+            if not last:
+                carried = carried.after(results[-1])
+                results[-1] = replace(results[-1], picture=None)
+        whole = steps.together(results)
+        return whole if self.signed is None else replace(whole, **self._of_recipe(results))
+
+    def _plan_one(self, source: Any, target: Any, relative: Path | None) -> Plan:
+        """What all steps on one picture would take; each sees the picture as it is, in the size it would have."""
+        if not self.before and self.signed is None:
+            return self._plan_picture(source, target, relative)
+        carried = pictures.Carried(source, pictures.read(source, self.reading.limit))
+        plans: list[Plan] = []
+        for step in self.steps:
+            with step._named():
+                step.check_target(target, carried.picture)
+                plans.append(step._plan_picture(carried, target if step is self else None, relative))
+            carried = replace(carried, picture=steps.as_planned(carried.picture, plans[-1].output))
+        whole = steps.planned(plans)
+        if self.signed is None:
+            return whole
+        return replace(whole, **self._of_recipe(plans), tiles=None, tile=None, windows=None)
+
+    def _of_recipe(self, facts: Sequence[Facts]) -> dict[str, Any]:
+        """Fields of what is said of a recipe: verb and facts of each step, and nothing twice."""
+        stages = tuple(
+            (step.verb, replace(each, notes=(), clip=None, frames=None))
+            for step, each in zip(self.steps, facts, strict=True)
+        )
+        alone = {"runner": None, "restored": None, "content": None, "coverage": None, "things": ()}
+        return {"summary": (), "stages": stages, **alone}
+
+    def _stages(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> list[Stage]:
+        """The work of all steps on something that moves."""
+        found: list[Stage] = []
+        for step in self.steps:
+            with step._named():
+                stage = step._stage(moving, kind, relative, dry)
+            size, made = moving.size, stage.task.size(*moving.size)
+            found.append(replace(stage, facts=replace(stage.facts, input=FileFacts(*size), output=FileFacts(*made))))
+            moving = cast("Moving", steps.Staged(moving, found[-1].task, dry))
+        return found
+
+    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
+        stages = self._stages(moving, kind, relative, dry=False)
+        whole = steps.chained(stages)
+        facts = whole.facts if self.signed is None else self._told(stages, whole)
+        if whole.idle and self._stays(moving, kind):
+            return work.copy(moving, facts, progress)
+        if whole.quality is not None:
+            _write_at(moving, whole.quality)
+        records = [stage.record for stage in stages if stage.record is not None]
+        return work.run(
+            moving, whole.task, facts, model=whole.model, binding=whole.binding,
+            record=self._written(moving.source, records), between=self.smoothing.between(), listener=self.listener,
+            progress=progress, announce=not self.clips.resume and kind == work.VIDEO,
+        )  # fmt: skip
+
+    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
+        for step in self.steps:
+            told = step.not_here(kind)
+            if told is not None:
+                if kind != work.VIDEO:
+                    assert told.runner is not None
+                    raise unseen_model(told.runner.model)
+                return work.plan_unseen(moving, told)
+        stages = self._stages(moving, kind, relative, dry=True)
+        whole = steps.chained(stages)
+        facts = whole.facts if self.signed is None else self._told(stages, whole)
+        if whole.idle and self._stays(moving, kind):
+            size = FileFacts(*moving.shown)
+            return Plan(**values_in(replace(facts, input=size, output=size, copied=True)))
+        return work.plan(moving, whole.task, facts, self.smoothing.between(dry=True))
+
+    def _told(self, stages: Sequence[Stage], whole: Stage) -> Facts:
+        """What is said of a recipe on something that moves."""
+        return replace(whole.facts, **self._of_recipe([stage.facts for stage in stages]))
+
+    def _stays(self, moving: Moving, kind: str) -> bool:
+        """Whether something that moves is copied where nothing is left to do."""
+        return False
+
+    def _saving(self, source: Any) -> Saving:
+        """How the picture of a source is written."""
+        saving = self.saving.for_pictures
+        wanted = source.quality if isinstance(source, pictures.Carried) else None
+        return saving if saving.quality is not None or wanted is None else replace(saving, quality=wanted)
+
+    def _written(self, source: Any, records: Sequence[Mapping[str, Any] | None]) -> Mapping[str, Any] | None:
+        """How a result is made, as its file says; records: of each step, the last one's own behind those before."""
+        known = [record for record in records if record is not None]
+        if not known:
+            return None
+        return known[-1] if self.signed is None else self.signed(pictures.name_of(source), known)
+
+    def _signature(self, source: Any, own: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """The same for the picture of a source; own: the record of this step."""
+        earlier = source.records if isinstance(source, pictures.Carried) else ()
+        return self._written(source, [*earlier, own])
+
+    # -- jobs ----------------------------------------------------------------------------------------------------------
 
     def jobs(self, inputs: Sequence[str | Path]) -> list[Job]:
         """What the inputs name, each with its target; clashes are found here, before any work. Raises UsageError.
@@ -208,7 +367,9 @@ class Pipeline(ABC, Generic[Request]):
             return folders(inputs, saving, self.suffix(work.VIDEO))
         from imgfix.media import jobs
 
-        return jobs.plan(
+        for step in self.steps:
+            saving = step.fitting(saving)
+        found = jobs.plan(
             inputs,
             saving.output,
             recursive=self.reading.recursive,
@@ -219,6 +380,11 @@ class Pipeline(ABC, Generic[Request]):
             skip_existing=saving.skip_existing,
             variables=self.variables,
         )
+        for step in self.steps:
+            side = step.side_files(saving.overwrite)
+            if side is not None:
+                side.check(len(found))
+        return found
 
     def jobs_of(self, sources: Sequence[Any], several: bool) -> list[Job]:
         """The same for sources that were handed over one by one, some of them perhaps without a name.
@@ -248,6 +414,9 @@ class Pipeline(ABC, Generic[Request]):
         return found
 
     def _open(self, kind: str, source: Any, target: Any) -> Moving:
+        for step in self.steps:
+            with step._named():
+                step.refuse_moving(source)
         return work.open_moving(kind, source, target, self.clips, self.saving, self.reading.limit)
 
     def _record(
@@ -277,11 +446,17 @@ def runner_of(engine: Engine) -> Runner:
     return Runner(engine.descriptor.name, str(where.device), where.precision, where.engine)
 
 
-def unseen_model(choice: Choice) -> ModelError:
+def unseen_model(name: str) -> ModelError:
     """The error for what cannot be planned before the model is on this machine."""
-    return ModelError(
-        f"{choice.name} is not here yet, and nothing can be said without it", hint=f"imgfix weights pull {choice.name}"
-    )
+    return ModelError(f"{name} is not here yet, and nothing can be said without it", hint=f"imgfix weights pull {name}")
+
+
+def _write_at(moving: Moving, quality: int) -> None:
+    """Frames that were JPEGs with artefacts are not given them again."""
+    from imgfix.pipelines.moving.folder import FrameFolder
+
+    if isinstance(moving, FrameFolder) and moving.quality is None:
+        moving.quality = quality
 
 
 def folders(inputs: Sequence[str | Path], saving: Saving, suffix: str) -> list[Job]:

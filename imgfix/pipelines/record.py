@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +39,19 @@ def of(
 
 
 def command_line(
-    verb: str, source: str, model: str | None, *records: Any, names: Mapping[str, str] = MappingProxyType({})
+    verb: str,
+    source: str | Sequence[str],
+    model: str | None,
+    *records: Any,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The command that makes one result again: its source, its model by name, and the options that say something.
 
-    model: None: not named. names: what files are called in it, where that is not their path.
+    source: or all words in its place. model: None: not named. names: what files are called in it, where that is not
+    their path.
     """
-    words = ["imgfix", verb, source, *(["--model", model] if model is not None else [])]
+    places = [source] if isinstance(source, str) else source
+    words = ["imgfix", verb, *places, *(["--model", model] if model is not None else [])]
     for record in records:
         for name, value in given(record):
             if name not in _UNRECORDED:

@@ -14,7 +14,7 @@ from imgfix.errors import InputError, UsageError
 from imgfix.media import mask as masks
 from imgfix.pipelines.choosing import choices_of, seen
 from imgfix.pipelines.options import Regional
-from imgfix.pipelines.pictures import name_of
+from imgfix.pipelines.pictures import name_of, origin
 
 if TYPE_CHECKING:
     from imgfix.media.mask import Box
@@ -236,6 +236,7 @@ class Region:
 
 
 def _names(source: object, relative: Path | None) -> list[str]:
+    source = origin(source)
     place = relative if relative is not None else source if isinstance(source, Path) else Path("stdin")
     return [place.stem + ending for ending in _ENDINGS]
 

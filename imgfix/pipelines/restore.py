@@ -6,7 +6,7 @@ Of something that moves the first frames are looked at, and one decision holds f
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
@@ -21,14 +21,14 @@ from imgfix.pipelines.models import Choice, DamageModels
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, RestoreRequest
 from imgfix.pipelines.part import Part
-from imgfix.pipelines.pipeline import Pipeline, unseen_model
+from imgfix.pipelines.pipeline import Pipeline
 from imgfix.pipelines.prints import Prints
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, RestoreFacts, Result, Runner, StepFacts, joined
+from imgfix.pipelines.steps import Stage
 
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
-    from imgfix.media.jobs import Job
-    from imgfix.media.picture import Picture
+    from imgfix.media.picture import JpegSettings, Picture
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.tasks.estimate import Damage
     from imgfix.tasks.fading import Fading
@@ -51,7 +51,12 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         self.engines = DamageModels(self.models, self.named)
         self.prints = Prints(self.request, self.engines)
         self.wanted = self._filled(plain)
+        self.steadies: Callable[[str], bool] = self._steadies
+        """Whether results for the frames of something are averaged along the motion."""
         self.part = Part.of(self.request, self.models)
+
+    def _steadies(self, kind: str) -> bool:
+        return work.steadies(self.request.steady, kind)
 
     def _filled(self, plain: RestoreOptions) -> RestoreOptions:
         """What is undone when little or nothing is named. Raises UsageError when nothing is left to do."""
@@ -79,12 +84,9 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         """See `Pipeline.variables`."""
         return {"model": models.label(self.named) if self.named is not None else "auto"}
 
-    def jobs(self, inputs: Any) -> list[Job]:
-        """See `Pipeline.jobs`."""
-        found = super().jobs(inputs)
-        side = SideFiles("save_mask", self.request.save_mask, "_mask.png", self.saving.overwrite)
-        side.check(len(found) + self.elsewhere)
-        return found
+    def side_files(self, overwrite: bool) -> SideFiles:
+        """See `Pipeline.side_files`."""
+        return SideFiles("save_mask", self.request.save_mask, "_mask.png", overwrite)
 
     def _missing(self) -> int | None:
         """Bytes of the model that was named, if it has to be pulled first."""
@@ -110,10 +112,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         from imgfix.tasks.restore import Restore, quality_to_write
 
         start = time.monotonic()
-        saving = self.saving.for_pictures
-        mask_path = SideFiles("save_mask", self.request.save_mask, "_mask.png", saving.overwrite).path(
-            source, target, relative
-        )
+        saving = self._saving(source)
+        mask_path = self.side_files(saving.overwrite).path(source, target, relative)
         picture = self._read(source)
         weight, told = self._weight(picture, source, relative, None if self.request.fills else mask_path)
         self.engines.pixels, self.engines.dry = picture.width * picture.height, False
@@ -126,16 +126,20 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             pixels, result = self.prints.filled(picture, marks, progress)
             result = replace(result, summary=(*told.summary, *result.summary))
         fading = self.prints.fading(pixels, transform, picture.alpha)
-        found, steps, notes = look_at_picture(picture, pixels, transform, self.wanted, self.engines)
+        jpeg = jpeg_of(source, picture)
+        found, steps, notes = look_at_picture(picture, pixels, transform, self.wanted, self.engines, jpeg)
+        own = self._record(pictures.origin(source), self.model, steps[0].engine if steps else None)
         reading = [*picture.metadata.notes, *([transform.note] if transform.note else []), *told.notes]
         summary = [*result.summary, *in_words(found, steps, fading)]
         written: list[str] = []
         made = picture
-        if not steps and fading is None and pixels is picture.pixels:
-            if target is not None and source is picture:  # there is no file that could be copied
+        fresh = not isinstance(source, pictures.Carried) or source.fresh
+        if not steps and fading is None and pixels is picture.pixels and (fresh or target is None):
+            first = pictures.origin(source)
+            if target is not None and first is picture:  # there is no file that could be copied
                 written = list(image.write(target, picture, format=saving.format, quality=saving.quality))
             elif target is not None:
-                kept = write_unchanged(source, picture, target, format=saving.format, quality=saving.quality)
+                kept = write_unchanged(first, picture, target, format=saving.format, quality=saving.quality)
                 written = kept or []
                 if kept is None:  # of a file that is copied nothing is lost, whatever was not understood of it
                     result, reading = replace(result, copied=True), list(told.notes)
@@ -157,7 +161,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                     target, width=picture.width, height=picture.height, channels=picture.channels,
                     dtype=picture.pixels.dtype, alpha=picture.alpha is not None, metadata=picture.metadata,
                     format=saving.format, quality=quality,
-                    record=self._record(source, self.model, steps[0].engine if steps else None),
+                    record=self._signature(source, own),
                 )  # fmt: skip
                 with writer:
                     at = 0
@@ -179,6 +183,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             notes=joined(result.notes, reading, notes, written),
             seconds=time.monotonic() - start,
             picture=made if keep else None,
+            quality=quality_to_write(steps, picture.metadata.jpeg),
+            record=own,
         )
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
@@ -192,7 +198,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         picture = self._read(source)
         self.engines.pixels, self.engines.dry = picture.width * picture.height, True
         transform = colour.transform(picture.metadata, picture.channels)
-        found, steps, notes = look_at_picture(picture, picture.pixels, transform, self.wanted, self.engines)
+        jpeg = jpeg_of(source, picture)
+        found, steps, notes = look_at_picture(picture, picture.pixels, transform, self.wanted, self.engines, jpeg)
         size = FileFacts(picture.width, picture.height)
         weight, told = self._weight(picture, source, relative)
         plan = Plan(
@@ -235,48 +242,33 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     # -- what moves ----------------------------------------------------------------------------------------------------
 
-    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
-        self.engines.pixels, self.engines.dry = work.pixels(moving), False
+    def not_here(self, kind: str) -> Facts | None:
+        """See `Pipeline.not_here`."""
+        if self._missing() is None or self.named is None:
+            return None
+        return Facts(runner=Runner(self.named.name))
+
+    def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
+        """The damage is looked for in the first frames."""
+        self.engines.pixels, self.engines.dry = work.pixels(moving), dry
         task, steps, facts, binding = self._looked_at(moving, kind, relative)
-        if not steps and self._stays(moving, kind):
-            return work.copy(moving, facts, progress)
-        self._avoid_artefacts(moving, kind, steps)
         shas = [step.engine.descriptor.sha256 for step in steps]
-        return work.run(
-            moving,
+        return Stage(
             task,
             facts,
             model=shas[0] if shas else self.model,
             binding={
                 **asdict(self.wanted),
                 **({"deflicker": True} if self.request.deflicker else {}),
-                **({"steady": True} if work.steadies(self.request.steady, kind) else {}),
+                **({"steady": True} if self.steadies(kind) else {}),
                 "models": shas,
                 **binding,
                 **work.bound(*(step.engine for step in steps)),
             },
             record=self._record(moving.source, self.model, steps[0].engine if steps else None),
-            between=self.smoothing.between(),
-            listener=self.listener,
-            progress=progress,
-            announce=not self.clips.resume and kind == work.VIDEO,
+            idle=not steps and not self.request.deflicker,
+            quality=self._quality(moving, kind, steps),
         )
-
-    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
-        """The damage is looked for, nothing is undone."""
-        if self._missing() is not None and self.named is not None:
-            if kind != work.VIDEO:
-                raise unseen_model(self.named)
-            return work.plan_unseen(moving, Facts(runner=Runner(self.named.name)))
-        self.engines.pixels, self.engines.dry = work.pixels(moving), True
-        task, steps, facts, _ = self._looked_at(moving, kind, relative)
-        if not steps and self._stays(moving, kind):
-            size = FileFacts(*moving.shown)
-            return Plan(
-                input=size, output=size, restored=facts.restored, copied=True, notes=facts.notes,
-                summary=facts.summary,
-            )  # fmt: skip
-        return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
     def _looked_at(
         self, moving: Moving, kind: str, relative: Path | None
@@ -285,8 +277,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         from imgfix.tasks.chain import Chain
         from imgfix.tasks.deflicker import Deflicker
 
-        steady = work.steadies(self.request.steady, kind)
-        task, steps, facts = look_at(moving, self.wanted, self.engines, steady)
+        task, steps, facts = look_at(moving, self.wanted, self.engines, self.steadies(kind))
         if self.request.deflicker:
             words = [word for word in facts.summary if word != NOTHING]
             task, facts = Chain(Deflicker(), task), replace(facts, summary=("flicker evened out", *words))
@@ -295,7 +286,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone)
         return task, steps, replace(facts, summary=(said, *facts.summary), notes=(*notes, *facts.notes)), binding
 
-    def _open(self, kind: str, source: Any, target: Any) -> Moving:
+    def refuse_moving(self, source: Any) -> None:
+        """See `Pipeline.refuse_moving`."""
         if self.request.fills or self.request.fades:
             word = "old" if self.request.old else "scratches" if self.request.fills else "fading"
             raise UsageError(
@@ -309,7 +301,6 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             )
         if self.part is not None:
             self.part.refuse_moving(source)
-        return super()._open(kind, source, target)
 
     def _stays(self, moving: Moving, kind: str) -> bool:
         """Whether nothing is asked for but to undo what was found: no part, no codec, no other format."""
@@ -323,30 +314,34 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             return False
         return all(source.suffix.lower() == target.suffix.lower() for source, target in moving.files())
 
-    def _avoid_artefacts(self, moving: Moving, kind: str, steps: list[Step]) -> None:
-        """Frames that were JPEGs with artefacts are not given them again."""
-        if kind != work.FRAMES or self.saving.quality is not None:
-            return
+    def _quality(self, moving: Moving, kind: str, steps: list[Step]) -> int | None:
+        """At which frames that were JPEGs with artefacts are written, so that they are not given them again."""
+        if kind != work.FRAMES:
+            return None
         from imgfix.media import image
-        from imgfix.pipelines.moving.folder import FrameFolder
         from imgfix.tasks.restore import quality_to_write
 
-        assert isinstance(moving, FrameFolder)
-        moving.quality = quality_to_write(steps, image.read(moving.files()[0][0]).metadata.jpeg)
+        return quality_to_write(steps, image.read(moving.files()[0][0]).metadata.jpeg)
+
+
+def jpeg_of(source: Any, picture: Picture) -> JpegSettings | None:
+    """The settings of the JPEG whose artefacts may be in a picture; of what another step has made none is known."""
+    return None if isinstance(source, pictures.Carried) and not source.fresh else picture.metadata.jpeg
 
 
 def look_at_picture(
-    picture: Picture, pixels: np.ndarray, transform: ColourTransform, wanted: RestoreOptions, engines: DamageModels
-) -> tuple[Damage | None, list[Step], list[str]]:
+    picture: Picture, pixels: np.ndarray, transform: ColourTransform, wanted: RestoreOptions, engines: DamageModels,
+    jpeg: JpegSettings | None,
+) -> tuple[Damage | None, list[Step], list[str]]:  # fmt: skip
     """What is found in a picture, the runs of networks that undo it, and what has to be left, a sentence each.
 
-    pixels: the picture's own, or what became of them.
+    pixels: the picture's own, or what became of them. jpeg: what the file tells of how it was compressed.
     """
     from imgfix.tasks import restore
 
     found = None
     if wanted.estimates:
-        found = restore.find(pixels, transform, picture.metadata.jpeg, engines.meter(wanted))
+        found = restore.find(pixels, transform, jpeg, engines.meter(wanted))
     return found, *restore.steps(wanted, found, engines)
 
 

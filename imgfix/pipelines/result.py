@@ -6,7 +6,7 @@ something else. What is None was not asked, is not known or does not apply.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +157,8 @@ class Facts:
     copied: bool = False
     """Nothing is left to do, so that the file is copied as it is."""
     notes: tuple[str, ...] = ()
+    stages: tuple[tuple[str, Facts], ...] = ()
+    """Of a recipe: verb and facts of each step."""
 
     @property
     def moves(self) -> bool:
@@ -188,6 +190,10 @@ class Result(Facts):
     """What scratches were filled by."""
     picture: Picture | None = None
     """The result itself, where it was asked for."""
+    quality: int | None = None
+    """At which a lossy format has to be written to keep what was won; None: the file's own will do."""
+    record: Mapping[str, Any] | None = None
+    """How it was made, as its file says."""
 
     @property
     def fps(self) -> float | None:

@@ -18,9 +18,6 @@ from imgfix.pipelines.pipeline import Pipeline
 from imgfix.pipelines.result import FileFacts, Plan, Progress, Result
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
-    from imgfix.media.sources import Found
-    from imgfix.pipelines.moving.moving import Moving
     from imgfix.tasks.select.choose import Thing
 
 
@@ -45,13 +42,16 @@ class SelectPipeline(Pipeline[SelectRequest]):
         """See `Pipeline.variables`."""
         return {"model": models.label(self.named) if self.named is not None else "auto"}
 
-    def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
+    def fitting(self, saving: Saving) -> Saving:
+        """See `Pipeline.fitting`."""
         word = str(saving.output) if saving.output is not None else ""
         whole = saving.format is None and (not word or not Path(word).suffix or "{ext}" in word or word.endswith("/"))
         # A mask in a lossy format has rings around its edge.
-        found = super()._placed(inputs, replace(saving, format="png") if whole and word != "-" else saving)
-        SideFiles("preview", self.request.preview, "_chosen.jpg", saving.overwrite).check(len(found))
-        return found
+        return replace(saving, format="png") if whole and word != "-" else saving
+
+    def side_files(self, overwrite: bool) -> SideFiles:
+        """See `Pipeline.side_files`."""
+        return SideFiles("preview", self.request.preview, "_chosen.jpg", overwrite)
 
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
@@ -78,8 +78,7 @@ class SelectPipeline(Pipeline[SelectRequest]):
         from imgfix.tasks.select.preview import marked
 
         start = time.monotonic()
-        preview = SideFiles("preview", self.request.preview, "_chosen.jpg", self.saving.overwrite)
-        shown = preview.path(source, target, relative)
+        shown = self.side_files(self.saving.overwrite).path(source, target, relative)
         picture = pictures.read(source, self.reading.limit)
         rgb = seen(picture)
         found = choose(rgb, self.choices, self.tools, dilate=self.request.reach, least=self.request.score)
@@ -106,14 +105,9 @@ class SelectPipeline(Pipeline[SelectRequest]):
         size = FileFacts(header.width, header.height)
         return Plan(input=size, output=size)
 
-    def _open(self, kind: str, source: Any, target: Any) -> Moving:
+    def refuse_moving(self, source: Any) -> None:
+        """See `Pipeline.refuse_moving`."""
         raise UsageError(f"{source} moves, and this verb takes single pictures", hint="extract a frame first")
-
-    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
-        raise NotImplementedError  # `_open` refuses what moves
-
-    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
-        raise NotImplementedError
 
 
 def in_words(things: Sequence[Thing]) -> str:

@@ -92,7 +92,7 @@ def stream(pipeline: Pipeline[Any], inputs: Sequence[str | Path], many: int | No
     if pipeline.clips.frames or output == "-" or "@-" in map(str, inputs) or "{n" in str(output or ""):
         return None
     walk = Walk(inputs, recursive=pipeline.reading.recursive, kinds=(IMAGE, VIDEO))
-    sides = [getattr(pipeline.request, name, None) for name in _SIDES]
+    sides = [getattr(step.request, name, None) for step in pipeline.steps for name in _SIDES]
     if any(side is not None and _is_within(side, walk) for side in sides) or not walk.exceeds(
         MANY if many is None else many
     ):

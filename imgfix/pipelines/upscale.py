@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +13,26 @@ import numpy as np
 from imgfix.errors import ModelError
 from imgfix.pipelines import by_content, models, pictures
 from imgfix.pipelines.by_content import Fitting
-from imgfix.pipelines.first import First
+from imgfix.pipelines.choosing import SideFiles
 from imgfix.pipelines.models import Choice
 from imgfix.pipelines.moving import work
-from imgfix.pipelines.options import RESAMPLING, Saving, UpscaleRequest, given
+from imgfix.pipelines.options import (
+    RESAMPLING,
+    ClipOptions,
+    PartRequest,
+    RestoreRequest,
+    Saving,
+    UpscaleRequest,
+    given,
+)
 from imgfix.pipelines.part import Part
-from imgfix.pipelines.pipeline import Pipeline, runner_of, unseen_model
+from imgfix.pipelines.pipeline import Pipeline, runner_of
+from imgfix.pipelines.restore import RestorePipeline
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined
+from imgfix.pipelines.steps import Stage
 
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
-    from imgfix.media.jobs import Job
     from imgfix.media.picture import JpegSettings, Picture
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
@@ -51,7 +60,8 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         """See `Pipeline.check`."""
         self.wanted = self.request.options(self.machine.side)
         self._chosen: dict[bool, Choice] = {}
-        self.first = First(self.models, self.machine.side) if self.request.restore else None
+        if self.request.restore:
+            self.before = (restorer(self),)
         self.part = Part.of(self.request, self.models)
 
     def choice(self, kind: str) -> Choice:
@@ -134,12 +144,9 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             return self.models.resampler(choice)
         return self.models.open(choice, TASKS)
 
-    def jobs(self, inputs: Any) -> list[Job]:
-        """See `Pipeline.jobs`."""
-        found = super().jobs(inputs)
-        if self.part is not None:
-            self.part.files(self.saving).check(len(found) + self.elsewhere)
-        return found
+    def side_files(self, overwrite: bool) -> SideFiles:
+        """See `Pipeline.side_files`."""
+        return SideFiles("save_mask", self.request.save_mask, "_mask.png", overwrite)
 
     # -- pictures ------------------------------------------------------------------------------------------------------
 
@@ -157,31 +164,26 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
-        from imgfix.tasks.part import mixed
 
         start = time.monotonic()
-        saving = self.saving.for_pictures
+        saving = self._saving(source)
         if not self._looks(work.IMAGE):
             _refuse_sequences(self._upscaler(self.choice(work.IMAGE)))
-        mask_path = self.part.files(saving).path(source, target, relative) if self.part is not None else None
-        picture = whole = pictures.read(source, self.reading.limit)
+        mask_path = self.side_files(saving.overwrite).path(source, target, relative)
+        picture = pictures.read(source, self.reading.limit)
         weight, part = self._weight(picture, source, relative, mask_path)
         fit = self._fitting(work.IMAGE, source, picture.pixels, picture.alpha)
         upscaler = self._upscaler(fit.choice)
         wanted = self._sized(fit)
         transform = colour.transform(picture.metadata, picture.channels)
-        facts = Facts()
-        if self.first is not None:
-            picture, facts = self.first.picture(picture, transform, progress)
-            if weight is not None and picture is not whole:
-                picture = replace(picture, pixels=mixed(whole.pixels, picture.pixels, weight))
         upscaler = models.fitted(upscaler, picture.width * picture.height, self.listener)
         task = _still(picture.pixels, upscaler, wanted, picture.alpha, transform)
         self._expect(task, source)
         made = _Kept(picture, task.width, task.height) if keep else None
+        own = self._made(source, fit, upscaler, wanted)
         notes: list[str] = []
         format = None
-        bands = task.bands(progress) if weight is None else _part_bands(task, whole, weight, progress)
+        bands = task.bands(progress) if weight is None else _part_bands(task, picture, weight, progress)
         if target is None:
             for band in bands:
                 assert made is not None
@@ -190,7 +192,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             writer = image.open_writer(
                 target, width=task.width, height=task.height, channels=picture.channels, dtype=picture.pixels.dtype,
                 alpha=picture.alpha is not None, metadata=picture.metadata, format=saving.format,
-                quality=saving.quality, record=self._made(source, fit, upscaler, wanted),
+                quality=saving.quality, record=self._signature(source, own),
             )  # fmt: skip
             with writer:
                 for band in bands:
@@ -202,20 +204,15 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(task.width, task.height, format, pictures.bytes_written(target)),
             runner=_runner(task),
-            summary=(*part.summary, *facts.summary, *fit.summary),
+            summary=(*part.summary, *fit.summary),
             content=fit.content,
             coverage=part.coverage,
-            restored=facts.restored,
             notes=joined(
-                picture.metadata.notes,
-                part.notes,
-                _colour_notes(transform, upscaler),
-                self._left_out(upscaler),
-                facts.notes,
-                notes,
+                picture.metadata.notes, part.notes, _colour_notes(transform, upscaler), self._left_out(upscaler), notes
             ),
             seconds=time.monotonic() - start,
             picture=made.picture if made is not None else None,
+            record=own,
         )
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
@@ -284,43 +281,31 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
     # -- what moves ----------------------------------------------------------------------------------------------------
 
-    def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
+    def not_here(self, kind: str) -> Facts | None:
+        """See `Pipeline.not_here`."""
+        choice = self.choice(kind)
+        return Facts(runner=Runner(choice.name)) if models.bytes_to_pull(choice) is not None else None
+
+    def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
+
         fit = self._fitting_of(moving, kind)
         wanted = self._sized(fit)
-        upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener)
+        upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener, dry=dry)
         descriptor = _descriptor(upscaler)
-        task, facts, engines = self._looked_at(moving, kind, upscaler, fit)
+        task, facts = self._task(moving, kind, upscaler, fit)
         task, facts, binding = self._in_part(task, facts, moving, relative)
-        return work.run(
-            moving,
+        return Stage(
             task,
             facts,
             model=descriptor.sha256 if descriptor is not None else str(upscaler),
             binding={
                 **asdict(wanted),
-                **_restored_by(engines),
                 **binding,
-                **work.bound(upscaler, *engines),
-                **({"steady": True} if work.steadies(self.request.steady, kind) else {}),
+                **work.bound(upscaler),
+                **({"steady": True} if self._steadied(upscaler, kind) else {}),
             },
             record=self._made(moving.source, fit, upscaler, wanted),
-            between=self.smoothing.between(),
-            listener=self.listener,
-            progress=progress,
-            announce=not self.clips.resume and kind == work.VIDEO,
         )
-
-    def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
-        choice = self.choice(kind)
-        if models.bytes_to_pull(choice) is not None:
-            if kind != work.VIDEO:
-                raise unseen_model(choice)
-            return work.plan_unseen(moving, Facts(runner=Runner(choice.name)))
-        fit = self._fitting_of(moving, kind)
-        upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener, dry=True)
-        task, facts, _ = self._looked_at(moving, kind, upscaler, fit, dry=True)
-        task, facts, _ = self._in_part(task, facts, moving, relative)
-        return work.plan(moving, task, facts, self.smoothing.between(dry=True))
 
     def _in_part(
         self, task: SequenceTask, facts: Facts, moving: Moving, relative: Path | None
@@ -336,10 +321,10 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone, plain.enlarged)
         return task, replace(facts, summary=(said, *facts.summary), notes=joined(notes, facts.notes)), binding
 
-    def _open(self, kind: str, source: Any, target: Any) -> Moving:
+    def refuse_moving(self, source: Any) -> None:
+        """See `Pipeline.refuse_moving`."""
         if self.part is not None:
             self.part.refuse_moving(source)
-        return super()._open(kind, source, target)
 
     def _fitting_of(self, moving: Moving, kind: str) -> Fitting:
         """The model for an animated picture, by its first frame; clips have the usual one."""
@@ -359,31 +344,31 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
             return False
         return work.steadies(self.request.steady, kind)
 
-    def _looked_at(
-        self, moving: Moving, kind: str, upscaler: Engine | str, fit: Fitting, dry: bool = False
-    ) -> tuple[SequenceTask, Facts, list[Engine]]:
-        """The work on it, what is to be said of it, and the models that restore it first."""
-        from imgfix.tasks.chain import Chain
+    def leaves_steadying(self, kind: str) -> bool:
+        """Whether frames are steadied where they are restored first, since no network follows whose results are."""
+        return work.steadies(self.request.steady, kind) and not self._steadied(self._upscaler(self.choice(kind)), kind)
+
+    def _task(self, moving: Moving, kind: str, upscaler: Engine | str, fit: Fitting) -> tuple[SequenceTask, Facts]:
+        """The work on all of it, and what is to be said of it."""
         from imgfix.tasks.frames import sequence_for
         from imgfix.tasks.steady import Steady
 
-        wanted, facts = self._sized(fit), self._facts(upscaler, fit)
-        task = sequence_for(upscaler, wanted, *moving.size, moving.multiple)
+        facts = self._facts(upscaler, fit)
+        task = sequence_for(upscaler, self._sized(fit), *moving.size, moving.multiple)
         if self._steadied(upscaler, kind):
-            task, facts = Steady(task), replace(facts, summary=(*facts.summary, "steadied"))
-        if self.first is None:
-            return task, facts, []
-        alone = not self._steadied(upscaler, kind) and work.steadies(self.request.steady, kind)
-        before, steps, told = self.first.moving(moving, dry, steady=alone)
-        facts = replace(
-            facts, summary=(*told.summary, *facts.summary), restored=told.restored,
-            notes=joined(facts.notes, told.notes),
-        )  # fmt: skip
-        return Chain(before, task), facts, [step.engine for step in steps]
+            return Steady(task), replace(facts, summary=(*facts.summary, "steadied"))
+        return task, facts
 
 
-def _restored_by(engines: list[Engine]) -> dict[str, list[str]]:
-    return {"restored by": [engine.descriptor.sha256 for engine in engines]} if engines else {}
+def restorer(pipeline: UpscalePipeline) -> RestorePipeline:
+    """What `imgfix restore` does when no damage is named, as a step before another one, of the same part."""
+    part = {one.name: getattr(pipeline.request, one.name) for one in fields(PartRequest) if one.name != "save_mask"}
+    made = RestorePipeline(
+        RestoreRequest(**part), replace(pipeline.saving, quality=None, format=None), ClipOptions(),
+        replace(pipeline.machine, model="auto"), pipeline.reading, pipeline.listener, pipeline.loaded,
+    )  # fmt: skip
+    made.steadies = pipeline.leaves_steadying
+    return made
 
 
 class _Kept:

@@ -17,7 +17,7 @@ from tests.cli.conftest import ROOT, Run
 
 
 def _verbs() -> list[str]:
-    return [verb for verb in app.VERBS if importlib.util.find_spec(f"imgfix.cli.{verb}") is not None]
+    return [verb for verb in app.VERBS if importlib.util.find_spec(app.home(verb)) is not None]
 
 
 HEAVY = ("torch", "cv2", "av", "PIL", "numpy")

@@ -82,6 +82,10 @@ class Moving(Protocol):
         """The frames as a task is given them, from the first on at every call. Raises InputError."""
         ...
 
+    def rough(self) -> Iterator[np.ndarray]:
+        """As many frames of the same size, good for a look at colours; not made by a network."""
+        ...
+
     def lay(self, picture: np.ndarray) -> np.ndarray:
         """A picture (H, W, ...) as a viewer shows it -> the same as the frames lie."""
         ...
@@ -136,6 +140,14 @@ class Frames:
     multiple = (1, 1)
     notes: tuple[str, ...] = ()
     details: ClipFacts | None = None
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """See `Moving.frames`."""
+        raise NotImplementedError
+
+    def rough(self) -> Iterator[np.ndarray]:
+        """See `Moving.rough`."""
+        return self.frames()
 
     def lay(self, picture: np.ndarray) -> np.ndarray:
         """See `Moving.lay`."""

@@ -58,6 +58,10 @@ class VideoFile:
         """See `Moving.frames`."""
         return (frame.pixels for frame in self.clip.reader.frames())
 
+    def rough(self) -> Iterator[np.ndarray]:
+        """See `Moving.rough`."""
+        return self.frames()
+
     def lay(self, picture: np.ndarray) -> np.ndarray:
         """See `Moving.lay`."""
         return self.clip.reader.laid(picture)
@@ -125,4 +129,6 @@ class VideoFile:
             return {}
         hashed = f", sha256 {record['sha256']}" if "sha256" in record else ""
         key = "IMGFIX" if self.clip.encoding.container in ("matroska", "webm") else "comment"
-        return {key: f"{record['command']} (imgfix {record['version']}{hashed})"}
+        steps = record.get("steps")
+        made = "; ".join(str(step["command"]) for step in steps) + "; " if isinstance(steps, list) else ""
+        return {key: f"{record['command']} ({made}imgfix {record['version']}{hashed})"}
