@@ -556,7 +556,8 @@ def run(
     Raises:
         ImgfixError: as for `upscale`; a step that makes no sense is named before any work.
     """
-    from imgfix.pipelines.run import RunPipeline, RunRequest
+    from imgfix.pipelines.recipes import RunRequest
+    from imgfix.pipelines.run import RunPipeline
 
     return _run(RunPipeline, RunRequest, locals())
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from imgfix.cli import files, options
+from imgfix.pipelines.recipes import RunRequest
 
 EPILOG = options.examples(
     "imgfix run recipe.toml photo.jpg -o clean.jpg",
@@ -34,6 +35,6 @@ def command(
     The result is that of the verbs with lossless files between them. Steps are restore, inpaint, upscale and cutout,
     with their options; all of it is checked before any work.
     """
-    from imgfix.pipelines.run import RunPipeline, RunRequest
+    from imgfix.pipelines.run import RunPipeline
 
     return files.work(RunPipeline, inputs, RunRequest(recipe), saving, clips, machine, reading, reporting)

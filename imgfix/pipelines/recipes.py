@@ -56,6 +56,14 @@ _OTHER_VERBS = {
 
 
 @dataclass(frozen=True)
+class RunRequest:
+    """Which recipe is followed."""
+
+    recipe: Any
+    """The path of a TOML file, or what `read` understands besides."""
+
+
+@dataclass(frozen=True)
 class StepVerb:
     """What can be a step."""
 

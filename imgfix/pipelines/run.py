@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +16,11 @@ from imgfix.pipelines.models import Listener
 from imgfix.pipelines.moving.work import IMAGE
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
 from imgfix.pipelines.pipeline import Pipeline
+from imgfix.pipelines.recipes import RunRequest
 from imgfix.pipelines.result import Plan, Progress, Result
 
 if TYPE_CHECKING:
     from imgfix.pipelines.moving.moving import Moving
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """Which recipe is followed."""
-
-    recipe: Any
-    """The path of a TOML file, or what `imgfix.pipelines.recipes.read` understands besides."""
 
 
 class RunPipeline(Pipeline[RunRequest]):

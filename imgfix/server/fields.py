@@ -8,13 +8,15 @@ is new there has to be allowed or refused here.
 from __future__ import annotations
 
 import difflib
+import json
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from dataclasses import fields as fields_of
 from typing import Any, Literal
 
 from imgfix.errors import UsageError
+from imgfix.pipelines import recipes
 from imgfix.pipelines.options import (
     CLASSICAL,
     DEINTERLACE,
@@ -31,8 +33,9 @@ from imgfix.pipelines.options import (
     UpscaleRequest,
     number,
 )
+from imgfix.pipelines.recipes import RunRequest
 
-Kind = Literal["flag", "whole", "number", "text", "list", "file", "file or text"]
+Kind = Literal["flag", "whole", "number", "text", "list", "file", "file or text", "steps"]
 _LONGEST = 2000
 """Letters of a value."""
 _MOST = 256
@@ -245,6 +248,14 @@ VERBS = {
             ("generate",), takes_input=False,
         ),
         Verb(
+            "run", "Several verbs one after the other, in one pass", RunRequest,
+            (
+                Field("steps", "steps", "a list of objects, each with `verb` and fields of that verb", "recipe"),
+                *_PICTURE, *_CLIP,
+            ),
+            moves=True,
+        ),
+        Verb(
             "evaluate", "Measure a picture or a clip, against a reference or alone", None,
             (
                 Field("against", "file", "the reference: the identifier of an upload"),
@@ -255,6 +266,12 @@ VERBS = {
         ),
     )
 }  # fmt: skip
+
+STEPS = {
+    name: replace(VERBS[name], fields=tuple(one for one in VERBS[name].fields if one not in (*_PICTURE, *_CLIP)))
+    for name in recipes.VERBS
+}  # fmt: skip
+"""What can be asked of a step: all but how the result is written, which is said of the whole."""
 
 REFUSED = {
     Saving: {"output", "overwrite", "skip_existing"},
@@ -310,7 +327,35 @@ def read(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _steps(value: Any) -> list[dict[str, Any]]:
+    """The steps of a recipe, each with its verb and the fields of that verb, read as a request of their own is."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):  # a form
+        value = value[0]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = None
+    if not isinstance(value, list) or not value or not all(isinstance(step, Mapping) for step in value):
+        raise UsageError("`steps` is no list of objects", hint='give [{"verb": "restore"}, {"verb": "upscale"}]')
+    if len(value) > recipes.MOST:
+        raise UsageError(f"`steps` are {len(value)}", hint=f"{recipes.MOST} at most")
+    return [_step(number, step) for number, step in enumerate(value, 1)]
+
+
+def _step(number: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    verb = given.get("verb")
+    if verb not in recipes.VERBS:
+        raise UsageError(f"`steps`, step {number}: '{str(verb)[:40]}' is no step", hint=f"one of {', '.join(STEPS)}")
+    try:
+        return {"verb": verb, **read(STEPS[verb], {name: one for name, one in given.items() if name != "verb"})}
+    except UsageError as error:
+        raise error.within(f"step {number} ({verb})", str) from None
+
+
 def _value(field: Field, value: Any) -> Any:
+    if field.kind == "steps":
+        return _steps(value)
     if field.kind == "list":
         values = value if isinstance(value, list) and not _is_numbers(value) else [value]
         if len(values) > _MOST:
@@ -402,6 +447,8 @@ MODELS: Mapping[str, tuple[str, ...]] = {
 
 def check_models(values: Mapping[str, Any], verb: Verb) -> None:
     """Whether models are named by their names and no file, folder or address is meant. Raises UsageError."""
+    for step in values.get("steps", ()):
+        check_models(step, STEPS[step["verb"]])
     for field in verb.fields:
         if field.name in MODELS and field.name in values:
             _check_model(field.name, values[field.name], verb)

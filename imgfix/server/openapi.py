@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imgfix import __version__
-from imgfix.server.fields import VERBS, Field, Verb, default_of
+from imgfix.server.fields import STEPS, VERBS, Field, Verb, default_of
 
 _TYPES: dict[str, dict[str, Any]] = {
     "flag": {"type": "boolean"},
@@ -18,6 +18,14 @@ _TYPES: dict[str, dict[str, Any]] = {
     },
     "file": {"type": "string"},
     "file or text": {"type": "string"},
+    "steps": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"verb": {"type": "string", "enum": list(STEPS)}},
+            "required": ["verb"],
+        },
+    },
 }
 _REFUSALS = {
     "400": "The fields contradict each other or make no sense",

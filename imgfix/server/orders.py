@@ -16,6 +16,7 @@ from imgfix.pipelines import record
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Listener
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving, option
+from imgfix.pipelines.recipes import Recipe, Step
 from imgfix.pipelines.result import Progress, Result
 from imgfix.server import fields
 from imgfix.server.answers import Refused, not_found
@@ -37,6 +38,8 @@ _LOOKS = 64
 _MOST_DRAWN = 64
 """Pictures that one request may have drawn."""
 _MOST_FRAMES = 1200
+_RECIPE = "recipe.toml"
+"""What the file with the steps of a request would be called."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,9 @@ class Order:
     @property
     def files(self) -> list[str]:
         """Every file that it needs."""
-        spec = VERBS[self.verb]
-        named = [self.values[one.name] for one in spec.fields if "file" in one.kind and one.name in self.values]
+        named = _files_in(VERBS[self.verb], self.values)
+        for step in self.values.get("steps", ()):
+            named += _files_in(fields.STEPS[step["verb"]], step)
         return [name for name in (self.input, *named) if isinstance(name, str)]
 
 
@@ -142,15 +146,18 @@ class Kitchen:
         from imgfix.pipelines.upscale import UpscalePipeline
 
         width, height = source.width, source.height
-        if isinstance(pipeline, UpscalePipeline):
-            width, height = pipeline.size(width, height, "image" if source.kind == "image" else source.kind)
-        elif (expansion := getattr(pipeline, "expansion", None)) is not None:
-            width, height = expansion.of(width, height).size(width, height)
-        if width * height > self.settings.max_result:
-            raise Refused(
-                413, "too_large", f"the result would have {width} x {height} pixels; this server makes "
-                f"{self.settings.max_result / 1e6:g} megapixels", "ask for a smaller one",
-            )  # fmt: skip
+        for step in pipeline.steps:
+            if source.kind != "image":
+                step.refuse_moving(source.name)
+            if isinstance(step, UpscalePipeline):
+                width, height = step.size(width, height, source.kind)
+            elif (expansion := getattr(step, "expansion", None)) is not None:
+                width, height = expansion.of(width, height).size(width, height)
+            if width * height > self.settings.max_result:
+                raise Refused(
+                    413, "too_large", f"the result would have {width} x {height} pixels; this server makes "
+                    f"{self.settings.max_result / 1e6:g} megapixels", "ask for a smaller one",
+                )  # fmt: skip
         return width * height
 
     def _row(self, identifier: object) -> FileRow:
@@ -165,18 +172,35 @@ class Kitchen:
     def _records(self, order: Order) -> tuple[Any, Saving, ClipOptions, Machine]:
         """What is asked for, as the pipelines take it; identifiers of files become paths here and nowhere else."""
         spec = VERBS[order.verb]
-        values = dict(order.values)
-        for one in spec.fields:
-            if one.kind == "file" and one.name in values:
-                values[one.name] = self._place(values[one.name])
-            elif one.kind == "file or text" and one.name in values:
-                values[one.name] = self._behind(values[one.name])
+        values = self._with_places(spec, order.values)
         assert spec.request is not None
+        if "steps" in values:
+            values["steps"] = Recipe(tuple(self._step(step) for step in values["steps"]))
+        elif order.verb == "run":
+            raise UsageError("there are no `steps`", hint='give [{"verb": "restore"}, {"verb": "upscale"}]')
         request = spec.request(**fields.settings_of(spec, values, spec.request))
         saving = Saving(**fields.settings_of(spec, values, Saving))
         clips = ClipOptions(**fields.settings_of(spec, values, ClipOptions)) if spec.moves else ClipOptions()
         machine = Machine(**fields.settings_of(spec, values, Machine), device=self.device, offline=True)
         return request, saving, clips, machine
+
+    def _with_places(self, spec: fields.Verb, given: Mapping[str, Any]) -> dict[str, Any]:
+        values = dict(given)
+        for one in spec.fields:
+            if one.kind == "file" and one.name in values:
+                values[one.name] = self._place(values[one.name])
+            elif one.kind == "file or text" and one.name in values:
+                values[one.name] = self._behind(values[one.name])
+        return values
+
+    def _step(self, given: Mapping[str, Any]) -> Step:
+        """A step of a recipe."""
+        spec = fields.STEPS[given["verb"]]
+        values = self._with_places(spec, {name: value for name, value in given.items() if name != "verb"})
+        assert spec.request is not None
+        return Step(
+            spec.name, fields.settings_of(spec, values, spec.request), fields.settings_of(spec, values, Machine)
+        )
 
     def _behind(self, value: str) -> str:
         """A colour or `blur` as it is, an upload as its place; never a path of the request's own."""
@@ -243,7 +267,10 @@ class Kitchen:
             records[0] = replace(request, prompts=None)
             line = record.command_line("generate", first, model, *records, names=names).replace(" '' ", " ", 1)
             return " ".join([line.removesuffix(" ''"), *map(shell_word, more)])
-        line = record.command_line(order.verb, self._row(order.input).name, model, *records, names=names)
+        place: str | tuple[str, str] = self._row(order.input).name
+        if order.verb == "run":
+            place, records = (_RECIPE, self._row(order.input).name), records[1:]
+        line = record.command_line(order.verb, place, model, *records, names=names)
         return line + (f" {option('list')}" if order.values.get("list") else "")
 
     # -- the work ------------------------------------------------------------------------------------------------------
@@ -359,6 +386,10 @@ def _pipeline_of(verb: str) -> type[Pipeline[Any]]:
         from imgfix.pipelines.inpaint import InpaintPipeline
 
         return InpaintPipeline
+    if verb == "run":
+        from imgfix.pipelines.run import RunPipeline
+
+        return RunPipeline
     if verb == "restore":
         from imgfix.pipelines.restore import RestorePipeline
 
@@ -372,8 +403,21 @@ def _pipeline_of(verb: str) -> type[Pipeline[Any]]:
     return CutoutPipeline
 
 
+def _files_in(spec: fields.Verb, values: Mapping[str, Any]) -> list[Any]:
+    return [values[one.name] for one in spec.fields if "file" in one.kind and one.name in values]
+
+
 def told(result: Result, heard: list[str], names: Mapping[str, str]) -> dict[str, Any]:
     """A result as JSON; what is None is left out."""
+    found = _facts(result, heard, names)
+    if result.stages:
+        found["run"] = [
+            {"verb": verb, **_facts(facts, [], names)} for verb, facts in result.stages if isinstance(facts, Result)
+        ] or [{"verb": verb} for verb, _ in result.stages]
+    return found
+
+
+def _facts(result: Result, heard: list[str], names: Mapping[str, str]) -> dict[str, Any]:
     from imgfix.server.answers import without_paths
 
     found: dict[str, Any] = {"seconds": None if result.seconds is None else round(result.seconds, 3)}

@@ -124,6 +124,49 @@ def test_the_file_says_how_it_was_made_without_places_of_the_server(site: Site) 
     assert os.fsencode(site.server.store.folder) not in made
 
 
+def test_several_steps_give_what_the_recipe_gives(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imgfix import cli
+
+    photo, mask = site.upload(png()), site.upload(mask_png(), "hole.png")
+    steps = [
+        {"verb": "inpaint", "mask": mask["id"], "model": "telea"},
+        {"verb": "upscale", "model": "bicubic", "scale": 2},
+    ]
+    found = site.ask("run", input=photo["id"], steps=steps).json()
+    assert found["status"] == "done" and found["command"] == "imgfix run recipe.toml photo.png"
+    assert (found["output"]["name"], found["output"]["width"]) == ("photo_run.png", 96)
+    assert [step["verb"] for step in found["result"]["run"]] == ["inpaint", "upscale"]
+    made = site.client.get(f"/v1/files/{found['output']['id']}").content
+    assert os.fsencode(site.server.store.folder) not in made
+    monkeypatch.chdir(tmp_path)
+    Path("photo.png").write_bytes(png())
+    Path("hole.png").write_bytes(mask_png())
+    Path("recipe.toml").write_text(
+        '[[step]]\nverb = "inpaint"\nmask = "hole.png"\nmodel = "telea"\n'
+        '[[step]]\nverb = "upscale"\nmodel = "bicubic"\nscale = 2\n'
+    )
+    assert cli.run(["run", "recipe.toml", "photo.png", "-o", "out.png"]) == ExitCode.OK
+    assert np.array_equal(image.read(made).pixels, image.read(Path("out.png")).pixels)
+
+
+@pytest.mark.parametrize(
+    ("steps", "status", "said"),
+    [
+        (None, 400, "there are no"),
+        ([{"verb": "upscale", "model": "/etc/passwd"}], 400, "no such model"),
+        ([{"verb": "inpaint", "mask": "/etc/passwd", "model": "telea"}], 404, "there is no file"),
+        ([{"verb": "cutout", "background": "/etc/passwd"}], 400, "step 1 (cutout)"),
+        ([{"verb": "restore", "strength": 7}], 400, "step 1 (restore)"),
+        ([{"verb": "upscale", "scale": 16, "model": "bicubic"}] * 4, 413, "the result would have"),
+    ],
+)
+def test_steps_that_make_no_sense_are_refused(site: Site, steps: Any, status: int, said: str) -> None:
+    asked = {} if steps is None else {"steps": steps}
+    answer = site.ask("run", input=site.upload(png())["id"], **asked)
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
+    assert site.server.store.jobs() == []
+
+
 def test_boxes_are_numbers_or_text(site: Site) -> None:
     photo = site.upload(png())
     found = [

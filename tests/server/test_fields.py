@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields as fields_of
 
 import pytest
@@ -57,6 +58,37 @@ def test_defaults_are_those_of_the_records() -> None:
 )
 def test_values_of_forms_and_of_json_mean_the_same(given: dict[str, object], found: dict[str, object]) -> None:
     assert read(VERBS["upscale"], given) == found
+
+
+STEPS = [{"verb": "restore", "denoise": "auto"}, {"verb": "upscale", "scale": "x2", "tta": "true"}]
+READ = [{"verb": "restore", "denoise": "auto"}, {"verb": "upscale", "scale": 2.0, "tta": True}]
+
+
+@pytest.mark.parametrize("given", [STEPS, json.dumps(STEPS), [json.dumps(STEPS)]])
+def test_steps_are_read_as_requests_of_their_own(given: object) -> None:
+    assert read(VERBS["run"], {"steps": given}) == {"steps": READ}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([{"verb": "restore"}, {"verb": "upscale", "scal": 2}], "step 2 (upscale): 'scal' is no field"),
+        ([{"verb": "upscale", "output": "/tmp/x.png"}], "step 1 (upscale): 'output' is no field"),
+        ([{"verb": "upscale", "quality": 50}], "step 1 (upscale): 'quality' is no field"),
+        ([{"verb": "restore", "save_mask": "/tmp/x.png"}], "step 1 (restore): 'save_mask' is no field"),
+        ([{"verb": "generate"}], "step 1: 'generate' is no step"),
+        ([{}], "step 1: 'None' is no step"),
+        ([], "no list of objects"),
+        ("recipe.toml", "no list of objects"),
+        ({"verb": "restore"}, "no list of objects"),
+        ([["restore"]], "no list of objects"),
+        ([{"verb": "restore"}] * 65, "65"),
+    ],
+)
+def test_a_step_that_makes_no_sense_is_named(given: object, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(VERBS["run"], {"steps": given})
+    assert said in caught.value.message
 
 
 def test_points_may_be_pairs_of_numbers_or_text() -> None:
