@@ -82,7 +82,7 @@ def test_offline_never_opens_a_socket(tiny_catalog: Entry, monkeypatch: pytest.M
     monkeypatch.setattr(socket, "socket", refuse)
     assert same(zoo.load("tiny-x2", offline=True))
     store.path_of(tiny_catalog).unlink()
-    with pytest.raises(DownloadError, match="--offline"):
+    with pytest.raises(DownloadError, match="offline"):
         zoo.load("tiny-x2", offline=True)
 
 
