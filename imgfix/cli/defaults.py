@@ -80,8 +80,9 @@ def default_map(found: Iterable[Default]) -> dict[str, dict[str, Any]]:
 def _of_file(file: Path, commands: Mapping[str, Any]) -> Iterator[Default]:
     try:
         content = tomllib.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file}: cannot be read ({error})", hint='it is TOML, such as: device = "cpu"') from None
+    except (OSError, ValueError, RecursionError) as error:
+        why = "its values are nested too deeply" if isinstance(error, RecursionError) else error
+        raise UsageError(f"{file}: cannot be read ({why})", hint='it is TOML, such as: device = "cpu"') from None
     for key, value in content.items():
         if isinstance(value, dict) and key in commands:
             for inner, one in value.items():
@@ -98,7 +99,13 @@ def _set(file: Path, verb: str, key: str, value: Any, command: Any) -> Default:
     parameter = _parameter(command, key)
     if parameter is None:
         raise _unknown(file, f"{verb}.{key}", _names(command))
+    if isinstance(value, dict) or (isinstance(value, list) and not _is_simple_list(parameter, value)):
+        raise UsageError(f"{file}: {key} is one value, not {'a table' if isinstance(value, dict) else 'a list'}")
     return Default(verb, parameter.name, _spelled(parameter), _as_given(parameter, value), str(file))
+
+
+def _is_simple_list(parameter: Any, value: list[Any]) -> bool:
+    return bool(parameter.multiple) and not any(isinstance(each, list | dict) for each in value)
 
 
 def _of_environment(environment: Mapping[str, str], commands: Mapping[str, Any]) -> Iterator[Default]:
@@ -148,7 +155,7 @@ def _as_given(parameter: Any, value: Any) -> Any:
         return not on if only_off else on
     if parameter.multiple and not isinstance(value, list):
         return [value]
-    return value if isinstance(value, list) else str(value)
+    return [str(each) for each in value] if isinstance(value, list) else str(value)
 
 
 def _unknown(file: Path, key: str, names: Iterable[str]) -> UsageError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Sequence
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,36 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 @cache
 def _read(path: Path) -> tuple[Entry, ...]:
-    with path.open("rb") as stream:
-        table = tomllib.load(stream)
-    return tuple(_entry(row) for row in table["model"])
+    """Raises ModelError: the file is damaged, or lacks."""
+    try:
+        with path.open("rb") as stream:
+            table = tomllib.load(stream)
+        found = tuple(_entry(row) for row in table["model"])
+        for entry in found:
+            for record in (entry, *entry.sources, *(file for source in entry.sources for file in source.files)):
+                _check_types(record)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, StopIteration, RecursionError) as error:
+        raise ModelError(
+            f"{path}: the list of models is damaged ({_why(error)})", hint="install imgfix again"
+        ) from error
+    return found
+
+
+def _check_types(record: Entry | Source | SourceFile) -> None:
+    """Raise TypeError for a value that is not what its field is annotated with."""
+    for each in fields(record):
+        value, wanted = getattr(record, each.name), str(each.type).partition("[")[0]
+        kind = {"str": str, "int": int, "bool": bool, "dict": dict, "tuple": tuple, "SourceKind": str}[wanted]
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise TypeError(f"{each.name} is no {kind.__name__}")
+    if isinstance(record, Entry) and not all(isinstance(place, int) for place in record.jobs.values()):
+        raise TypeError("jobs are no numbers")
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return str(error) or type(error).__name__
 
 
 def entries() -> list[Entry]:

@@ -83,7 +83,7 @@ def refreshed_path() -> Path:
 def _read(path: Path) -> tuple[Row, ...]:
     try:
         return parse(path.read_text("utf-8"))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, KeyError, csv.Error):
         return ()  # the catalog itself does not depend on it
 
 

@@ -101,7 +101,8 @@ def _asked(seed: Seed, work: Path, worker: Worker, spoil: Callable[[Path], None]
     out.mkdir()
     spoil(at)
     words = [word.replace("{at}", str(at)).replace("{out}", str(out)) for word in seed.words]
-    return {"words": words, **worker.ask({"arguments": words, "out": str(out)})}
+    environment = {name: value.replace("{at}", str(at)) for name, value in seed.environment}
+    return {"words": words, **worker.ask({"arguments": words, "out": str(out), "environment": environment})}
 
 
 def judged(answer: dict[str, Any]) -> str | None:

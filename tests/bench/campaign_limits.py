@@ -3,11 +3,13 @@ picture."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -112,6 +114,40 @@ def _gone(place: Path, trial: Trial) -> None:
     trial.judge("the photos", process.end(300), (0, 1), place / "results")
 
 
+def _read_only(place: Path, trial: Trial) -> None:
+    """Folders of results that nobody may write in any more, half-way. As root, an ordinary user does the work."""
+    for folder in (place, *list(place.parents)[:3]):
+        if folder.name.startswith("campaign-") or folder.is_relative_to(tempfile.gettempdir()):
+            with contextlib.suppress(PermissionError):
+                folder.chmod(folder.stat().st_mode | 0o055)
+    with works(place, None) as every:
+        for work in every:
+            for moment in (0.1, 0.5, 1.0, 2.0):
+                out = place / work.name
+                out.mkdir()
+                out.chmod(0o777)
+                process = Process(work.words, out, _as_nobody)
+                time.sleep(moment)
+                folders = [out, *(path for path in out.rglob("*") if path.is_dir())]
+                for folder in folders:
+                    folder.chmod(0o555)
+                ended = process.end(300)
+                for folder in folders:
+                    folder.chmod(0o777)
+                trial.judge(f"{work.name} after {moment} s", ended, (0, 1, 3), out)
+                if ended[0] == 0 and moment < 0.5:
+                    trial.facts[f"{work.name} after {moment} s"] = "done before"
+                shutil.rmtree(out)
+
+
+def _as_nobody() -> None:
+    """Rights do not bind root."""
+    loop.RETRY_SECONDS = 0.05
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+
+
 def _two(place: Path, trial: Trial) -> None:
     """Two processes at the same time on one output, one download, one training folder."""
     with works(place, None) as every:
@@ -212,7 +248,7 @@ def _clip_memory(place: Path, trial: Trial) -> None:
 
 
 TRIALS: dict[str, Callable[[Path, Trial], None]] = {
-    "full_disk": _full_disk, "gone": _gone, "two": _two, "memory": _memory, "clip_memory": _clip_memory,
+    "full_disk": _full_disk, "gone": _gone, "read_only": _read_only, "two": _two, "memory": _memory, "clip_memory": _clip_memory,
     "names": _names, "large": _large,
 }  # fmt: skip
 """Name -> what is done."""

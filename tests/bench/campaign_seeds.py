@@ -31,6 +31,8 @@ class Seed:
     words: tuple[str, ...]
     copies: int = 1
     """How many damaged copies of its one file one command gets, which is then named by `{at}` alone."""
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables that the command is given."""
 
 
 def seeds(place: Path, names: list[str] | None) -> dict[str, list[Seed]]:
@@ -246,6 +248,29 @@ def _tables(place: Path, tiny: Path) -> Iterator[Seed]:
     yield Seed("mine.safetensors", catalog, ("mine.safetensors",), words)
 
 
+def _settings(place: Path, tiny: Path) -> Iterator[Seed]:
+    """What a user sets in files, and the lists of models."""
+    from imgfix.zoo import folders
+
+    config = place / "config"
+    config.mkdir(parents=True)
+    (place / "photo.png").write_bytes(make.encoded(photo(16, 12), "PNG"))
+    settings = 'device = "cpu"\nprecision = "fp32"\nquality = 90\n[upscale]\nscale = 2\ntile = 64\n'
+    (config / "imgfix.toml").write_text(settings + '[inpaint]\nmodel = "telea"\nbox = ["1,1,4,4", "5,5,2,2"]\n')
+    words = ("upscale", f"{place}/photo.png", "-o", "{out}/", "--model", str(tiny))
+    named = (("IMGFIX_CONFIG", "{at}/imgfix.toml"),)
+    yield Seed("imgfix.toml", config, ("imgfix.toml",), words, environment=named)
+    words = ("inpaint", f"{place}/photo.png", "-o", "{out}/")
+    yield Seed("imgfix.toml", config, ("imgfix.toml",), words, environment=named)
+    yield Seed("imgfix.toml", config, ("imgfix.toml",), ("config", "--json"), environment=named)
+    lists = place / "lists"
+    lists.mkdir()
+    for name in ("catalog.toml", "community.tsv"):
+        shutil.copy(folders.shipped_folder() / name, lists / name)
+        for words in (("weights", "list"), ("weights", "search", "photo")):
+            yield Seed(name, lists, (name,), words, environment=(("SHIPPED", "{at}"),))
+
+
 def _upscaled(tiny: Path) -> tuple[str, ...]:
     return ("upscale", "{at}", "-o", "{out}/", "--model", str(tiny))
 
@@ -258,6 +283,6 @@ def _single(folder: Path, name: str, data: bytes, words: tuple[str, ...]) -> See
 
 MAKERS: dict[str, Callable[[Path, Path], Iterator[Seed]]] = {
     "image": _images, "animation": _animations, "clip": _clips, "mask": _masks, "weights": _weights,
-    "training": _training, "journal": _journals, "table": _tables,
+    "training": _training, "journal": _journals, "table": _tables, "settings": _settings,
 }  # fmt: skip
 """Reader -> the seeds for it."""

@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from imgfix import cli
 from imgfix.cli import app
 from imgfix.media.sources import VIDEO_EXTENSIONS
 from imgfix.train import kinds
+from imgfix.zoo import catalog, community_index, folders
 
 kinds.KINDS["tiny"] = "tests.train.tiny_job"  # a kind of training whose steps take a millisecond
 
@@ -37,7 +39,8 @@ def main() -> None:
 
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:
-    code, said, seconds = run(asked["arguments"])
+    with _surroundings(asked.get("environment", {})):
+        code, said, seconds = run(asked["arguments"])
     out = Path(asked["out"])
     return {
         "code": code,
@@ -47,6 +50,23 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
         "broken": broken(out) if asked.get("check", True) else [],
         "written": sum(1 for path in out.rglob("*") if path.is_file()),
     }
+
+
+@contextlib.contextmanager
+def _surroundings(environment: dict[str, str]) -> Iterator[None]:
+    """Other environment variables; SHIPPED is the folder of the shipped models."""
+    before, shipped = dict(os.environ), folders.shipped_folder
+    os.environ |= environment
+    if "SHIPPED" in environment:
+        folders.shipped_folder = lambda: Path(environment["SHIPPED"])
+    for known in (catalog._read, community_index._read):
+        known.cache_clear()
+    try:
+        yield
+    finally:
+        folders.shipped_folder = shipped
+        os.environ.clear()
+        os.environ |= before
 
 
 def run(arguments: list[str]) -> tuple[int | str, str, float]:
