@@ -105,7 +105,7 @@ def _set(file: Path, verb: str, key: str, value: Any, command: Any) -> Default:
 
 
 def _is_simple_list(parameter: Any, value: list[Any]) -> bool:
-    return bool(parameter.multiple) and not any(isinstance(each, list | dict) for each in value)
+    return (parameter.multiple or parameter.nargs != 1) and not any(isinstance(each, list | dict) for each in value)
 
 
 def _of_environment(environment: Mapping[str, str], commands: Mapping[str, Any]) -> Iterator[Default]:

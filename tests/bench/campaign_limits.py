@@ -196,23 +196,27 @@ def _names(place: Path, trial: Trial, count: int = 100_000) -> None:
     photos.mkdir()
     out.mkdir()
     Image.fromarray(photo(16, 12)).save(place / "one.png")
-    os.link(place / "one.png", photos / "000000.png")
-    for number in range(1, count):
-        try:
-            os.link(place / "one.png", photos / f"{number:06d}.png")
-        except OSError:  # a file has only so many names
-            shutil.copy(place / "one.png", place / "next.png")
-            (place / "next.png").replace(place / "one.png")
-            os.link(place / "one.png", photos / f"{number:06d}.png")
+    for number in range(count):
+        _named_too(place / "one.png", photos / f"{number:06d}.png")
     words = ("upscale", str(photos), "-o", "{out}/", "--model", str(tiny_model(place)))
     for name, more in (("a shard of 1/5000", ("--shard", "1/5000")), ("all done already", ("--skip-existing",))):
         if name == "all done already":
             for path in photos.iterdir():
                 if not (out / path.name).exists():
-                    os.link(path, out / path.name)
+                    _named_too(place / "one.png", out / path.name)
         begun = time.monotonic()
         trial.judge(name, Process((*words, *more), out).end(LONG), (0,))
         trial.facts[f"{name}, seconds"] = round(time.monotonic() - begun, 1)
+
+
+def _named_too(path: Path, name: Path) -> None:
+    """One more name for a file; a file has only so many, and is then copied."""
+    try:
+        os.link(path, name)
+    except OSError:
+        shutil.copy(path, path.with_name("next.png"))
+        path.with_name("next.png").replace(path)
+        os.link(path, name)
 
 
 def _large(place: Path, trial: Trial) -> None:
@@ -248,7 +252,7 @@ def _clip_memory(place: Path, trial: Trial) -> None:
 
 
 TRIALS: dict[str, Callable[[Path, Trial], None]] = {
-    "full_disk": _full_disk, "gone": _gone, "read_only": _read_only, "two": _two, "memory": _memory, "clip_memory": _clip_memory,
-    "names": _names, "large": _large,
+    "full_disk": _full_disk, "gone": _gone, "read_only": _read_only, "two": _two, "memory": _memory,
+    "clip_memory": _clip_memory, "names": _names, "large": _large,
 }  # fmt: skip
 """Name -> what is done."""

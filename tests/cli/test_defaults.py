@@ -59,6 +59,10 @@ def test_a_key_at_the_top_is_for_every_verb_that_has_it(imgfix: Run, alone: Path
         ("[upscale]\nlong-sde = 3", "did you mean long-side"),
         ("[upscale]\noutput = 'x'", "there is no option 'upscale.output'"),
         ("device = ", "cannot be read"),
+        ("device = " + "[" * 3000, "nested too deeply"),
+        ("device = ['cpu', 'cuda']", "device is one value, not a list"),
+        ("[upscale]\nscale = { a = 1 }", "scale is one value, not a table"),
+        ("[inpaint]\nbox = [['1,1,2,2']]", "box is one value, not a list"),
     ],
 )
 def test_a_wrong_file_is_named_and_ends_with_2(imgfix: Run, alone: Path, content: str, words: str) -> None:

@@ -131,3 +131,37 @@ def test_strange_files_in_the_models_folder_are_passed_over(own_home: Path) -> N
     (folder / "broken.safetensors").write_bytes(b"nonsense")
     (folder / "empty.safetensors").touch()
     assert catalog.imported() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[[model]]\nname = ", "Invalid value"),
+        (b"[[model]]\nname = 'a'\ntask = 'upscale'\n", "net"),
+        (b"[[model]]\nname = 7\ntask = 'upscale'\nnet = 'srvgg'\n", "name is no str"),
+        (b"[[model]]\nname = 'a'\ntask = 'upscale'\nnet = 'srvgg'\nrank = 'high'\n", "rank is no int"),
+        (b"[[model]]\nname = 'a'\ntask = 'upscale'\nnet = 'srvgg'\nsource = [3]\n", "int"),
+        (b"model = 3", "int"),
+        (b"x = " + b"[" * 3000, "recursion"),
+        (b"\xff\xfe", "decode"),
+        (b"", "'model' is missing"),
+    ],
+)
+def test_a_damaged_list_of_models_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, words: str
+) -> None:
+    (tmp_path / "catalog.toml").write_bytes(content)
+    monkeypatch.setattr("imgfix.zoo.folders.shipped_folder", lambda: tmp_path)
+    with pytest.raises(ModelError, match=rf"the list of models is damaged \(.*{words}"):
+        catalog.entries()
+
+
+@pytest.mark.parametrize(
+    "content", [b"name\n" + b"x" * 200_000, b"name\tscale\na\tb\n", b"name\na\n", b"\0", b"\xff"], ids=range(5)
+)
+def test_a_damaged_index_of_the_community_is_as_good_as_none(own_home: Path, content: bytes) -> None:
+    from imgfix.zoo import community_index
+
+    community_index.refreshed_path().write_bytes(content)
+    community_index._read.cache_clear()
+    assert community_index.rows() == ()
