@@ -25,7 +25,8 @@ def heard() -> Iterator[list[str]]:
     """The errors that libtiff finds in this thread, as its formats of printf; complete at the end of the block."""
     _listen()
     before = getattr(_here, "said", None)
-    _here.said = said = []
+    said: list[str] = []
+    _here.said = said
     try:
         yield said
     finally:

@@ -62,7 +62,7 @@ def _read(path: Path) -> tuple[Entry, ...]:
     return found
 
 
-def _check_types(record: Entry | Source | SourceFile) -> None:
+def _check_types(record: Entry | DownloadSource | SourceFile) -> None:
     """Raise TypeError for a value that is not what its field is annotated with."""
     for each in fields(record):
         value, wanted = getattr(record, each.name), str(each.type).partition("[")[0]
