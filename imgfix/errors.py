@@ -90,6 +90,11 @@ class ImgfixError(Exception):
         made.args = (worded(made._message),)
         return made
 
+    def reworded(self, change: Callable[[str], str]) -> ImgfixError:
+        """The same with message and hint as `change` makes them."""
+        hint = None if self._hint is None else change(self._hint)
+        return _again(type(self), change(self._message), hint, self.exit_code)
+
 
 class InputError(ImgfixError):
     """A file that cannot be read or does not fit the job; the rest of a batch goes on."""

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from imgfix.cli import batch, options
 from imgfix.cli.batch import Item
@@ -18,6 +18,7 @@ from imgfix.cli.report import Outcome, Report, outcome
 from imgfix.errors import UsageError
 from imgfix.pipelines.moving.work import IMAGE
 from imgfix.pipelines.pictures import Stream
+from imgfix.pipelines.remote import Afar, Store, is_url
 from imgfix.pipelines.streaming import JobStream, opened, stream
 from imgfix.pipelines.tally import Aside
 from imgfix.runtime import interrupts
@@ -87,10 +88,23 @@ def work(
         raise UsageError("'-' reads a picture from stdin, but nothing is piped in", hint="imgfix ... - < photo.jpg")
     console = reporting.console
     console.starting()
+    named = [*inputs, saving.output]
+    store = Store(named, machine.offline) if any(map(is_url, named)) else None
+    if store is not None and is_url(saving.output):
+        saving = replace(saving, output=store.local(str(saving.output)))
     pipeline = kind(request, saving, clips, machine, reading, ConsoleListener(console))
-    found = stream(pipeline, inputs)
+    found = stream(pipeline, inputs) if store is None else None
+    if store is not None:
+        pipeline = cast("Pipeline[Any]", Afar(pipeline, store))
+        if reading.ray is not None:
+            raise UsageError("--ray works on files that all machines see", hint="fetch them, or use --shard")
+
+    def item(job: Job, kind: str | None = IMAGE) -> Item[Job]:
+        source, target = ((store and store.url(place)) or _name(place) for place in (job.source, job.target))
+        return Item(source, target, job, job.error, job.skip, None if kind in (IMAGE, None) else "frames")
+
     jobs = pipeline.jobs(inputs) if found is None else []
-    items = [Item(_name(job.source), _name(job.target), job, job.error, job.skip) for job in jobs]
+    items = [item(job) for job in jobs]
     if any(item.target == STREAM for item in items) and not reporting.dry_run:
         if reporting.json:
             raise UsageError("--json and a picture on stdout do not mix", hint="write the picture to a file with -o")
@@ -111,12 +125,12 @@ def work(
         jobs.sort(key=lambda job: job.error is None)
         return _spread(pipeline, found or jobs, reading, report, found or pipeline)
     doing = plan if reporting.dry_run else run
-    if found is not None:
-        coming = (
-            Item(_name(job.source), _name(job.target), job, job.error, job.skip, None if kind == IMAGE else "frames")
-            for job, kind in opened(pipeline, found, reporting.dry_run)
+    if found is not None or store is not None:
+        ready = opened(pipeline, jobs if found is None else found, reporting.dry_run)
+        total = len(jobs) if found is None else None
+        return batch.run(
+            (item(job, kind) for job, kind in ready), doing, console, report, pipeline.unit, found or pipeline, total
         )
-        return batch.run(coming, doing, console, report, unit=pipeline.unit, aside=found)
     kinds = {
         item.source: pipeline.kind(*_places(item.job)) for item in items if not (item.problem or item.skipped)
     }  # fmt: skip
