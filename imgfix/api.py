@@ -121,6 +121,7 @@ def upscale(
     feather: float | None = None,
     invert: bool = False,
     fit_mask: bool = False,
+    at: str | float | None = None,
     save_mask: File | None = None,
     output: File | None = None,
     format: str | None = None,
@@ -222,6 +223,7 @@ def inpaint(
     overlay: bool = False,
     detector: str | Path | Model = "auto",
     score: float = 0.4,
+    at: str | float | None = None,
     dilate: str | float = "auto",
     save_mask: File | None = None,
     output: File | None = None,
@@ -270,11 +272,13 @@ def inpaint(
         fit_mask: resize a mask of another size but the same shape.
         tta: join several runs of the network into one; None: for small pictures and for large holes.
         grain: give the fill the grain of its surroundings.
-        point ... score: what is filled is chosen by what it is, as of `select`; in pictures only.
+        point ... score: what is filled is chosen by what it is, as of `select`. In a clip it is followed from the
+            first frame in which it is found; `overlay` is what stands still over all frames.
+        at: seconds, or "h:m:s": the moment of a clip in which it is chosen; it is followed both ways.
         detector: the model that finds it, for its own task; "auto": the best on this machine.
         dilate: pixels by which the region is dilated, negative ones erode; "auto": only what is chosen, so that no halo
             of it stays.
-        save_mask: also write the region, white = filled.
+        save_mask: also write the region, white = filled; of a clip to a folder, or without loss to a video.
         model: as for `upscale`; `telea` and `ns` are classical and need no weights.
         progress: told (done, total) groups of holes; frames for a clip.
         output ... listener: as for `upscale`.
@@ -440,6 +444,7 @@ def restore(
     feather: float | None = None,
     invert: bool = False,
     fit_mask: bool = False,
+    at: str | float | None = None,
     save_mask: File | None = None,
     output: File | None = None,
     format: str | None = None,
@@ -489,7 +494,7 @@ def restore(
         strength: share of the result, 0 to 1; the rest is the input.
         only, except_: undo it in a region alone, or in all but it; the rest stays bit-identical (until a lossy format
             encodes it).
-        mask ... fit_mask: the region, as of `inpaint`. feather: None: so much that the edge is not seen.
+        mask ... at: the region, as of `inpaint`. feather: None: so much that the edge is not seen.
         save_mask: also write what `scratches` found, white = filled; without it the region, white = worked on.
         model: as for `upscale`; it does what it is for (all of that when nothing is named), the rest is left to `auto`.
         tile: side of the windows that models are given.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -77,70 +77,42 @@ class Choosing(asked.Choosing):
     dilate: Dilate = "0"
 
 
-Mask = Annotated[
-    Path | None,
-    typer.Option(
-        "--mask", metavar="PATH", rich_help_panel=REGION, show_default=False,
-        help="White is the region. One image for all inputs and frames, or a folder of masks paired with inputs by "
-        "name. For a video also a video of masks, or a folder with one mask per frame.",
-    ),
-]  # fmt: skip
-Box = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--box", metavar="x,y,w,h", rich_help_panel=REGION, show_default=False,
-        help="A rectangle in pixels or percent; may be repeated.",
-    ),
-]  # fmt: skip
-Color = Annotated[
-    str | None,
-    typer.Option(
-        "--color", metavar="COLOR", rich_help_panel=REGION, show_default=False,
-        help="Everything painted in this colour, such as '#ff00ff'; in videos, found in each frame.",
-    ),
-]  # fmt: skip
-Tolerance = Annotated[
-    float,
-    typer.Option(
-        "--tolerance", min=0, max=255, metavar="N", rich_help_panel=REGION,
-        help="How much a pixel may differ from --color, of 255.",
-    ),
-]  # fmt: skip
-Alpha = Annotated[bool, typer.Option("--alpha", rich_help_panel=REGION, help="The transparent part of the image.")]
-RegionDilate = Annotated[
-    str,
-    typer.Option(
-        "--dilate", metavar="auto|N", rich_help_panel=REGION,
-        help="Dilate the region by N pixels; negative: erode. auto: only what is chosen, so that no halo of it stays.",
-    ),
-]  # fmt: skip
-Feather = Annotated[
-    float | None,
-    typer.Option(
-        "--feather", min=0, metavar="N", rich_help_panel=REGION, show_default=False,
-        help="Fade the result out over N pixels beyond the region.",
-    ),
-]  # fmt: skip
-Invert = Annotated[
-    bool,
-    typer.Option("--invert", rich_help_panel=REGION, help="The black part of the mask is the region, not the white."),
-]
-FitMask = Annotated[
-    bool,
-    typer.Option(
-        "--fit-mask", rich_help_panel=REGION, help="Resize a mask of another size with the same aspect ratio."
-    ),
-]  # fmt: skip
-Detector = Annotated[
-    str,
-    typer.Option(
-        "--detector", metavar="NAME", rich_help_panel=PANEL,
-        autocompletion=complete.models(("detect", "overlay", "select", "cutout")),
-        help="The model that finds what is chosen: a name or a file.",
-    ),
-]  # fmt: skip
-Only = Annotated[bool, typer.Option("--only", rich_help_panel=REGION, help="Work on the region alone.")]
-Except = Annotated[bool, typer.Option("--except", rich_help_panel=REGION, help="Work on all but the region.")]
+def _region(flag: str, help: str, metavar: str | None = None, **more: Any) -> Any:
+    more = {"rich_help_panel": REGION, "show_default": False, **more}
+    return typer.Option(flag, help=help, metavar=metavar, **more)
+
+
+Mask = Annotated[Path | None, _region(
+    "--mask", "White is the region. One image for all inputs and frames, or a folder of masks paired with inputs by "
+    "name. For a video also a video of masks, or a folder with one mask per frame.", "PATH",
+)]  # fmt: skip
+Box = Annotated[list[str] | None, _region("--box", "A rectangle in pixels or percent; may be repeated.", "x,y,w,h")]
+Color = Annotated[str | None, _region(
+    "--color", "Everything painted in this colour, such as '#ff00ff'; in videos, found in each frame.", "COLOR",
+)]  # fmt: skip
+Tolerance = Annotated[float, _region(
+    "--tolerance", "How much a pixel may differ from --color, of 255.", "N", min=0, max=255, show_default=True,
+)]  # fmt: skip
+Alpha = Annotated[bool, _region("--alpha", "The transparent part of the image.")]
+RegionDilate = Annotated[str, _region(
+    "--dilate", "Dilate the region by N pixels; negative: erode. auto: only what is chosen, so that no halo of it "
+    "stays.", "auto|N", show_default=True,
+)]  # fmt: skip
+Feather = Annotated[float | None, _region(
+    "--feather", "Fade the result out over N pixels beyond the region.", "N", min=0,
+)]  # fmt: skip
+Invert = Annotated[bool, _region("--invert", "The black part of the mask is the region, not the white.")]
+FitMask = Annotated[bool, _region("--fit-mask", "Resize a mask of another size with the same aspect ratio.")]
+Detector = Annotated[str, _region(
+    "--detector", "The model that finds what is chosen: a name or a file.", "NAME", rich_help_panel=PANEL,
+    autocompletion=complete.models(("detect", "overlay", "select", "cutout")), show_default=True,
+)]  # fmt: skip
+At = Annotated[str | None, _region(
+    "--at", "In videos, the moment in which it is chosen, such as 2.5 or 1:30; it is followed both ways.", "TIME",
+    rich_help_panel=PANEL,
+)]  # fmt: skip
+Only = Annotated[bool, _region("--only", "Work on the region alone.")]
+Except = Annotated[bool, _region("--except", "Work on all but the region.")]
 
 
 @dataclass(frozen=True)
@@ -155,6 +127,7 @@ class Region(Choosing):
     alpha: Alpha = False
     invert: Invert = False
     fit_mask: FitMask = False
+    at: At = None
     save_mask: options.save_mask(REGION, "the region, white = worked on") = None  # type: ignore[valid-type]
 
 

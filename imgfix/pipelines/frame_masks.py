@@ -142,6 +142,7 @@ class FrameMasks:
         track: one for each frame.
         colour: what is painted in it is filled, looked for in every frame. tolerance: as of `masks.from_colour`.
         dilate: pixels by which all of it is dilated, or eroded where negative.
+        chosen: what was followed through the clip, a mask for each frame as well.
         whole: a mask may cover everything.
     """
 
@@ -154,13 +155,14 @@ class FrameMasks:
         colour: tuple[int, int, int] | None = None,
         tolerance: float = masks.DEFAULT_TOLERANCE,
         dilate: float = 0.0,
+        chosen: Track | None = None,
         whole: bool = False,
     ) -> None:
-        self.whole = whole
+        self.chosen, self.whole = chosen, whole
         self.footage, self.track, self.colour, self.tolerance, self.amount = footage, track, colour, tolerance, dilate
         empty = np.zeros(footage.shown[::-1], np.float32)
         self.fixed = footage.lay(masks.combine(empty, *fixed))
-        self.same = track is None and colour is None
+        self.same = track is None and colour is None and chosen is None
         """One mask is for all frames."""
         if self.same:
             self.fixed = masks.dilate(self.fixed, dilate)
@@ -170,14 +172,16 @@ class FrameMasks:
         found = self.track.at(number) if self.track is not None else None
         if found is None and self.track is not None:
             raise InputError(f"{self.track.name} has no mask for frame {number}", hint="give one for each frame")
-        return self._joined(found, frame)
+        return self._joined(found, frame, number)
 
-    def _joined(self, found: np.ndarray | None, frame: np.ndarray) -> np.ndarray:
+    def _joined(self, found: np.ndarray | None, frame: np.ndarray, number: int) -> np.ndarray:
         if self.same:
             return self.fixed
         parts = [self.fixed]
         if found is not None:
             parts.append(self.footage.lay(found))
+        if self.chosen is not None and (followed := self.chosen.at(number)) is not None:
+            parts.append(self.footage.lay(followed))
         if self.colour is not None:
             colours = np.ascontiguousarray(frame[..., :3])
             parts.append(masks.from_colour(colours, self.colour, self.tolerance))
@@ -198,7 +202,7 @@ class FrameMasks:
             given += found is not None
             if found is None and self.track is not None:
                 continue  # an error already, but how many frames there are has to be told
-            mask = self._joined(found, frame)
+            mask = self._joined(found, frame, count - 1)
             share = masks.coverage(mask)
             if share > masks.NEARLY_ALL and not self.whole:
                 masks.check(mask, f"{name}, frame {count - 1}")

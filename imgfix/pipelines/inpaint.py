@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 from imgfix.errors import ModelError, UsageError
 from imgfix.pipelines import models, pictures
 from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, own_names, write_mask
+from imgfix.pipelines.followed import SavedMasks
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import CLASSICAL, InpaintRequest
 from imgfix.pipelines.pipeline import Pipeline, runner_of
@@ -22,6 +23,7 @@ from imgfix.pipelines.steps import Stage
 
 if TYPE_CHECKING:
     from imgfix.media.picture import Picture
+    from imgfix.pipelines.frame_masks import FrameMasks
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.video_inpaint import VideoInpaint
@@ -72,7 +74,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
 
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
-        self.tools.prepare(self.region.choices)
+        self.tools.prepare(self.region.needed(kinds))
         missing = models.bytes_to_pull(self.choice)
         if dry and missing is not None:
             self.listener.missing(self.choice.name, missing)
@@ -184,8 +186,13 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
     # -- what moves ----------------------------------------------------------------------------------------------------
 
     def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
-        filler = self._filler(dry)
-        task, facts, digest = self._looked_at(moving, relative, filler, "to fill" if dry else "filled")
+        filler, saved = self._filler(dry), None
+        if self.request.save_mask is not None and not dry:
+            saved = SavedMasks(self.request.save_mask, moving, relative, self.alone, self.saving.overwrite)
+        found, digest, notes = self.region.of_moving(moving, relative, self.alone, self.tools, self.listener, dry)
+        task, facts = self._filling(found, filler, notes, "to fill" if dry else "filled")
+        if saved is not None:
+            saved.write(found)
         descriptor = None if isinstance(filler, str) else filler.descriptor
         return Stage(
             task,
@@ -195,14 +202,13 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             record=self._record(moving.source, self.choice.name, filler),
         )
 
-    def _looked_at(
-        self, moving: Moving, relative: Path | None, filler: Engine | str, word: str
-    ) -> tuple[VideoInpaint, Facts, str]:
-        """The work on a clip, what is to be said, and the hash of the mask."""
+    def _filling(
+        self, found: FrameMasks, filler: Engine | str, notes: Sequence[str], word: str
+    ) -> tuple[VideoInpaint, Facts]:
+        """The work on a clip whose masks were found, and what is to be said."""
         from imgfix.media import mask as masks
         from imgfix.tasks.video_inpaint import VideoInpaint, VideoInpaintOptions
 
-        found, digest, notes = self.region.of_moving(moving, relative, self.alone)
         share = found.coverage()
         how = VideoInpaintOptions(feather=self.how.feather, tta=self.how.tta, grain=self.how.grain)
         task = VideoInpaint(found.fixed if found.same else found, filler, how)
@@ -210,7 +216,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             runner=self._runner(filler), summary=(f"{masks.percent(share)} {word}",), coverage=share,
             notes=tuple(notes),
         )  # fmt: skip
-        return task, facts, digest
+        return task, facts
 
     def refuse_moving(self, source: Any) -> None:
         """See `Pipeline.refuse_moving`."""
@@ -219,8 +225,6 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
                 f"{source} moves, and `expand` is for single pictures", hint="leave `expand` out for clips"
             )
         self.region.refuse_moving(source)
-        if self.request.save_mask is not None:
-            raise UsageError(f"{source} moves, and `save_mask` is for single pictures", hint="leave it out for clips")
 
     def _runner(self, filler: Engine | str) -> Runner:
         return Runner(self.choice.name, "cpu") if isinstance(filler, str) else runner_of(filler)

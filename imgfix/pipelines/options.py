@@ -332,14 +332,26 @@ class Regional(Choosing):
     """Pixels over which the region fades out beyond its edge."""
     invert: bool = False
     fit_mask: bool = False
+    at: str | float | None = None
+    """Seconds into a clip, or `h:m:s`: where it is chosen."""
     save_mask: str | Path | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.moment is not None and not self.chooses:
+            raise UsageError(
+                "`at` says in which moment of a clip something is chosen, and nothing is",
+                hint="add `point` x,y, `object` NAME or the like",
+            )
         if not 0 <= self.tolerance <= 255:
             raise UsageError(f"`tolerance` {self.tolerance:g} is out of range", hint="choose 0 to 255")
         if self.feather is not None and not self.feather >= 0:
             raise UsageError(f"`feather` {self.feather:g} is out of range", hint="choose 0 or more")
+
+    @property
+    def moment(self) -> float | None:
+        """`at` in seconds. Raises UsageError."""
+        return _seconds("at", self.at)
 
     @property
     def has_region(self) -> bool:

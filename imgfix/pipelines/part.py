@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgfix.errors import UsageError
 from imgfix.pipelines.choosing import TASKS, ModelTools, own_names, write_mask
+from imgfix.pipelines.followed import SavedMasks
 from imgfix.pipelines.region import Region
 
 if TYPE_CHECKING:
@@ -28,23 +28,23 @@ class Part:
     Raises UsageError, ModelError: no such model.
     """
 
-    def __init__(self, asked: PartRequest, models: Models) -> None:
+    def __init__(self, asked: PartRequest, models: Models, overwrite: bool) -> None:
         from imgfix.tasks.part import Edge
 
         named = models.choose(TASKS, model=asked.detector) if asked.detector != "auto" else None
         self.region = Region.of_request(asked, own_names(named), whole=True)
         self.edge = Edge(asked.except_, asked.feather)
         self.tools = ModelTools(models, named, "detector")
-        self._save_mask = asked.save_mask
+        self._save_mask, self._overwrite, self._listener = asked.save_mask, overwrite, models.listener
 
     @classmethod
-    def of(cls, asked: PartRequest, models: Models) -> Part | None:
+    def of(cls, asked: PartRequest, models: Models, overwrite: bool) -> Part | None:
         """None: all of it is worked on."""
-        return cls(asked, models) if asked.has_region else None
+        return cls(asked, models, overwrite) if asked.has_region else None
 
-    def prepare(self) -> None:
+    def prepare(self, kinds: Iterable[str]) -> None:
         """Open what finds it, so that what is wrong is said before any work. Raises ModelError, MissingExtraError."""
-        self.tools.prepare(self.region.choices)
+        self.tools.prepare(self.region.needed(kinds))
 
     def of_picture(
         self, picture: Picture, source: object, relative: Path | None, save: Path | None = None
@@ -69,8 +69,6 @@ class Part:
     def refuse_moving(self, source: object) -> None:
         """Raise UsageError for what is asked of a clip and is for single pictures."""
         self.region.refuse_moving(source)
-        if self._save_mask is not None:
-            raise UsageError(f"{source} moves, and `save_mask` is for single pictures", hint="leave it out for clips")
 
     def of_moving(
         self,
@@ -79,16 +77,22 @@ class Part:
         relative: Path | None,
         alone: bool,
         plain: Callable[[np.ndarray], np.ndarray] | None = None,
+        dry: bool = False,
     ) -> tuple[PartOfFrames, str, dict[str, Any], list[str]]:
         """Some work on a part of every frame.
 
-        plain: as of `imgfix.tasks.part.PartOfFrames`. Returns the work, what is said of it, what its frames depend on
-        besides, and notes. Raises as `Region.of_moving`.
+        plain: as of `imgfix.tasks.part.PartOfFrames`. dry: a plan is made. Returns the work, what is said of it, what
+        its frames depend on besides, and notes. Raises as `Region.of_moving`.
         """
         from imgfix.tasks.part import PartOfFrames
 
-        found, digest, notes = self.region.of_moving(moving, relative, alone)
+        saved = None
+        if self._save_mask is not None and not dry:
+            saved = SavedMasks(self._save_mask, moving, relative, alone, self._overwrite)
+        found, digest, notes = self.region.of_moving(moving, relative, alone, self.tools, self._listener, dry)
         share = found.coverage()
+        if saved is not None:
+            saved.write(found)
         binding = {**self.region.binding, "mask": digest, **{f"edge {key}": value for key, value in self._edge.items()}}
         words = self.summary(1 - share if self.edge.rest else share)
         return PartOfFrames(task, found, self.edge, plain), words, binding, notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 from imgfix.errors import InputError, UsageError
 from imgfix.media import mask as masks
 from imgfix.pipelines.choosing import choices_of, seen
+from imgfix.pipelines.followed import Followed, laid_over
 from imgfix.pipelines.options import Regional
 from imgfix.pipelines.pictures import name_of, origin
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from imgfix.media.mask import Box
     from imgfix.media.picture import Picture
     from imgfix.pipelines.frame_masks import FrameMasks, Track
+    from imgfix.pipelines.models import Listener
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.tasks.select.choose import Choice, Tools
 
@@ -40,7 +42,7 @@ class Region:
     invert: bool = False
     fit: bool = False
     choices: tuple[Choice, ...] = ()
-    """What is chosen by what it is; in pictures only."""
+    """What is chosen by what it is."""
     dilate: float | None = None
     """Pixels by which the region is dilated, or eroded where negative; None: only what is chosen is, so that no halo of
     it stays."""
@@ -48,6 +50,8 @@ class Region:
     """How sure the detector has to be."""
     whole: bool = False
     """Whether it may cover everything."""
+    at: float | None = None
+    """Seconds into a clip, where it is chosen; None: at its beginning."""
 
     def __post_init__(self) -> None:
         if isinstance(self.mask, Path) and not self.mask.exists():
@@ -70,6 +74,7 @@ class Region:
             choices=choices_of(asked, names),
             dilate=asked.reach,
             score=asked.score,
+            at=asked.moment,
         )
 
     def __bool__(self) -> bool:
@@ -85,13 +90,14 @@ class Region:
         """What the frames of a clip depend on, without the mask, of which the content counts and not where it lies."""
         return {**asdict(replace(self, mask=None, invert=False)), "invert": self.invert}
 
+    def needed(self, kinds: Iterable[str]) -> tuple[Choice, ...]:
+        """The choices that a model has to find in these kinds of sources: what lies over a clip is told from its motion
+        alone."""
+        still = tuple(each for each in self.choices if each.kind != "overlay")
+        return still if still == self.choices or "image" not in kinds else self.choices
+
     def refuse_moving(self, source: object) -> None:
         """Raise UsageError for what is asked of a clip and is for single pictures."""
-        if self.choices:
-            raise UsageError(
-                f"{source} moves, and `point`, `object`, `subject` and the like are for single pictures",
-                hint="use `mask`, `boxes` or `color` for clips; `imgfix select` makes a mask of one frame",
-            )
         if self.transparent:
             raise UsageError(
                 f"{source} moves, and `alpha` is for single pictures", hint="use `mask`, `boxes` or `color` for clips"
@@ -155,10 +161,13 @@ class Region:
             return f"`color` is matched within {self.tolerance:g} of 255; `tolerance` changes that"
         return "choose another region"
 
-    def of_moving(self, moving: Moving, relative: Path | None, alone: bool) -> tuple[FrameMasks, str, list[str]]:
+    def of_moving(
+        self, moving: Moving, relative: Path | None, alone: bool, tools: Tools, listener: Listener, dry: bool = False
+    ) -> tuple[FrameMasks, str, list[str]]:
         """The masks of a clip's frames, a hash of what the masks hold, and what should be said about them.
 
-        alone: it is the only input. Raises InputError: no mask of that name, another size, not readable.
+        alone: it is the only input. tools: what finds the choices. dry: a plan is made, and what is chosen is not
+        followed. Raises InputError: no mask of that name, another size, not readable, nothing of what was chosen.
         """
         from imgfix.pipelines.frame_masks import FrameMasks, digest_of, is_track, open_track
 
@@ -176,9 +185,17 @@ class Region:
                 fixed.append(values)
                 notes += [f"{name}: {note}"] if note else []
                 digest = digest_of([given]) if isinstance(given, Path) else hashlib.sha256(values.tobytes()).hexdigest()
+        chosen = None
+        if any(each.kind == "overlay" for each in self.choices):
+            fixed.append(laid_over(moving, self.dilate))
+            digest += hashlib.sha256(fixed[-1].tobytes()).hexdigest()
+        followed = [each for each in self.choices if each.kind != "overlay"]
+        if followed:
+            chosen = Followed(moving, followed, tools, self.score, self.at, self.dilate, listener, dry)
+            digest += chosen.digest
         made = FrameMasks(
             moving, fixed=fixed, track=track, colour=self.colour, tolerance=self.tolerance, dilate=self.dilate or 0.0,
-            whole=self.whole,
+            chosen=chosen, whole=self.whole,
         )  # fmt: skip
         return made, digest, notes
 

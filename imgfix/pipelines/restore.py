@@ -53,7 +53,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         self.wanted = self._filled(plain)
         self.steadies: Callable[[str], bool] = self._steadies
         """Whether results for the frames of something are averaged along the motion."""
-        self.part = Part.of(self.request, self.models)
+        self.part = Part.of(self.request, self.models, self.saving.overwrite)
 
     def _steadies(self, kind: str) -> bool:
         return work.steadies(self.request.steady, kind)
@@ -95,7 +95,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
         if self.part is not None:
-            self.part.prepare()
+            self.part.prepare(kinds)
         missing = self._missing()
         if dry and missing is not None and self.named is not None:
             self.listener.missing(self.named.name, missing)
@@ -251,7 +251,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
     def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
         """The damage is looked for in the first frames."""
         self.engines.pixels, self.engines.dry = work.pixels(moving), dry
-        task, steps, facts, binding = self._looked_at(moving, kind, relative)
+        task, steps, facts, binding = self._looked_at(moving, kind, relative, dry)
         shas = [step.engine.descriptor.sha256 for step in steps]
         return Stage(
             task,
@@ -271,7 +271,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         )
 
     def _looked_at(
-        self, moving: Moving, kind: str, relative: Path | None
+        self, moving: Moving, kind: str, relative: Path | None, dry: bool
     ) -> tuple[SequenceTask, list[Step], Facts, dict[str, Any]]:
         """The work on a clip, the runs of networks, what is to be said, and what its part depends on."""
         from imgfix.tasks.chain import Chain
@@ -283,7 +283,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             task, facts = Chain(Deflicker(), task), replace(facts, summary=("flicker evened out", *words))
         if self.part is None:
             return task, steps, facts, {}
-        task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone)
+        task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone, dry=dry)
         return task, steps, replace(facts, summary=(said, *facts.summary), notes=(*notes, *facts.notes)), binding
 
     def refuse_moving(self, source: Any) -> None:

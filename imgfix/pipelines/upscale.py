@@ -62,7 +62,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         self._chosen: dict[bool, Choice] = {}
         if self.request.restore:
             self.before = (restorer(self),)
-        self.part = Part.of(self.request, self.models)
+        self.part = Part.of(self.request, self.models, self.saving.overwrite)
 
     def choice(self, kind: str) -> Choice:
         """The model for a kind of source. Raises ModelError."""
@@ -102,7 +102,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
         if self.part is not None:
-            self.part.prepare()
+            self.part.prepare(kinds)
         for kind in dict.fromkeys(kinds):
             choice = self.choice(kind)
             missing = models.bytes_to_pull(choice)
@@ -293,7 +293,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener, dry=dry)
         descriptor = _descriptor(upscaler)
         task, facts = self._task(moving, kind, upscaler, fit)
-        task, facts, binding = self._in_part(task, facts, moving, relative)
+        task, facts, binding = self._in_part(task, facts, moving, relative, dry)
         return Stage(
             task,
             facts,
@@ -308,7 +308,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         )
 
     def _in_part(
-        self, task: SequenceTask, facts: Facts, moving: Moving, relative: Path | None
+        self, task: SequenceTask, facts: Facts, moving: Moving, relative: Path | None, dry: bool
     ) -> tuple[SequenceTask, Facts, dict[str, Any]]:
         """The work where the model draws a part alone, what is to be said, and what the part depends on."""
         if self.part is None:
@@ -318,7 +318,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
         width, height = task.size(*moving.size)
         plain = ResampledFrames(_PLAIN, UpscaleOptions(width=width, height=height))
-        task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone, plain.enlarged)
+        task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone, plain.enlarged, dry)
         return task, replace(facts, summary=(said, *facts.summary), notes=joined(notes, facts.notes)), binding
 
     def refuse_moving(self, source: Any) -> None:

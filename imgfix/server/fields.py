@@ -87,6 +87,7 @@ _REGION = (
     Field("feather", "number", "blend over so many pixels"),
     Field("invert", "flag", "the black part of the mask is the region"),
     Field("fit_mask", "flag", "resize a mask of another size"),
+    Field("at", "text", "in a clip, the moment in which it is chosen, in seconds or h:m:s"),
 )
 _PART = (
     Field("only", "flag", "work on the region alone"),

@@ -344,8 +344,8 @@ class _Finder:
         """Remember a thing, and give its mask, as wide as was asked for where it adds to the whole."""
         inside = without_specks(inside)
         self._add(kind, name, number, inside, score)
-        reach = self.dilate if self.dilate is not None else max(EDGE_LEAST, EDGE * max(self._size))
-        return masks.dilate(inside.astype(np.float32), reach if sign == "+" else 0.0)
+        width = self.dilate if self.dilate is not None else reach(self._size)
+        return masks.dilate(inside.astype(np.float32), width if sign == "+" else 0.0)
 
     def _add(self, kind: str, name: str, number: int, inside: np.ndarray, score: float | None) -> None:
         edges = masks.bounds(inside)
@@ -373,6 +373,11 @@ class _Finder:
         assert edges is not None
         top, bottom, left, right = edges
         return left, top, right, bottom
+
+
+def reach(size: tuple[int, int]) -> float:
+    """Pixels by which things in a picture of a size are widened so that no halo of them stays."""
+    return max(EDGE_LEAST, EDGE * max(size))
 
 
 def without_specks(inside: np.ndarray) -> np.ndarray:

@@ -18,6 +18,8 @@ from imgfix.nets.mobilesam import CORNER, NOT, NOTHING, OPPOSITE, POINT, MobileS
 from imgfix.tasks.select.detect import Box
 from imgfix.tasks.select.pixels import as_bytes, as_tensor
 
+CERTAIN = 8.0
+"""Logits of a mask that is given to the network, as it gives them inside a thing."""
 KEPT = 4
 """Pictures whose embedding is kept; one takes 4 MB."""
 
@@ -92,9 +94,11 @@ class Segmenter:
         points: Sequence[Point] = (),
         not_points: Sequence[Point] = (),
         box: Box | None = None,
+        rough: np.ndarray | None = None,
     ) -> Segment:
         """The one thing that points (on it), other points (not on it) and a box (around it) mean together.
 
+        rough: (H, W) bool, about where it is.
         Raises UsageError: there is neither a point on it nor a box.
         """
         if not points and box is None:
@@ -107,9 +111,9 @@ class Segmenter:
         else:
             places.append((0.0, 0.0))
             meanings.append(NOTHING)
-        logits, quality = self._decode(picture, [places], [meanings])
+        logits, quality = self._decode(picture, [places], [meanings], rough)
         # One point may mean a part, the thing or the whole group; more of a prompt leaves no doubt.
-        single = len(points) == 1 and not not_points and box is None
+        single = len(points) == 1 and not not_points and box is None and rough is None
         index = 1 + int(quality[0, 1:].argmax()) if single else 0
         return Segment(self._enlarged(picture, logits[:, index])[0], float(quality[0, index]))
 
@@ -126,11 +130,25 @@ class Segmenter:
         return found
 
     def _decode(
-        self, picture: Embedded, places: Sequence[Sequence[Point]], meanings: Sequence[Sequence[int]]
+        self,
+        picture: Embedded,
+        places: Sequence[Sequence[Point]],
+        meanings: Sequence[Sequence[int]],
+        rough: np.ndarray | None = None,
     ) -> tuple[Tensor, Tensor]:
         factor = torch.tensor([picture.fitted[0] / picture.size[0], picture.fitted[1] / picture.size[1]])
         where = torch.tensor(places, dtype=torch.float32) * factor
-        return self.net.decode(picture.values, where.to(self.device), torch.tensor(meanings, device=self.device))
+        drawn = None if rough is None else self._as_logits(picture, rough)
+        what = torch.tensor(meanings, device=self.device)
+        return self.net.decode(picture.values, where.to(self.device), what, drawn)
+
+    def _as_logits(self, picture: Embedded, rough: np.ndarray) -> Tensor:
+        """A mask of the picture as the network gave it: (1, 1, s, s) of its square, a quarter of its side."""
+        side = 4 * picture.values.shape[-1]
+        size = [max(1, round(length * side / self.net.side)) for length in picture.fitted[::-1]]
+        small = F.interpolate(torch.from_numpy(rough.astype(np.float32))[None, None], size, mode="area")
+        whole = F.pad(small, (0, side - size[1], 0, side - size[0]))
+        return ((2 * whole - 1) * CERTAIN).to(self.device)
 
     def _enlarged(self, picture: Embedded, logits: Tensor) -> np.ndarray:
         """(B, s, s) of the network's square to (B, H, W) of the picture."""
