@@ -53,8 +53,11 @@ def _read(path: Path) -> tuple[Entry, ...]:
             table = tomllib.load(stream)
         found = tuple(_entry(row) for row in table["model"])
         for entry in found:
-            for record in (entry, *entry.sources, *(file for source in entry.sources for file in source.files)):
-                _check_types(record)
+            _check_types(entry)
+            for source in entry.sources:
+                _check_types(source)
+                for file in source.files:
+                    _check_types(file)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, StopIteration, RecursionError) as error:
         raise ModelError(
             f"{path}: the list of models is damaged ({_why(error)})", hint="install imgfix again"
