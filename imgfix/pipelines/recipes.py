@@ -41,7 +41,7 @@ MOST = 64
 """Steps of a recipe."""
 _LARGEST = 1 << 20
 """Bytes of a recipe file."""
-_FILES = ("mask", "save_mask")
+_FILES = ("mask", "scratch_mask", "save_mask")
 """Options that name a file or folder, which may not be there yet."""
 _PERHAPS_FILES = ("model", "detector", "behind")
 """Options that name a file where one of that name is there."""
