@@ -16,6 +16,7 @@ from imgfix.server.settings import Settings, size
 EPILOG = options.examples(
     "imgfix serve",
     "imgfix serve --host 0.0.0.0 --token-file token.txt --max-upload 500M",
+    "imgfix serve --mcp photos/",
     "curl -F file=@photo.jpg http://127.0.0.1:8765/v1/upscale -o large.jpg",
 )
 
@@ -40,6 +41,12 @@ Queue = Annotated[int, _option("--queue", "N", "Jobs, and requests, that may wai
 Connections = Annotated[int, _option("--connections", "N", "Open connections.", min=1)]
 
 
+Mcp = Annotated[
+    list[Path] | None,
+    _option("--mcp", "FOLDER", "Instead speak MCP on stdin and stdout, for the files below; may be repeated."),
+]
+
+
 def command(
     host: Host = "127.0.0.1",
     port: Port = 8765,
@@ -54,8 +61,14 @@ def command(
     keep: Keep = 24.0,
     queue: Queue = 32,
     connections: Connections = 200,
+    mcp: Mcp = None,
 ) -> int:
     """Serve upscale, inpaint, restore, select, cutout, generate and evaluate over HTTP, with models kept loaded."""
+    if mcp:
+        from imgfix.server import tools
+
+        tools.serve(mcp, device)
+        return ExitCode.OK
     run.check_extra()
     settings = Settings(
         folder or run.usual_folder("server"), host, port, run.token(token, token_file), tuple(name or ()), device,

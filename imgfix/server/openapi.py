@@ -7,7 +7,7 @@ from typing import Any
 from imgfix import __version__
 from imgfix.server.fields import STEPS, VERBS, Field, Verb, default_of
 
-_TYPES: dict[str, dict[str, Any]] = {
+TYPES: dict[str, dict[str, Any]] = {
     "flag": {"type": "boolean"},
     "whole": {"type": "integer"},
     "number": {"type": ["number", "string"]},
@@ -56,7 +56,7 @@ def document() -> dict[str, Any]:
 
 
 def _property(verb: Verb, field: Field) -> dict[str, Any]:
-    found = {**_TYPES[field.kind], "description": field.help}
+    found = {**TYPES[field.kind], "description": field.help}
     default = default_of(verb, field)
     if default is not None:
         found["default"] = default

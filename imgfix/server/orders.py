@@ -219,7 +219,7 @@ class Kitchen:
             saving = replace(saving, output=f"{target}/", overwrite=True)  # what is there is our own
             clips = replace(clips, resume=True)
         reading = Reading(max_pixels=self.settings.max_pixels)
-        kind = _pipeline_of(order.verb)
+        kind = pipeline_of(order.verb)
         pipeline = kind(request, saving, clips, machine, reading, listener or Listener(), self.loaded)
         pipeline.names = self.names(order)
         return pipeline
@@ -280,7 +280,7 @@ class Kitchen:
         if order.verb in ("generate", "evaluate"):
             return "pictures"
         row = self.store.file(order.input or "")
-        return "frames" if row is not None and row.kind != "image" else _pipeline_of(order.verb).unit
+        return "frames" if row is not None and row.kind != "image" else pipeline_of(order.verb).unit
 
     def carry_out(self, order: Order, job: str, progress: Progress) -> Made:
         """Do the work. Raises Refused, ImgfixError."""
@@ -377,7 +377,8 @@ class Kitchen:
         return replace(self.settings, max_pixels=1 << 40)
 
 
-def _pipeline_of(verb: str) -> type[Pipeline[Any]]:
+def pipeline_of(verb: str) -> type[Pipeline[Any]]:
+    """The pipeline of a verb that makes one file of one file."""
     if verb == "upscale":
         from imgfix.pipelines.upscale import UpscalePipeline
 

@@ -16,6 +16,7 @@ from imgfix.media import colour, image
 from imgfix.media.picture import Picture
 from imgfix.server.answers import Refused
 from imgfix.server.store import FileRow, Store
+from imgfix.server.uploads import facts_of
 
 LEAST, MOST = 16, 4096
 """Pixels of the width of a preview."""
@@ -40,31 +41,46 @@ def preview(store: Store, row: FileRow, width: int, time: float | None, max_pixe
     return data, "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
 
 
+def thumbnail(path: Path, side: int, time: float | None) -> bytes:
+    """A JPEG or PNG file of a picture, or of the frame of a clip at a time, its longer side at most so long.
+
+    Raises InputError, Refused: it has no picture.
+    """
+    kind = facts_of(path)["kind"]
+    picture = _of_kind(path, kind, time, image.DEFAULT_MAX_PIXELS)
+    return _encoded(_resized(picture, side / max(picture.width, picture.height)))
+
+
 def small(store: Store, row: FileRow, side: int, max_pixels: int) -> tuple[Picture, float]:
     """A copy of a picture whose longer side is at most so long, in sRGB, and its size as a factor of the picture's."""
+    key = store.path(row), side, max_pixels
     with _lock:
-        known = _copies.get(row.id)
+        known = _copies.get(key)
     if known is None:
         factor = min(1.0, side / max(row.width, row.height))
         made = _resized(_picture(store.path(row), row, None, max_pixels), factor)
         known = made, made.width / row.width
         with _lock:
-            _copies[row.id] = known
+            _copies[key] = known
             while len(_copies) > _KEPT:
                 _copies.popitem(last=False)
     return known
 
 
 _lock = Lock()
-_copies: OrderedDict[str, tuple[Picture, float]] = OrderedDict()
+_copies: OrderedDict[tuple[Path, int, int], tuple[Picture, float]] = OrderedDict()
 
 
 def _picture(path: Path, row: FileRow, time: float | None, max_pixels: int) -> Picture:
     if row.kind == "sound":
         raise Refused(415, "unsupported", f"{row.name} is sound", "a preview is of pictures and clips")
-    if row.kind == "video":
+    return _of_kind(path, row.kind, time, max_pixels)
+
+
+def _of_kind(path: Path, kind: str, time: float | None, max_pixels: int) -> Picture:
+    if kind == "video":
         return Picture(_frame(path, time or 0.0))
-    if row.kind == "animation" and time:
+    if kind == "animation" and time:
         return _animated(path, time, max_pixels)
     return image.read(path, max_pixels=max_pixels)
 

@@ -24,6 +24,8 @@ _SOUND = {b"fLaC": ".flac", b"ID3": ".mp3", b"\xff\xfb": ".mp3", b"\xff\xf3": ".
 _LONGEST_NAME = 120
 _FRAMES_PIXELS = 50
 """An animated picture may have as many times the pixels of the largest single picture, in all its frames together."""
+_START = 1024
+"""Bytes that tell what a file is."""
 
 
 def name_from(given: str | None, suffix: str = "") -> str:
@@ -42,7 +44,7 @@ def take(store: Store, settings: Settings, path: Path, given: str | None) -> Fil
     Raises Refused: it is of no kind that is worked on, or too large; InputError.
     """
     with path.open("rb") as stream:
-        start = stream.read(1024)
+        start = stream.read(_START)
     if not start:
         raise Refused(415, "unsupported", "the file is empty", "send a picture or a clip")
     facts = _facts(path, start, Path(name_from(given)).suffix.lower(), settings)
@@ -54,6 +56,15 @@ def take(store: Store, settings: Settings, path: Path, given: str | None) -> Fil
         **facts,
     )
     return store.add_file(path, row)
+
+
+def facts_of(path: Path) -> dict[str, Any]:
+    """Kind, size and bytes of a picture, a clip or a sound that lies on this machine. Raises Refused, InputError."""
+    with path.open("rb") as stream:
+        start = stream.read(_START)
+    found = _facts(path, start, path.suffix.lower(), Settings(path.parent, max_pixels=1 << 40))
+    del found["suffix"]
+    return {name: value for name, value in found.items() if value is not None} | {"bytes": path.stat().st_size}
 
 
 def _facts(path: Path, start: bytes, suffix: str, settings: Settings) -> dict[str, Any]:
