@@ -29,7 +29,7 @@ def command(json: options.Json = False) -> int:
             {
                 "files": [str(defaults.user_file()), str(Path(defaults.FILE).absolute())],
                 "defaults": [
-                    {"verb": each.verb, "option": each.option, "value": each.value, "origin": each.origin}
+                    {"verb": each.verb, "option": each.option, "value": each.shown, "origin": each.origin}
                     for each in last.values()
                 ],
             }

@@ -22,6 +22,7 @@ FILE = "imgfix.toml"
 PREFIX = "IMGFIX_"
 SHARING = ("upscale", "inpaint", "restore", "generate")
 """Verbs for which a key at the top of the file, or a variable without a verb, is meant."""
+_SECRET = {"token"}
 _NEVER = {"inputs", "output", "help"}
 """What is said anew each time."""
 
@@ -40,10 +41,15 @@ class Default:
     """A file, or an environment variable."""
 
     @property
+    def shown(self) -> Any:
+        """The value, but for secrets, which end up in logs and reports of faults otherwise."""
+        return "***" if self.parameter in _SECRET and self.value else self.value
+
+    @property
     def words(self) -> str:
         """As it would stand on a command line."""
         if not isinstance(self.value, bool):
-            values = self.value if isinstance(self.value, list) else [self.value]
+            values = self.value if isinstance(self.value, list) else [self.shown]
             return " ".join(f"{self.option} {value}" for value in values)
         return self.option if self.value != self.option.startswith("--no-") else f"{self.option} (not set)"
 

@@ -276,9 +276,10 @@ async def _serve(tools: Tools) -> None:
 async def _call(tools: Tools, report: Callable[..., Any], name: str, given: Mapping[str, Any]) -> Any:
     """A tool in a thread of its own, with its progress; where the caller has gone it ends at the next tile or frame."""
     import anyio
+    import anyio.lowlevel
     import mcp_types as types
 
-    gone = threading.Event()
+    gone, token = threading.Event(), anyio.lowlevel.current_token()  # pipelines tell it from threads of their own
     shown = [0.0]
 
     def progress(done: int, total: int) -> None:
@@ -287,7 +288,7 @@ async def _call(tools: Tools, report: Callable[..., Any], name: str, given: Mapp
         share = done / total if total else 0.0
         if share >= shown[0] + 0.01 or (total and done == total):  # not one notification for each of thousands
             shown[0] = share
-            anyio.from_thread.run(report, float(done), float(total) if total else None)
+            anyio.from_thread.run(report, float(done), float(total) if total else None, token=token)
 
     try:
         answer = await anyio.to_thread.run_sync(tools.call, name, given, progress, abandon_on_cancel=True)

@@ -139,3 +139,13 @@ def test_the_last_line_counts(imgfix: Run, alone: Path, tiny: Path) -> None:
     assert last == "1 done, 2 left out (the output exists already)"
     (alone / "in" / "b.png").write_bytes(b"")
     assert "1 of 3 items failed: 2 done, 1 failed" in imgfix(*words, "--overwrite").err
+
+
+def test_a_token_is_not_shown(imgfix: Run, alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMGFIX_SERVE_TOKEN", "tell-nobody")
+    (alone / "imgfix.toml").write_text('[serve]\ntoken = "nor-this"\n')
+    for words in (["config"], ["config", "--json"]):
+        found = imgfix(*words)
+        assert found.code == 0 and "--token" in found.out and "***" in found.out
+        assert "tell-nobody" not in found.out and "nor-this" not in found.out
+    assert {each.value for each in defaults.find(verbs()) if each.verb == "serve"} == {"tell-nobody", "nor-this"}
