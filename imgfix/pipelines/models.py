@@ -170,6 +170,13 @@ class Models:
         key = kind, task, choice.name, _mark(choice), self.machine.device, *settings
         return self._loaded.get(key, made)
 
+    def kept(self, kind: str, choice: Choice, make: Callable[[], Ready], *settings: str) -> Ready:
+        """What `make` makes of a model that is ready, taking no room of its own; kept as of `ready`."""
+        if self._loaded is None or choice.given is not None:
+            return make()
+        key = kind, choice.name, _mark(choice), self.machine.device, *settings
+        return self._loaded.get(key, lambda: (make(), 0))
+
     def open(self, choice: Choice, task: str | tuple[str, ...], announce: bool = True) -> Engine:
         """A model, ready to run; the same one when it is asked for again.
 
@@ -240,12 +247,13 @@ class DamageModels:
         from imgfix.zoo import auto
 
         own = self._named if job in self._jobs else None
-        engine = self._models.open(own or Choice(*auto.resolve("restore", job=job)), "restore")
+        choice = own or Choice(*auto.resolve("restore", job=job))
+        engine = self._models.open(choice, "restore")
         if job == "noise":
-            engine = self._told_level(engine)
+            engine = self._told_level(engine, choice)
         return fitted(engine, self.pixels, self._models.listener, self.dry)
 
-    def _told_level(self, engine: Engine) -> Engine:
+    def _told_level(self, engine: Engine, choice: Choice) -> Engine:
         """The same, or of a blind denoiser the one in it that is told the level, which is known here."""
         from imgfix.runtime.engine import Engine
         from imgfix.zoo.told import as_told
@@ -253,11 +261,13 @@ class DamageModels:
         name = engine.descriptor.name
         if name not in self._told:
             model, machine = as_told(engine.model), self._models.machine
-            self._told[name] = (
-                engine
-                if model is engine.model
-                else Engine(model, machine.device, machine.precision, self._models.listener.warned)
-            )
+            if model is not engine.model:  # its weights are those of the engine, which is kept too
+                made = self._models.kept(
+                    "told", choice, lambda: Engine(model, machine.device, machine.precision), machine.precision
+                )
+                made.note = self._models.listener.warned
+                engine = made
+            self._told[name] = engine
         return self._told[name]
 
     def meter(self, wanted: RestoreOptions) -> NoiseMeter | None:

@@ -164,3 +164,21 @@ def test_records_call_files_what_the_caller_calls_them(tmp_path: Path) -> None:
     record = image.read_record(tmp_path / "out.png")
     assert record is not None
     assert record["command"] == "imgfix inpaint photo.png --model telea --mask hole.png"
+
+
+def test_the_denoiser_in_a_blind_one_is_made_once_for_all_pipelines(tmp_path: Path) -> None:
+    from imgfix.nets.ffdnet import BlindFFDNet
+    from imgfix.pipelines.models import Choice, DamageModels, Models
+
+    torch.manual_seed(0)
+    config = {"features": 8, "convolutions": 4}
+    net = BlindFFDNet(**config)
+    net.hint.weight.data.zero_()
+    file = zoo.save(tmp_path / "b.safetensors", "blindffdnet", config, net.state_dict(), task="restore", name="b")
+    loaded, choice = Loaded(), Choice(str(file))
+
+    def noise_engine() -> Any:
+        return DamageModels(Models(Machine(str(file), device="cpu"), loaded=loaded), choice)("noise")
+
+    first = noise_engine()
+    assert first.descriptor.net == "ffdnet" and noise_engine() is first

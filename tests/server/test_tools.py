@@ -99,7 +99,7 @@ def test_what_is_outside_or_wrong_is_an_error_of_the_tool_with_a_hint(folder: Pa
         ("inpaint", {"input": "a.png", "mask": str(outside), "model": "telea"}, "is outside"),
         ("inpaint", {"input": "a.png", "box": "1,1,4,4", "model": "telea", "output": str(outside)}, "is outside"),
         ("inpaint", {"input": "a.png", "box": "1,1,4,4", "model": "telea", "output": "link.png"}, "reached by a link"),
-        ("cutout", {"input": "a.png", "background": str(outside)}, "is outside"),
+        ("cutout", {"input": "a.png", "behind": str(outside)}, "is outside"),
         ("upscale", {"input": "a.png", "model": "/etc/passwd"}, "no such model"),
         ("upscale", {"input": "a.png", "scal": 2}, "did you mean scale"),
         ("run", {"input": "a.png", "steps": [{"verb": "inpaint", "mask": str(outside)}]}, "is outside"),

@@ -7,7 +7,7 @@ import { WORDS } from "./words.js";
 
 const KEYS = [
   ["V B E M H", "keys.tools"], ["← ↑ → ↓", "keys.arrows"], ["Enter", "keys.enter"], ["Space", "keys.space"], ["[ ]", "keys.brush"],
-  ["C, O", "keys.compare"], ["+ −, 0, 1", "keys.zoom"], ["Ctrl+Z, Ctrl+Shift+Z", "keys.undo"],
+  ["C, O", "keys.compare"], ["+ −, 0, 1", "keys.zoom"], ["Ctrl+Z, Ctrl+Shift+Z", "keys.undo"], ["Alt", "keys.not"],
 ];
 
 export function useTheme() {

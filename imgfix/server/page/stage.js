@@ -3,6 +3,7 @@
 import { COLOUR, stroke } from "./marks.js";
 
 const HOVER_REST = 120; // milliseconds a pointer rests before what is under it is looked for
+const HOLD = 500; // milliseconds after which a touch is a long one
 const STEP = 12; // screen pixels that an arrow key moves the cursor
 
 /**
@@ -62,7 +63,7 @@ export class Stage {
 
   #begin(at, second) {
     const point = this.view.toPicture(at);
-    if (this.tool === "select") return { kind: "click", start: at, second };
+    if (this.tool === "select") return { kind: "click", start: at, second, since: performance.now() };
     if (this.tool === "box") return { kind: "box", start: point, end: point };
     const mark = { kind: "stroke", erase: (this.tool === "erase") !== second, width: this.brushSize / this.view.scale, points: [] };
     const drag = { kind: "stroke", mark };
@@ -117,13 +118,14 @@ export class Stage {
     if (!drag) return;
     if (drag.kind === "stroke") this.acts.mark(drag.mark);
     if (drag.kind === "box") this.#finishBox(drag);
-    if (drag.kind === "click") this.#click(this.#at(event), drag);
+    if (drag.kind === "click") this.#click(this.#at(event), drag, event.pointerType === "touch");
   }
 
-  #click(at, { start, second }) {
+  #click(at, { start, second, since }, touch) {
     if (Math.hypot(at.x - start.x, at.y - start.y) > 12) return; // a drag is no click
     const point = this.view.toPicture(at);
-    if (this.view.inside(point)) this.acts.pick(whole(point), { not: second });
+    const held = touch && performance.now() - since >= HOLD; // a finger has no Alt key
+    if (this.view.inside(point)) this.acts.pick(whole(point), { not: second || held });
   }
 
   #finishBox(drag) {

@@ -36,7 +36,7 @@ export const WORDS = {
     "tool.erase": "Erase marks",
     "tool.box": "Box",
     "tool.hand": "Move",
-    "hint.select": "Click a thing to mark it. Alt-click: not this.",
+    "hint.select": "Click a thing to mark it. Alt-click, or a long touch: not this.",
     "hint.brush": "Paint over what should go.",
     "hint.erase": "Take marks away.",
     "hint.box": "Drag a box.",
@@ -214,6 +214,7 @@ export const WORDS = {
     "keys.compare": "Compare, hold for the original",
     "keys.zoom": "Zoom; fit, actual pixels",
     "keys.undo": "Undo, redo (everywhere)",
+    "keys.not": "With a click: not this. A long touch does the same",
     "keys.tools": "Select, paint, erase, box, move",
   },
 
@@ -252,7 +253,7 @@ export const WORDS = {
     "tool.erase": "Markierung radieren",
     "tool.box": "Rechteck",
     "tool.hand": "Verschieben",
-    "hint.select": "Klicken markiert ein Ding. Alt-Klick: dies nicht.",
+    "hint.select": "Klicken markiert ein Ding. Alt-Klick oder langes Tippen: dies nicht.",
     "hint.brush": "Übermalen, was weg soll.",
     "hint.erase": "Markierung wegnehmen.",
     "hint.box": "Ein Rechteck aufziehen.",
@@ -430,6 +431,7 @@ export const WORDS = {
     "keys.compare": "Vergleichen, Original (halten)",
     "keys.zoom": "Zoom; einpassen, Originalpixel",
     "keys.undo": "Rückgängig, wiederholen (überall)",
+    "keys.not": "Mit einem Klick: dies nicht. Langes Tippen ebenso",
     "keys.tools": "Anklicken, malen, radieren, Rechteck, verschieben",
   },
 };
