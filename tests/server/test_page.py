@@ -527,6 +527,24 @@ def test_a_finger_paints_and_two_zoom(tab: Callable[..., Desk], tmp_path: Path) 
     assert found.page.evaluate("() => document.documentElement.scrollWidth") == 390
 
 
+def test_a_finger_that_stays_says_not_this(tab: Callable[..., Desk], tmp_path: Path) -> None:
+    found = tab(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).ready()
+    found.open(photo(tmp_path / "photo.png"))
+    found.page.touchscreen.tap(*found.at(20, 20))
+    found.marks(1)
+    touch = found.page.context.new_cdp_session(found.page)
+    x, y = found.at(20, 45)
+
+    def limits(request: Any) -> bool:
+        return request.url.endswith("/v1/select") and "not_point" in (request.post_data or "")
+
+    with found.page.expect_request(limits, timeout=60_000):
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y, "id": 1}]})
+        found.page.wait_for_timeout(700)
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    found.marks(1)
+
+
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
