@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgfix.cli import complete, options
-from imgfix.cli.evaluate_output import table
 from imgfix.cli.listening import ConsoleListener
 from imgfix.cli.report import print_json
 from imgfix.errors import ExitCode
 from imgfix.pipelines import options as asked
-from imgfix.pipelines.units import size_in_words
+from imgfix.pipelines.units import size_in_words, table
 
 if TYPE_CHECKING:
     from imgfix.pipelines.bench import Measured

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 EPILOG = options.examples("imgfix doctor", "imgfix doctor --json | jq .devices")
 
 
-def command(
-    json: options.Json = False,
-) -> int:
+def command(json: options.Json = False) -> int:
     """Show what this machine supports (devices, formats, weights) and how to fix what it does not."""
     from imgfix.pipelines.doctor.examine import examine
 

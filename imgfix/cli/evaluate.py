@@ -15,7 +15,7 @@ from imgfix.cli.report import Outcome, Report
 from imgfix.errors import ExitCode, UsageError
 from imgfix.metrics.table import METRICS
 from imgfix.pipelines import options as asked
-from imgfix.pipelines.evaluate_files import MeasurementFiles, in_words
+from imgfix.pipelines.evaluate_files import MeasurementFiles, finite, in_words
 
 if TYPE_CHECKING:
     from imgfix.pipelines.evaluate import Benchmark, Comparison
@@ -141,7 +141,7 @@ def _compare(comparison: Comparison, output: evaluate_output.Output) -> int:
         found.append(item)
         facts = {
             "width": item.size[0], "height": item.size[1], "frames": item.frames, "protocol": protocol.name,
-            "metrics": evaluate_output.finite(item.values), "seconds": round(time.monotonic() - start, 3),
+            "metrics": finite(item.values), "seconds": round(time.monotonic() - start, 3),
         }  # fmt: skip
         return Outcome(in_words(item.values), facts, warnings=item.notes)
 
@@ -169,7 +169,7 @@ def _benchmark(benchmark: Benchmark, output: evaluate_output.Output) -> int:
         found.append(standing)
         facts = {
             "benchmark": name, "pictures": len(standing.pictures), "degradation": benchmark.damage.name,
-            "protocol": protocol.name, "metrics": evaluate_output.finite(standing.values),
+            "protocol": protocol.name, "metrics": finite(standing.values),
             "seconds": round(standing.seconds, 4), "parameters": standing.parameters,
             "multiply_adds": standing.multiply_adds, "peak_bytes": standing.peak_bytes,
         }  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,34 +11,13 @@ import typer
 
 from imgfix.cli.options import Reporting
 from imgfix.cli.report import print_json
-from imgfix.pipelines.evaluate_files import MeasurementFiles, Table, number
+from imgfix.pipelines.evaluate_files import MeasurementFiles, Table, finite, number
+from imgfix.pipelines.units import count_in_words, table
 
 if TYPE_CHECKING:
     from imgfix.metrics.protocol import Protocol
     from imgfix.tasks.benchmark import Standing
     from imgfix.tasks.measurement import Measurement
-
-
-def finite(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Numbers as JSON can hold them: infinity (identical pictures) and NaN become null."""
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
-
-
-def table(headings: Sequence[str], lines: Sequence[Sequence[str]], foot: Sequence[Sequence[str]] = ()) -> str:
-    """Columns of text, the first one to the left, numbers to the right."""
-    everything = [headings, *lines, *foot]
-    widths = [max(len(line[column]) for line in everything) for column in range(len(headings))]
-
-    def written(line: Sequence[str]) -> str:
-        cells = [
-            line[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)),
-        ]
-        return "  ".join(cells).rstrip()
-
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    parts = [written(headings), rule, *map(written, lines)]
-    return "\n".join([*parts, rule, *map(written, foot)] if foot else parts)
 
 
 @dataclass(frozen=True)
@@ -86,8 +64,8 @@ class Output:
             [
                 item.name,
                 *(number(metric, item.values.get(metric)) for metric in protocol.metrics),
-                _short(item.parameters),
-                _short(item.multiply_adds),
+                count_in_words(item.parameters),
+                count_in_words(item.multiply_adds),
                 f"{item.seconds:.3f}",
                 size_in_words(item.peak_bytes) if item.peak_bytes is not None else "-",
             ]
@@ -99,16 +77,6 @@ class Output:
             echo(f"{name}, damage: {damage}; protocol {protocol.name}: {protocol.describe()}")
             echo(table(headings, lines))
         self.files.ranked(name, protocol, found, files, Table(headings, lines))
-
-
-def _short(count: int | None) -> str:
-    """A large count as the papers give it: `1.21 M`, `40.9 G`."""
-    if count is None:
-        return "-"
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("K", 1e3)):
-        if count >= size:
-            return f"{count / size:.3g} {unit}"
-    return str(count)
 
 
 def echo(text: str) -> None:

@@ -228,10 +228,7 @@ Deinterlace = Annotated[
         rich_help_panel=_CLIPS,
     ),
 ]  # fmt: skip
-Resume = Annotated[
-    bool,
-    typer.Option("--resume", help="Continue an interrupted run.", rich_help_panel=_CLIPS),
-]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.", rich_help_panel=_CLIPS)]
 
 Frames = Annotated[
     bool,
@@ -244,9 +241,7 @@ Json = Annotated[
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run",
-        help="Print the plan (sizes, tiles, memory, time) without doing anything.",
-        rich_help_panel=_REPORT,
+        "--dry-run", help="Print the plan (sizes, tiles, memory, time) without doing anything.", rich_help_panel=_REPORT
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel=_REPORT)]

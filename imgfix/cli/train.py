@@ -52,8 +52,7 @@ def command(
         str | None, _option("--net", panel=_START, metavar="NAME", help="Train a new network of this architecture.")
     ] = None,
     teacher: Annotated[
-        str | None,
-        _option("--teacher", panel=_START, metavar="NAME", help="Distil from this model."),
+        str | None, _option("--teacher", panel=_START, metavar="NAME", help="Distil from this model.")
     ] = None,
     recipe: Annotated[
         Path | None,
@@ -88,8 +87,7 @@ def command(
         int | None, _option("--crop", panel=_DATA, metavar="PIXELS", help="Size of the training crops.")
     ] = None,
     preview: Annotated[
-        int | None,
-        _option("--preview", panel=_DATA, metavar="N", help="Write a sheet of N training samples and exit."),
+        int | None, _option("--preview", panel=_DATA, metavar="N", help="Write a sheet of N training samples and exit.")
     ] = None,
     steps: Annotated[
         int | None, _option("--steps", panel=_LENGTH, metavar="N", help="Number of optimizer steps.")
@@ -121,8 +119,7 @@ def command(
         _option("--precision", panel=_MACHINE, help="Precision of the forward pass."),
     ] = None,
     compile: Annotated[
-        bool | None,
-        _option("--compile/--no-compile", panel=_MACHINE, help="Compile the networks first (GPUs)."),
+        bool | None, _option("--compile/--no-compile", panel=_MACHINE, help="Compile the networks first (GPUs).")
     ] = None,
     dry_run: Annotated[
         bool,
@@ -148,6 +145,7 @@ def command(
     if settings and "help" in settings:
         _print_settings(kind)
         return ExitCode.OK
+    console.starting()
     if preview is not None and preview < 1:
         raise UsageError(f"--preview {preview}: must be at least 1")
     given = {

@@ -96,7 +96,7 @@ def info(name: Name, json: Json = False) -> int:
     for key, value in values.items():
         if value in (None, "", [], {}):
             continue
-        for number, line in enumerate(_lines(key, value)):
+        for number, line in enumerate(facts.lines(key, value)):
             table.add_row("" if number else key.replace("_", " "), printable(line))
     _stdout().print(table, markup=False)
     return ExitCode.OK
@@ -187,12 +187,7 @@ def pull(
 
 
 @command.command()
-def verify(
-    names: Names = None,
-    json: Json = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> int:
+def verify(names: Names = None, json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> int:
     """Compare installed files with the hashes in the catalog; without names, all of them."""
     from imgfix.pipelines.weights import facts, manage
     from imgfix.zoo import catalog, store
@@ -391,18 +386,3 @@ def _print_hits(found: Sequence[Hit]) -> None:
         size = size_in_words(hit.bytes) if hit.bytes else "?"
         table.add_row(hit.name, scale, size, hit.licence, hit.architecture, hit.state, hit.purpose)
     _stdout().print(table, markup=False)
-
-
-def _lines(key: str, value: Any) -> list[str]:
-    """A value of `info` in words, one line or several."""
-    if key == "bytes":
-        return [f"{value} ({size_in_words(value)})"]
-    if key == "sources":
-        return [f"{source['kind']}: {source['address']}" for source in value]
-    if isinstance(value, list):
-        return [", ".join(str(item) for item in value)]
-    if isinstance(value, dict):
-        return [f"{name}: {item}" for name, item in value.items()]
-    if isinstance(value, bool):
-        return ["yes" if value else "no"]
-    return [f"{value:,}" if key == "parameters" else str(value)]

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from imgfix.tasks.measurement import Measurement
 
 
+def finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Numbers as JSON can hold them: infinity (identical pictures) and NaN become null."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
 @dataclass(frozen=True)
 class Table:
     """What is measured, as text: one line per file or model."""

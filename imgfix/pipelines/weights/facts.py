@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from imgfix.pipelines.units import size_in_words
 from imgfix.zoo import store
 from imgfix.zoo.entry import Entry
 
@@ -75,3 +76,18 @@ def of_installed(entry: Entry) -> dict[str, Any]:
 def download_bytes(entry: Entry) -> int:
     """What a pull would transfer, 0 when not known."""
     return entry.sources[0].download_bytes if entry.sources else entry.bytes
+
+
+def lines(key: str, value: Any) -> list[str]:
+    """A value of `full` in words, one line or several."""
+    if key == "bytes":
+        return [f"{value} ({size_in_words(value)})"]
+    if key == "sources":
+        return [f"{source['kind']}: {source['address']}" for source in value]
+    if isinstance(value, list):
+        return [", ".join(str(item) for item in value)]
+    if isinstance(value, dict):
+        return [f"{name}: {item}" for name, item in value.items()]
+    if isinstance(value, bool):
+        return ["yes" if value else "no"]
+    return [f"{value:,}" if key == "parameters" else str(value)]
