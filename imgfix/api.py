@@ -416,6 +416,8 @@ def restore(
     derain: bool = False,
     dehaze: bool = False,
     colorize: bool = False,
+    faces: bool = False,
+    fidelity: float = 0.0,
     old: bool = False,
     scratches: bool | None = None,
     scratch_mask: Given = None,
@@ -485,6 +487,8 @@ def restore(
         jpeg: quality of the JPEG it is or was, 1 to 100, or `auto`, or `off`.
         deblur, low_light, derain, dehaze: undo motion blur, darkness, rain, haze. (`light` is the former name.)
         colorize: make colours for a grey picture, after everything else; not for clips.
+        faces: find faces and restore them, after everything else; what lies around them stays as it is.
+        fidelity: share of the input in a restored face, 0 to 1.
         old: scratches and fading, and noise and JPEG artefacts as of `auto`, each where it is found; not for clips.
         scratches: find scratches and dust of a scan and fill them, before anything else; None: with `old`.
         scratch_mask: filled instead of what would be found: a file, a folder of files, or an array (H, W).

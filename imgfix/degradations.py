@@ -39,12 +39,12 @@ TABLE = (
     Degradation("haze", "haze", "dehaze"),
     Degradation("retouch", "flat tones", "retouch"),
     Degradation("color", "missing colour", "color", usual=False),
+    Degradation("faces", "damaged faces", "faces", usual=False),
     Degradation("bicubic", "MATLAB's bicubic downscaling", apply="imgfix.tasks.degrade:bicubic"),
     Degradation("resize", "downscaling by other filters"),
     Degradation("noise-level", "noise of a level that is given"),
     Degradation("video", "video compression"),
     Degradation("holes", "missing parts"),
-    Degradation("faces", "damaged faces"),
 )
 """Those that are undone first, in the order in which they are: the reverse of the order in which they come about."""
 BY_NAME = {row.name: row for row in TABLE}

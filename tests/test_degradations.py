@@ -81,4 +81,4 @@ def test_levels_and_shares_fall_with_the_quality() -> None:
 
 
 def test_a_restorer_that_does_not_say_is_not_asked_for_colours() -> None:
-    assert set(UNDONE) - set(ANY) == {"color"}
+    assert set(UNDONE) - set(ANY) == {"color", "faces"}

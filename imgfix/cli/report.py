@@ -204,7 +204,9 @@ def _file(file: FileFacts) -> dict[str, Any]:
 
 
 def _restored(facts: RestoreFacts) -> dict[str, Any]:
-    found = {"noise": round(facts.noise, 2), "jpeg": facts.jpeg} if facts.looked else {}
+    found: dict[str, Any] = {"noise": round(facts.noise, 2), "jpeg": facts.jpeg} if facts.looked else {}
+    if facts.faces is not None:
+        found["faces"] = [thing_values(face) for face in facts.faces]
     return found | {"steps": [asdict(step) | {"undoes": list(step.undoes)} for step in facts.steps]}
 
 

@@ -35,12 +35,13 @@ _JPEG = "Remove JPEG artefacts; auto takes the quality from the file, or estimat
 Denoise = Annotated[str | None, _level("--denoise", "auto|SIGMA|off", _DENOISE)]
 Jpeg = Annotated[str | None, _level("--jpeg", "auto|QUALITY|off", _JPEG)]
 Deblur = Annotated[bool, typer.Option("--deblur", rich_help_panel=_DAMAGE, help="Remove motion blur.")]
-LowLight = Annotated[
-    bool, typer.Option("--low-light", rich_help_panel=_DAMAGE, help="Brighten images taken in low light.")
-]
+LowLight = Annotated[bool, typer.Option("--low-light", rich_help_panel=_DAMAGE, help="Brighten low-light images.")]
 Derain = Annotated[bool, typer.Option("--derain", rich_help_panel=_DAMAGE, help="Remove rain streaks.")]
 Dehaze = Annotated[bool, typer.Option("--dehaze", rich_help_panel=_DAMAGE, help="Remove haze and fog.")]
 Colorize = Annotated[bool, typer.Option("--colorize", rich_help_panel=_DAMAGE, help="Colorize black-and-white photos.")]
+Faces = Annotated[bool, typer.Option("--faces", rich_help_panel=_DAMAGE, help="Find faces and restore them.")]
+_FIDELITY = "Share of the input in a restored face."
+Fidelity = Annotated[float, _level("--fidelity", "0..1", _FIDELITY, parser=str, show_default=True)]
 _OLD = "Restore a scanned print: --scratches, --fading, --denoise auto and --jpeg auto, each where it is found."
 _MASK = "Fill this mask instead of what is found: an edited file of --save-mask, or a folder of them."
 _DEFLICKER = "Even out the brightness of flickering videos."
@@ -65,6 +66,8 @@ class Request(choosing.Part, RestoreRequest):
     derain: Derain = False
     dehaze: Dehaze = False
     colorize: Colorize = False
+    faces: Faces = False
+    fidelity: Fidelity = 0.0
     old: Old = False
     scratches: Scratches = None
     scratch_mask: ScratchMask = None
@@ -95,8 +98,8 @@ def command(
     """Remove noise, JPEG artefacts, blur, low light, rain, haze and scratches.
 
     Without an option, noise and JPEG artefacts are estimated and removed. Several kinds are undone in the reverse of
-    the order in which they arise: scratches, JPEG, noise, light, blur, rain, haze. Of a video the first frames are
-    analysed, and all are treated alike; a file with nothing to remove is copied and not encoded again.
+    the order in which they arise: scratches, JPEG, noise, light, blur, rain, haze; faces are last. Of a video the first
+    frames are analysed, and all are treated alike; a file with nothing to remove is copied and not encoded again.
     """
     from imgfix.pipelines.restore import RestorePipeline
 

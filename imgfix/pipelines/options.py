@@ -442,6 +442,10 @@ class RestoreRequest(PartRequest):
     derain: bool = False
     dehaze: bool = False
     colorize: bool = False
+    faces: bool = False
+    """Find faces and restore them, after everything else."""
+    fidelity: float = 0.0
+    """Share of the input in a restored face, 0 to 1."""
     old: bool = False
     """What old prints suffer, as far as it is found: scratches, fading, noise and JPEG artefacts."""
     scratches: bool | None = None
@@ -458,7 +462,9 @@ class RestoreRequest(PartRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        numbers(self, "strength")
+        numbers(self, "strength", "fidelity")
+        if not 0 <= self.fidelity <= 1:
+            raise UsageError(f"`fidelity` {self.fidelity:g} is out of range", hint="choose 0 to 1")
         if self.save_mask is not None and not (self.fills or self.has_region):
             raise UsageError(
                 "`save_mask` writes what `scratches` finds, or the region of `only` and `except_`",
@@ -490,7 +496,7 @@ class RestoreRequest(PartRequest):
             denoise=_level(self._unless_old(self.denoise)), jpeg=_jpeg_quality(self._unless_old(self.jpeg)),
             light=self.low_light,
             deblur=self.deblur, derain=self.derain, dehaze=self.dehaze, color=self.colorize,
-            strength=self.strength, tile=tile,
+            faces=self.faces, strength=self.strength, tile=tile,
         )  # fmt: skip
 
     def _unless_old(self, given: Any) -> Any:

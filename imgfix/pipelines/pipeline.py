@@ -16,7 +16,7 @@ from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Listener, Models
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
-from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, unseen, values_in
+from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined, unseen, values_in
 from imgfix.pipelines.smoothing import Smoothing
 
 if TYPE_CHECKING:
@@ -256,11 +256,12 @@ class Pipeline(ABC, Generic[Request]):
         if whole.quality is not None:
             _write_at(moving, whole.quality)
         records = [stage.record for stage in stages if stage.record is not None]
-        return work.run(
+        done = work.run(
             moving, whole.task, facts, model=whole.model, binding=whole.binding,
             record=self._written(moving.source, records), between=self.smoothing.between(), listener=self.listener,
             progress=progress, announce=not self.clips.resume and kind == work.VIDEO,
         )  # fmt: skip
+        return replace(done, notes=joined(done.notes, *(step.afterwards() for step in self.steps)))
 
     def _plan_moving(self, moving: Moving, kind: str, relative: Path | None) -> Plan:
         for step in self.steps:
@@ -277,6 +278,10 @@ class Pipeline(ABC, Generic[Request]):
             size = FileFacts(*moving.shown)
             return Plan(**values_in(replace(facts, input=size, output=size, copied=True)))
         return work.plan(moving, whole.task, facts, self.smoothing.between(dry=True))
+
+    def afterwards(self) -> Sequence[str]:
+        """What is to be said of something that moves once its frames are made."""
+        return ()
 
     def _told(self, stages: Sequence[Stage], whole: Stage) -> Facts:
         """What is said of a recipe on something that moves."""

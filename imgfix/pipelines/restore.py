@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgfix.errors import UsageError
-from imgfix.pipelines import models, pictures
+from imgfix.pipelines import faces, models, pictures
 from imgfix.pipelines.choosing import SideFiles
 from imgfix.pipelines.models import Choice, DamageModels
 from imgfix.pipelines.moving import work
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
     from imgfix.media.picture import JpegSettings, Picture
     from imgfix.pipelines.moving.moving import Moving
+    from imgfix.runtime.engine import Engine
     from imgfix.tasks.estimate import Damage
+    from imgfix.tasks.faces.face import Face
     from imgfix.tasks.fading import Fading
     from imgfix.tasks.restore import RestoreOptions, Step
     from imgfix.tasks.sequence import SequenceTask
@@ -53,7 +55,10 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         self.wanted = self._filled(plain)
         self.steadies: Callable[[str], bool] = self._steadies
         """Whether results for the frames of something are averaged along the motion."""
+        if self.request.fidelity and not self.wanted.faces:
+            raise UsageError("`fidelity` says how faces are restored", hint="add `faces`")
         self.part = Part.of(self.request, self.models, self.saving.overwrite)
+        self.faces = self._faces() if self.wanted.faces else None
 
     def _steadies(self, kind: str) -> bool:
         return work.steadies(self.request.steady, kind)
@@ -70,6 +75,11 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         if not (filled.jobs_named or alone or self.clips.smooth is not None):
             raise UsageError("with `denoise` off and `jpeg` off nothing is left to do", hint="name what to undo")
         return filled
+
+    def _faces(self) -> faces.Faces:
+        own = models.damage_of(self.named) if self.named is not None else ()
+        share = self.request.strength * (1 - self.request.fidelity)
+        return faces.Faces(self.models, self.engines, share, self.named if faces.TASK in own else None)
 
     @property
     def model(self) -> str:
@@ -89,8 +99,10 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         return SideFiles("save_mask", self.request.save_mask, "_mask.png", overwrite)
 
     def _missing(self) -> int | None:
-        """Bytes of the model that was named, if it has to be pulled first."""
-        return models.bytes_to_pull(self.named) if self.named is not None else None
+        """Bytes of the model that was named and of what goes with it, if they have to be pulled first."""
+        own = models.bytes_to_pull(self.named) if self.named is not None else None
+        finder = self.faces.bytes_to_pull() if self.faces is not None else None
+        return None if own is None and finder is None else (own or 0) + (finder or 0)
 
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
@@ -100,6 +112,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         if dry and missing is not None and self.named is not None:
             self.listener.missing(self.named.name, missing)
         else:
+            if self.faces is not None:
+                self.faces.prepare()
             self.engines.prepare(self.wanted)
 
     # -- pictures ------------------------------------------------------------------------------------------------------
@@ -128,9 +142,22 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         fading = self.prints.fading(pixels, transform, picture.alpha)
         jpeg = jpeg_of(source, picture)
         found, steps, notes = look_at_picture(picture, pixels, transform, self.wanted, self.engines, jpeg)
-        own = self._record(pictures.origin(source), self.model, steps[0].engine if steps else None)
+        own = self._record(pictures.origin(source), self.model, self._first(steps))
         reading = [*picture.metadata.notes, *([transform.note] if transform.note else []), *told.notes]
         summary = [*result.summary, *in_words(found, steps, fading)]
+        bands, seen = iter([pixels]), None
+        if steps or fading is not None:
+            task = Restore(pixels, steps, self.wanted, alpha=picture.alpha, colour=transform, fading=fading)
+            steps, bands = task.steps, task.bands(progress)
+            if task.tiles > _FEW and (expected := task.seconds()) > work.LONG:
+                self.listener.expecting(pictures.name_of(source), expected)
+        if self.faces is not None:
+            if steps or fading is not None:
+                _collect(bands, pixels := np.empty_like(pixels))
+            pixels, seen = self.faces.restore(pixels, transform, picture.alpha, progress)
+            bands = iter([pixels])
+            summary = [*(word for word in summary if word != NOTHING), self.faces.in_words(seen)]
+            notes = [*notes, *faces.notes_of(seen)]
         written: list[str] = []
         made = picture
         fresh = not isinstance(source, pictures.Carried) or source.fresh
@@ -144,12 +171,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 if kept is None:  # of a file that is copied nothing is lost, whatever was not understood of it
                     result, reading = replace(result, copied=True), list(told.notes)
         else:
-            task = Restore(pixels, steps, self.wanted, alpha=picture.alpha, colour=transform, fading=fading)
-            steps = task.steps
-            if task.tiles > _FEW and (expected := task.seconds()) > work.LONG:
-                self.listener.expecting(pictures.name_of(source), expected)
             out = np.empty_like(pixels) if keep or target is None else None
-            bands = task.bands(progress) if steps or fading is not None else iter([pixels])
             if weight is not None:
                 bands = mixed_bands(iter([picture.pixels]), bands, weight, (picture.width, picture.height))
             if target is None:
@@ -178,7 +200,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             result,
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(picture.width, picture.height, bytes=pictures.bytes_written(target)),
-            restored=facts_of(found, steps),
+            restored=self._with_faces(facts_of(found, steps), seen),
             summary=tuple(summary),
             notes=joined(result.notes, reading, notes, written),
             seconds=time.monotonic() - start,
@@ -186,6 +208,27 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             quality=quality_to_write(steps, picture.metadata.jpeg),
             record=own,
         )
+
+    def _first(self, steps: list[Step]) -> Engine | None:
+        """The model that a record names."""
+        if steps:
+            return steps[0].engine
+        return self.faces.engine if self.faces is not None else None
+
+    def _with_faces(self, facts: RestoreFacts, seen: list[Face] | None) -> RestoreFacts:
+        """The same, and what is done about faces; seen: those of a picture."""
+        if self.faces is None:
+            return facts
+        if seen is None or any(not face.left_alone for face in seen):
+            facts = replace(facts, steps=(*facts.steps, self.faces.step()))
+        return replace(facts, faces=None if seen is None else faces.facts_of(seen))
+
+    def _with_faces_of_frames(self, facts: Facts) -> Facts:
+        """What is to be said of a clip in which faces are restored, too."""
+        assert self.faces is not None and facts.restored is not None
+        words = [word for word in facts.summary if word != NOTHING]
+        summary = (*words, f"faces by {self.faces.engine.descriptor.name}")
+        return replace(facts, summary=summary, restored=self._with_faces(facts.restored, None))
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
         """The damage is looked for, nothing is undone."""
@@ -200,10 +243,11 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         transform = colour.transform(picture.metadata, picture.channels)
         jpeg = jpeg_of(source, picture)
         found, steps, notes = look_at_picture(picture, picture.pixels, transform, self.wanted, self.engines, jpeg)
+        task = Restore(picture.pixels, steps, self.wanted)
         size = FileFacts(picture.width, picture.height)
         weight, told = self._weight(picture, source, relative)
         plan = Plan(
-            input=size, output=size, restored=facts_of(found, steps), coverage=told.coverage,
+            input=size, output=size, restored=facts_of(found, task.steps), coverage=told.coverage,
             notes=(*told.notes, *notes),
             summary=(
                 *told.summary,
@@ -213,9 +257,17 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         if self.request.fills:
             marks = self.prints.marks(picture, weight, source, relative)
             plan = replace(plan, summary=(*plan.summary, marks.in_words()), coverage=marks.share)
+        if self.faces is not None:
+            seen = self.faces.find(picture.pixels, transform)
+            plan = replace(
+                plan,
+                restored=self._with_faces(facts_of(found, task.steps), seen),
+                summary=(*(word for word in plan.summary if word != NOTHING), self.faces.in_words(seen)),
+                seconds=self.faces.seconds(seen),
+                notes=joined(plan.notes, faces.notes_of(seen)),
+            )
         if steps:
-            task = Restore(picture.pixels, steps, self.wanted)
-            plan = replace(plan, restored=facts_of(found, task.steps), tiles=task.tiles, seconds=task.seconds())
+            plan = replace(plan, tiles=task.tiles, seconds=(plan.seconds or 0) + task.seconds())
         return plan
 
     def _read(self, source: Any) -> Picture:
@@ -252,7 +304,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         """The damage is looked for in the first frames."""
         self.engines.pixels, self.engines.dry = work.pixels(moving), dry
         task, steps, facts, binding = self._looked_at(moving, kind, relative, dry)
-        shas = [step.engine.descriptor.sha256 for step in steps]
+        engines = [step.engine for step in steps] + ([self.faces.engine] if self.faces is not None else [])
+        shas = [engine.descriptor.sha256 for engine in engines]
         return Stage(
             task,
             facts,
@@ -261,14 +314,19 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 **asdict(self.wanted),
                 **({"deflicker": True} if self.request.deflicker else {}),
                 **({"steady": True} if self.steadies(kind) else {}),
+                **({"fidelity": self.request.fidelity} if self.faces is not None else {}),
                 "models": shas,
                 **binding,
-                **work.bound(*(step.engine for step in steps)),
+                **work.bound(*engines),
             },
-            record=self._record(moving.source, self.model, steps[0].engine if steps else None),
-            idle=not steps and not self.request.deflicker,
+            record=self._record(moving.source, self.model, self._first(steps)),
+            idle=not steps and not self.request.deflicker and self.faces is None,
             quality=self._quality(moving, kind, steps),
         )
+
+    def afterwards(self) -> list[str]:
+        """See `Pipeline.afterwards`."""
+        return self.faces.notes if self.faces is not None else []
 
     def _looked_at(
         self, moving: Moving, kind: str, relative: Path | None, dry: bool
@@ -281,6 +339,9 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         if self.request.deflicker:
             words = [word for word in facts.summary if word != NOTHING]
             task, facts = Chain(Deflicker(), task), replace(facts, summary=("flicker evened out", *words))
+        if self.faces is not None:
+            task = Chain(task, self.faces.frames())
+            facts = self._with_faces_of_frames(facts)
         if self.part is None:
             return task, steps, facts, {}
         task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone, dry=dry)
@@ -308,6 +369,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         plain = ClipOptions(frames=self.clips.frames, resume=self.clips.resume, deinterlace=deinterlace)
         if (
             self.request.deflicker
+            or self.faces is not None
             or not _same(self.clips, plain)
             or (kind != work.VIDEO and self.saving.quality is not None)
         ):
@@ -357,7 +419,7 @@ def look_at(
     from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
     from imgfix.tasks.steady import Steady
 
-    if not wanted.jobs_named:
+    if not wanted.jobs_named - {restore.FACES}:
         return AsItIs(), [], Facts(restored=facts_of(None, []))
     first = islice(moving.frames(), LOOKED_AT)
     found = look(list(first), engines.meter(wanted)) if wanted.estimates else None

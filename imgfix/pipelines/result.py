@@ -92,6 +92,18 @@ class StepFacts:
 
 
 @dataclass(frozen=True)
+class FaceFacts:
+    """A face in a picture."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom in pixels."""
+    score: float
+    """How sure it is to be one, 0 to 1."""
+    left: str | None
+    """Why it is left as it is; None: it is restored."""
+
+
+@dataclass(frozen=True)
 class RestoreFacts:
     """What was found in a picture or a clip, and what is done about it."""
 
@@ -102,6 +114,8 @@ class RestoreFacts:
     """Standard deviation, of 255."""
     jpeg: int | None = None
     """Quality; None: it was no JPEG."""
+    faces: tuple[FaceFacts, ...] | None = None
+    """Those of a picture; None: they were not looked for."""
 
 
 @dataclass(frozen=True)

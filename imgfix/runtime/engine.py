@@ -93,6 +93,10 @@ class Engine:
         return self.descriptor.scale
 
     @property
+    def _channels_last(self) -> bool:
+        return self.placement.channels_last and self.descriptor.channels_last
+
+    @property
     def overlap(self) -> int:
         """Input pixels of context that a tile has on each side."""
         if self.descriptor.overlap is not None:
@@ -246,7 +250,7 @@ class Engine:
         height, width = x.shape[-2:]
         with torch.inference_mode():
             y = pad_to_rule(x.to(target), self.descriptor.size_multiple, self.descriptor.size_minimum)
-            if self.placement.channels_last:
+            if self._channels_last:
                 y = y.contiguous(memory_format=torch.channels_last)
             with torch.autocast(target.type, self.placement.dtype, enabled=self._autocast):
                 y = net(y)
@@ -339,7 +343,7 @@ class Engine:
 
     def _place(self, net: nn.Module) -> nn.Module:
         net = net.to(self.placement.device)
-        if self.placement.channels_last:
+        if self._channels_last:
             net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return stoppable(net)
 

@@ -197,6 +197,8 @@ VERBS = {
                 Field("derain", "flag", "rain"),
                 Field("dehaze", "flag", "haze"),
                 Field("colorize", "flag", "colours for a grey picture"),
+                Field("faces", "flag", "find faces and restore them"),
+                Field("fidelity", "number", "share of the input in restored faces, 0 to 1"),
                 Field("old", "flag", "a scanned print: scratches, fading, noise and JPEG, where found"),
                 Field("scratches", "flag", "scratches and specks of scans"),
                 Field("scratch_mask", "file", "filled instead of what is found; white is filled"),

@@ -23,6 +23,7 @@ from imgfix.tasks import estimate, noise_meter, wide
 from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.estimate import Damage
 from imgfix.tasks.noise_meter import NoiseMeter
+from imgfix.tasks.samples import LUMA, to_floats, to_samples
 
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
 QUALITY_WRITTEN = 95
 """Of a JPEG whose artefacts were undone; encoded as before it would have them again."""
+FACES = "faces"
+"""The one kind of damage that is not undone in the whole picture."""
 _ROWS = 256  # of a picture that no network sees, handed on at once
 _CROP = 640  # side of the crops that a large picture is judged by; a multiple of 8, or the blocks of a JPEG are lost
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 EngineFor = Callable[[str], Engine]
 """The engine for a kind of damage (of `imgfix.degradations.UNDONE`, or `noise-level`); or raises ModelError."""
@@ -55,6 +57,8 @@ class RestoreOptions:
     retouch: bool = False
     color: bool = False
     """Make colours for a grey picture; one with a single channel has to be given three."""
+    faces: bool = False
+    """Restore faces, each for itself, when all else is done: `imgfix.tasks.faces` does that."""
     other: bool = False
     """Whatever the model that is named undoes, where it does not say."""
     strength: float = 1.0
@@ -168,9 +172,9 @@ def find(
     for y in _places(height):
         for x in _places(width):
             crop = pixels[y : y + _CROP, x : x + _CROP]
-            rgb = colour.to_srgb(crop) if colour is not None else _to_float(crop)
+            rgb = to_floats(crop, colour)
             # The blocks of a JPEG are in the values as they are stored.
-            stored = _to_float(crop) if crop.shape[2] in (1, 3) else None
+            stored = to_floats(crop) if crop.shape[2] in (1, 3) else None
             found.append(estimate.damage(rgb, file, stored))
             if meter is not None and (reading := meter.read(rgb)) is not None:
                 readings.append(reading)
@@ -191,13 +195,15 @@ def _places(length: int) -> list[int]:
 
 
 def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) -> tuple[list[Step], list[str]]:
-    """The runs that undo what was asked for and found, and what has to be left (a sentence each).
+    """The runs over the picture that undo what was asked for and found, and what has to be left (a sentence each).
 
     Raises ModelError when there is no model for what was asked for by name, or for anything that was found.
     """
     made: list[Step] = []
     missing: list[ModelError] = []
     for job in options.jobs(found):
+        if job == FACES:
+            continue
         last = made[-1] if made else None
         if last is not None and _joins(last, job, options):  # one run of a network that undoes both
             engine = _for_both(last, job, engine_for)
@@ -385,7 +391,7 @@ class Restore:
                 band = self.fading.undone(band)
             if share < 1:
                 band = self._window(rows.start, rows.stop) * (1 - share) + band * share
-            out = self._colours(np.clip(band, 0, 1), rows)
+            out = to_samples(np.clip(band, 0, 1), self.pixels[rows], self.colour)
             if self.hidden is not None:
                 out = np.where(self.hidden[rows, :, None], self.original[rows], out)
             y = rows.stop
@@ -415,16 +421,7 @@ class Restore:
         return bands
 
     def _window(self, y0: int, y1: int, x0: int = 0, x1: int | None = None) -> np.ndarray:
-        part = self.pixels[y0:y1, x0:x1]
-        return self.colour.to_srgb(part) if self.colour is not None else _to_float(part)
-
-    def _colours(self, band: np.ndarray, rows: slice) -> np.ndarray:
-        if self.colour is not None:
-            return self.colour.from_srgb(band, self.pixels.dtype, self.colour.lost(self.pixels[rows]))
-        if self.pixels.shape[2] == 1:
-            band = band @ _LUMA[:, None]
-        top = np.iinfo(self.pixels.dtype).max
-        return (np.clip(band, 0, 1) * np.float32(top) + np.float32(0.5)).astype(self.pixels.dtype)
+        return to_floats(self.pixels[y0:y1, x0:x1], self.colour)
 
 
 def _tiled(
@@ -437,7 +434,7 @@ def _tiled(
     def window(y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
         part = read(y0, y1, x0, x1)
         if grey:
-            part = part @ _LUMA[:, None]
+            part = part @ LUMA[:, None]
         if takes_level(engine):
             told = (step.level or 0) / (100 if tells_quality(engine) else 255)
             part = np.concatenate([part, np.full((*part.shape[:2], 1), told, np.float32)], axis=2)
@@ -447,7 +444,7 @@ def _tiled(
     for band in tiling.bands(engine, window, height, width, plan, progress=count):
         if grey:
             before = read(y, y + len(band), 0, width)
-            band = before + (band - before @ _LUMA[:, None])
+            band = before + (band - before @ LUMA[:, None])
         if step.share < 1:
             before = read(y, y + len(band), 0, width)
             band = before + np.float32(step.share) * (band - before)
@@ -460,9 +457,3 @@ def _counted(bands: Iterator[np.ndarray], count: tiling.Progress) -> Iterator[np
         if number == 0:
             count(1, 1)
         yield band
-
-
-def _to_float(pixels: np.ndarray) -> np.ndarray:
-    """Grey or RGB as it is -> (h, w, 3) float32 in [0, 1]."""
-    rgb = pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-    return np.repeat(rgb, 3, axis=2) if rgb.shape[2] == 1 else rgb

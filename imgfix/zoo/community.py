@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NET = "community"
 """Architecture key in the header of an imported file that only spandrel can read."""
+GFPGAN = "GFPGAN"
+"""Spandrel's name of the network for faces by Wang et al., 2021, arXiv 2101.04061."""
 PREFIX = "spandrel:"
 """What the architecture's name in a descriptor begins with."""
 
@@ -64,9 +66,15 @@ def _as_ours(loaded: Any) -> nn.Module:
         def __init__(self) -> None:
             super().__init__()
             self.model = loaded.model
+            self.loaded = loaded  # kept here, so that a copy calls its own network and not this one
 
         def forward(self, x: Tensor) -> Tensor:
-            made: Tensor = loaded(x[:, 1:], x[:, :1]) if loaded.purpose == "Inpainting" else loaded(x)
+            if self.loaded.architecture.id == GFPGAN:
+                # Trained on [-1, 1], which spandrel leaves to its caller. Of the noise in its generator a file keeps
+                # one drawing: with that the same face gives the same picture.
+                made: Tensor = self.model(2 * x - 1, randomize_noise=False)[0]
+                return ((made + 1) / 2).clamp(0, 1)
+            made = self.loaded(x[:, 1:], x[:, :1]) if self.loaded.purpose == "Inpainting" else self.loaded(x)
             return made
 
     return Community()
@@ -81,10 +89,12 @@ def _descriptor(path: Path, loaded: Any, about: dict[str, Any]) -> Descriptor:
         precisions.append("bf16")
     if loaded.supports_half:
         precisions.append("fp16")
-    purposes: dict[str, Task] = {"SR": "upscale", "FaceSR": "faces", "Inpainting": "inpaint"}
+    purposes: dict[str, Task] = {"SR": "upscale", "Inpainting": "inpaint"}
+    faces = loaded.purpose == "FaceSR"
     task = about.get("task") or purposes.get(str(loaded.purpose), "restore")
-    # A restorer does not say what it undoes: naming it decides.
-    jobs = tuple(about.get("facts", {}).get("jobs", ())) or (ANY_DAMAGE if task == "restore" else ())
+    # A restorer of anything but faces does not say what it undoes: naming it decides.
+    any_damage = ("faces",) if faces else ANY_DAMAGE
+    jobs = tuple(about.get("facts", {}).get("jobs", ())) or (any_damage if task == "restore" else ())
     return Descriptor(
         name=about.get("name") or path.stem,
         task=task,
@@ -95,9 +105,11 @@ def _descriptor(path: Path, loaded: Any, about: dict[str, Any]) -> Descriptor:
         size_multiple=multiple,
         size_minimum=max(int(getattr(size, "minimum", 0) or 0), multiple),
         # SUPPORTED, DISCOURAGED (tiles where the whole does not fit) or INTERNAL (it makes its own).
-        tiling=tiling != "INTERNAL",
+        tiling=tiling != "INTERNAL" and not faces,
+        native_size=512 if faces else None,
         whole_first=tiling == "DISCOURAGED",
         precisions=tuple(precisions),
+        channels_last=False,  # some of them take tensors apart by their place in memory
         self_ensemble=False,
         jobs=jobs,
         licence=about.get("licence", "unknown"),

@@ -55,6 +55,8 @@ class Descriptor:
     """For `inpaint`: whether several runs (mirrored, at other sizes) joined fill better than one does."""
     precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
     """Precisions in which its output was checked to hold."""
+    channels_last: bool = True
+    """Whether it runs on tensors with the channels last in memory, which is quicker on most devices."""
     frames: int = 1
     """Frames it takes at once: 1 a picture, n a window, 0 a whole sequence (recurrent)."""
     causal: bool = False

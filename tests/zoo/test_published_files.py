@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +20,14 @@ from torch import Tensor, nn
 
 from imgfix import zoo
 from imgfix.errors import DownloadError
+from imgfix.nets.yunet import YuNet
 from imgfix.runtime.engine import Engine
 from imgfix.zoo import catalog, fetch, store
 from imgfix.zoo.architectures import ARCHITECTURES
 from tests.nets.published import shaken
 from tests.zoo.helpers import Server, http_source, serve
 from tests.zoo.test_detect import as_named_in_2019
+from tests.zoo.yunet_file import write as write_yunet
 
 State = dict[str, Tensor]
 SIDE = 96
@@ -52,6 +56,13 @@ def with_swinirs_tables(state: State, net: nn.Module) -> bytes:
 
 def old_rrdbnet(state: State, net: nn.Module) -> bytes:
     return saved(as_named_in_2019(state))
+
+
+def as_opencv_publishes(state: State, net: nn.Module) -> bytes:
+    assert isinstance(net, YuNet)
+    net.load_state_dict(state)
+    with tempfile.TemporaryDirectory() as folder:
+        return write_yunet(net, Path(folder) / "yunet.onnx").read_bytes()
 
 
 def in_params(state: State, net: nn.Module) -> bytes:
@@ -128,6 +139,7 @@ ROWS = {
     "fbcnn-gray-double": Case({"channels": 1, **UNET}),
     "nafnet-64-gopro": Case({"width": 4, "down": [1, 2], "middle": 1, "up": [1, 1]}, in_params),
     "nafnet-64-sidd": Case({"width": 4, "down": [1, 1], "middle": 2, "up": [1, 1]}, in_params),
+    "yunet": Case({}, as_opencv_publishes),
     "realbasicvsr-x4": Case({"features": 4, "blocks": 1, "cleaning": 1}, openmmlab),
 }
 
@@ -193,7 +205,7 @@ def test_a_file_that_is_another_is_refused(name: str, server: Server, monkeypatc
 
 
 def test_every_row_of_these_networks_is_tried() -> None:
-    nets = {"swinir", "lama", "drunet", "scunet", "fbcnn", "nafnet", "realbasicvsr"}
+    nets = {"yunet", "swinir", "lama", "drunet", "scunet", "fbcnn", "nafnet", "realbasicvsr"}
     assert {entry.name for entry in catalog.entries() if entry.net in nets} <= set(ROWS)
 
 

@@ -62,7 +62,7 @@ def test_a_face_network_is_not_taken_for_an_upscaler(tmp_path: Path, monkeypatch
     net = upscaler(tmp_path / "face.pth")
     purpose = type(spandrel().ModelLoader(device="cpu").load_from_state_dict(net.state_dict()))
     monkeypatch.setattr(purpose, "purpose", property(lambda self: "FaceSR"))
-    with pytest.raises(ModelError, match="for 'faces', not for 'upscale'"):
+    with pytest.raises(ModelError, match="for 'restore', not for 'upscale'"):
         zoo.load(tmp_path / "face.pth", task="upscale")
 
 

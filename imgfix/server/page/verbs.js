@@ -54,7 +54,7 @@ function batchInpaint(place, fields, options) { // what is to go has to be said 
   return { node: el("div", {}, what, options), read, complete: () => Object.keys(gather(words)).length > 0 };
 }
 
-const DAMAGE = ["deblur", "low_light", "dehaze", "derain", "old", "scratches", "fading", "colorize"];
+const DAMAGE = ["deblur", "low_light", "dehaze", "derain", "old", "scratches", "fading", "faces", "colorize"];
 
 function restore(place) {
   const levels = (auto, off, ...rest) => [["", t("restore.auto")], ...rest, ["off", t("restore.off")]];

@@ -1,0 +1,1 @@
+"""Faces found, brought upright, restored, and put back where they were."""
