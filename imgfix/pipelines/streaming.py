@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgfix.errors import ImgfixError, UsageError
-from imgfix.pipelines.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
     from imgfix.media.sources import Source
     from imgfix.media.walk import Walk
+    from imgfix.pipelines.pipeline import Pipeline
 
 MANY = 10_000
 """Files in folders up to which everything is found, and every clash, before the first is worked on."""
