@@ -145,6 +145,27 @@ def test_ctrl_c_ends_all_workers_and_is_told_once(
     assert "interrupted at photos/" in found.err and f"{done} done, {6 - done} not" in found.err
 
 
+def test_a_clip_is_the_work_of_one_worker_and_the_same_file(
+    imgfix: Run, stand_in: StandIn, photos: Path  # noqa: F811
+) -> None:  # fmt: skip
+    from tests.media.clips import make
+
+    make(photos / "clip.mkv")
+    for folder, words in (("a", ()), ("b", RAY)):
+        found = imgfix(*BOX, photos / "clip.mkv", photos / "1.png", "-o", f"{folder}/", *words)
+        assert found.code == 0, found.err
+        assert {row.get("frames") for row in found.items} == {24, None}
+    assert written("a")["1.png"] == written("b")["1.png"]
+    assert frames(Path("a/clip.mkv")) == frames(Path("b/clip.mkv"))
+
+
+def frames(clip: Path) -> list[bytes]:
+    import av
+
+    with av.open(str(clip)) as opened:
+        return [frame.to_ndarray(format="rgb24").tobytes() for frame in opened.decode(video=0)]
+
+
 def test_an_order_that_makes_no_sense_there_ends_the_run(
     imgfix: Run, stand_in: StandIn, photos: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:  # fmt: skip
