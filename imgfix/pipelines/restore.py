@@ -141,13 +141,21 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             result = replace(result, summary=(*told.summary, *result.summary))
         fading = self.prints.fading(pixels, transform, picture.alpha)
         jpeg = jpeg_of(source, picture)
-        found, steps, notes = look_at_picture(picture, pixels, transform, self.wanted, self.engines, jpeg)
-        own = self._record(pictures.origin(source), self.model, self._first(steps))
+        wanted = self.wanted
+        lit: list[Step] = []
+        before: list[str] = []
+        if wanted.light:
+            pixels, lit, before = self._brightened(picture, pixels, transform, progress, jpeg)
+            wanted = replace(wanted, light=False, jpeg=None)
+        found, steps, notes = look_at_picture(picture, pixels, transform, wanted, self.engines, jpeg)
+        notes = [*before, *notes]
+        own = self._record(pictures.origin(source), self.model, self._first([*lit, *steps]))
         reading = [*picture.metadata.notes, *([transform.note] if transform.note else []), *told.notes]
-        summary = [*result.summary, *in_words(found, steps, fading)]
+        summary = [*result.summary, *(step.in_words() for step in lit), *in_words(found, steps, fading)]
+        summary = [word for word in summary if word != NOTHING or not lit]
         bands, seen = iter([pixels]), None
         if steps or fading is not None:
-            task = Restore(pixels, steps, self.wanted, alpha=picture.alpha, colour=transform, fading=fading)
+            task = Restore(pixels, steps, wanted, alpha=picture.alpha, colour=transform, fading=fading)
             steps, bands = task.steps, task.bands(progress)
             if task.tiles > _FEW and (expected := task.seconds()) > work.LONG:
                 self.listener.expecting(pictures.name_of(source), expected)
@@ -178,7 +186,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 assert out is not None
                 _collect(bands, out)
             else:
-                quality = saving.quality or quality_to_write(steps, picture.metadata.jpeg)
+                quality = saving.quality or quality_to_write([*lit, *steps], picture.metadata.jpeg)
                 writer = image.open_writer(
                     target, width=picture.width, height=picture.height, channels=picture.channels,
                     dtype=picture.pixels.dtype, alpha=picture.alpha is not None, metadata=picture.metadata,
@@ -200,14 +208,42 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             result,
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(picture.width, picture.height, bytes=pictures.bytes_written(target)),
-            restored=self._with_faces(facts_of(found, steps), seen),
+            restored=self._with_faces(facts_of(found, [*lit, *steps]), seen),
             summary=tuple(summary),
             notes=joined(result.notes, reading, notes, written),
             seconds=time.monotonic() - start,
             picture=made if keep else None,
-            quality=quality_to_write(steps, picture.metadata.jpeg),
+            quality=quality_to_write([*lit, *steps], picture.metadata.jpeg),
             record=own,
         )
+
+    def _brightened(
+        self,
+        picture: Picture,
+        pixels: np.ndarray,
+        transform: ColourTransform,
+        progress: Progress,
+        jpeg: JpegSettings | None,
+    ) -> tuple[np.ndarray, list[Step], list[str]]:
+        """The pixels without JPEG artefacts and with more light, the runs that did it, and what has to be left.
+
+        What else there is to undo is looked for afterwards: noise that is faint in the dark is not so in the light.
+        """
+        from imgfix.tasks import exposure
+        from imgfix.tasks.restore import Restore
+
+        only = replace(
+            self.wanted, denoise=None, deblur=False, derain=False, dehaze=False, retouch=False, color=False, other=False
+        )
+        _, steps, notes = look_at_picture(picture, pixels, transform, only, self.engines, jpeg)
+        whole = replace(only, strength=1.0)
+        made = np.empty_like(pixels)
+        _collect(Restore(pixels, steps, whole, alpha=picture.alpha, colour=transform).bands(progress), made)
+        dark, bright = transform.to_srgb(pixels), transform.to_srgb(made)
+        bright = exposure.measure(dark, bright).settled(bright)
+        if only.strength < 1:
+            bright = dark + np.float32(only.strength) * (bright - dark)
+        return transform.from_srgb(bright, pixels.dtype, transform.lost(pixels)), steps, notes
 
     def _first(self, steps: list[Step]) -> Engine | None:
         """The model that a record names."""
