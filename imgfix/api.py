@@ -116,7 +116,7 @@ def upscale(
     background: bool = False,
     overlay: bool = False,
     detector: str | Path | Model = "auto",
-    score: float = 0.4,
+    score: float | None = None,
     dilate: str | float = 0.0,
     feather: float | None = None,
     invert: bool = False,
@@ -222,7 +222,7 @@ def inpaint(
     background: bool = False,
     overlay: bool = False,
     detector: str | Path | Model = "auto",
-    score: float = 0.4,
+    score: float | None = None,
     at: str | float | None = None,
     dilate: str | float = "auto",
     save_mask: File | None = None,
@@ -306,7 +306,7 @@ def select(
     subject: bool = False,
     background: bool = False,
     overlay: bool = False,
-    score: float = 0.4,
+    score: float | None = None,
     dilate: str | float = 0.0,
     invert: bool = False,
     preview: File | None = None,
@@ -334,7 +334,7 @@ def select(
         text: what is written; "*" for all writing (needs the extra `text`).
         subject, background: the main subject; all but it.
         overlay: what was laid over the picture: date stamps, captions, subtitles, logos, stickers, frames.
-        score: how sure the detector has to be of an object or overlay.
+        score: how sure the detector has to be, 0 to 1; None: 0.4 of an object, 0.9 of an overlay.
         dilate: pixels that what is found is widened by; "auto": so that no halo of it stays.
         invert: the mask of everything else.
         preview: also write the picture with the chosen part marked.
@@ -366,7 +366,7 @@ def cutout(
     text: Several = None,
     subject: bool = False,
     overlay: bool = False,
-    score: float = 0.4,
+    score: float | None = None,
     dilate: str | float = 0.0,
     save_mask: File | None = None,
     output: File | None = None,
@@ -441,7 +441,7 @@ def restore(
     background: bool = False,
     overlay: bool = False,
     detector: str | Path | Model = "auto",
-    score: float = 0.4,
+    score: float | None = None,
     dilate: str | float = 0.0,
     feather: float | None = None,
     invert: bool = False,

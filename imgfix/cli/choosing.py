@@ -46,10 +46,10 @@ Overlay = Annotated[
     ),
 ]  # fmt: skip
 Score = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--score", min=0, max=1, metavar="N", rich_help_panel=PANEL,
-        help="How sure the detector has to be; where nothing of the name is that sure, the surest is taken.",
+        "--score", min=0, max=1, metavar="N", rich_help_panel=PANEL, show_default=False,
+        help="How sure the detector has to be. Default: 0.4 of an object, or the surest; 0.9 of an overlay.",
     ),
 ]  # fmt: skip
 Dilate = Annotated[
@@ -73,7 +73,7 @@ class Choosing(asked.Choosing):
     subject: Subject = False
     background: Background = False
     overlay: Overlay = False
-    score: Score = 0.4
+    score: Score = None
     dilate: Dilate = "0"
 
 

@@ -245,15 +245,15 @@ class Choosing:
     """All but the main subject."""
     overlay: bool = False
     """What was laid over the picture: dates, captions, subtitles, logos, stickers, frames."""
-    score: float = 0.4
-    """How sure the detector has to be of an object or overlay, 0 to 1."""
+    score: float | None = None
+    """How sure the detector has to be, 0 to 1; None: 0.4 of an object, 0.9 of an overlay."""
     dilate: str | float = "auto"
     """Pixels by which what is found is widened; `auto`: so that no halo of it stays."""
 
     _LEAST_DILATION: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.score < 1:
+        if self.score is not None and not 0 < self.score < 1:
             raise UsageError(f"`score` {self.score:g} is out of range", hint="choose between 0 and 1")
         self.reach  # noqa: B018  (raises)
 

@@ -46,8 +46,8 @@ class Region:
     dilate: float | None = None
     """Pixels by which the region is dilated, or eroded where negative; None: only what is chosen is, so that no halo of
     it stays."""
-    score: float = 0.4
-    """How sure the detector has to be."""
+    score: float | None = None
+    """How sure the detector has to be; None: as is usual for what is chosen."""
     whole: bool = False
     """Whether it may cover everything."""
     at: float | None = None

@@ -42,9 +42,9 @@ class Architecture:
     task: str = "upscale"
     """The job that a bare state dictionary of this architecture is taken to be for."""
     header_only: str = ""
-    """Why a bare state dictionary is not enough to build it, where there is no `detect`."""
+    """Why a bare state dictionary is not enough to build it, where there is no `detect`, or it does not know all."""
     marks: tuple[str, ...] = ()
-    """Names of tensors that together only such a network has, where there is no `detect`."""
+    """Names of tensors that together only such a network has."""
 
     def build(self, config: Config) -> nn.Module:
         """The network with random weights. Raises TypeError or ValueError for hyper-parameters it does not know."""

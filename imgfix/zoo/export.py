@@ -216,7 +216,8 @@ def _export_weights(model: Model, path: Path, half: bool) -> Exported:
             header = json.loads(_header(descriptor))
             files.save(temporary, header.pop("net"), header.pop("config"), state, **header)
         again = loader.load_file(temporary)
-        if descriptor.in_channels == 0:  # a generator takes no picture: its tensors are compared
+        # A generator takes no picture, and a detector gives none: their tensors are compared.
+        if descriptor.in_channels == 0 or descriptor.task in ("detect", "overlay"):
             difference, psnr = _compare_tensors(model.net.state_dict(), again.net.state_dict())
         else:
             difference, psnr = _compare(model, lambda picture: again.net(picture).numpy())

@@ -1,4 +1,4 @@
-"""`--overlay` with a model of a user's own: tiny and random, so it finds something somewhere."""
+"""`--overlay` with the detector that ships, and with one of a user: tiny and random, it finds something somewhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from imgfix import zoo
 from imgfix.nets.maskrcnn import MaskRCNN
 from tests.cli.conftest import Run
 from tests.cli.conftest import save_photo as small_photo
+from tests.tasks.scenes import scene
 
 CONFIG = {
     "backbone": "mobilenetv2", "classes": 3, "names": ["date", "logo"], "pyramid": 8, "hidden": 8, "mask": 8,
@@ -72,3 +73,19 @@ def test_objects_go_by_the_names_of_a_detector_of_the_user_s_own(imgfix: Run, ph
     assert {one["name"] for one in result.items[0]["things"]} == {"date"}
     refused = imgfix("select", photo, "--object", "dog", "--model", own)
     assert refused.code == 2 and "date, logo" in refused.err
+
+
+def test_the_detector_that_ships_finds_a_subtitle_and_a_date(imgfix: Run, tmp_path: Path) -> None:
+    picture = Image.fromarray((scene(480, 640) * 255).astype(np.uint8))
+    drawing = ImageDraw.Draw(picture)
+    drawing.text(
+        (320, 430), "We should leave before it rains", font=ImageFont.load_default(30), fill="white", anchor="mm",
+        stroke_width=2, stroke_fill="black",
+    )  # fmt: skip
+    drawing.text((520, 40), "12.08.'98", font=ImageFont.load_default(24), fill=(255, 140, 30))
+    picture.save(tmp_path / "photo.png")
+    result = imgfix("select", tmp_path / "photo.png", "--overlay", "--json")
+    assert result.code == 0, result.err
+    boxes = {one["name"]: one["box"] for one in result.items[0]["things"]}
+    assert np.allclose(boxes["subtitle"], (101, 419, 536, 444), atol=12)
+    assert np.allclose(boxes["date"], (526, 46, 617, 65), atol=12)

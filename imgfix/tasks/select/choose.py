@@ -28,6 +28,8 @@ EDGE = 0.008
 EDGE_LEAST = 3.0
 SPECK = 0.003
 """Share of a thing below which a part of it that lies apart, or a hole in it, is taken for a fault of the network."""
+OVERLAY_SCORE = 0.9
+"""From which score on something laid over the picture is taken: what is taken wrongly is gone from the photo."""
 FAINT = 0.2
 """A thing that was named is taken from this score on, where nothing of its name is surer."""
 LETTERS = 0.25
@@ -174,14 +176,15 @@ def choose(
     tools: Tools,
     *,
     dilate: float | None = 0.0,
-    least: float = DEFAULT_SCORE,
+    least: float | None = None,
     base: np.ndarray | None = None,
 ) -> Chosen:
     """The mask of what was chosen in a picture.
 
     rgb: (H, W, 3) or grey (H, W, 1), uint8 or uint16, sRGB. dilate: pixels by which what adds to the mask is widened,
     None for what leaves no halo of it; what is taken away, and the background, stay as they are. least: how sure the
-    detector has to be of an object; where nothing of the name is that sure, the surest is taken. base: (H, W), a mask
+    detector has to be; None: `DEFAULT_SCORE` of an object (where nothing of the name is that sure, the surest is
+    taken), `OVERLAY_SCORE` of an overlay. base: (H, W), a mask
     that the choices are joined with.
     Raises InputError: a point or box outside, nothing of that name or text (what was found is listed), no subject,
     nothing left; UsageError: nothing was chosen; MissingExtraError, ModelError: what finds it is not here.
@@ -216,7 +219,7 @@ class _Finder:
     rgb: np.ndarray
     tools: Tools
     dilate: float | None
-    least: float
+    least: float | None
     things: list[Thing] = field(default_factory=list)
     _detections: list[Detection] | None = None
     _lines: list[Writing] | None = None
@@ -254,10 +257,10 @@ class _Finder:
 
     def _object(self, choice: Choice) -> np.ndarray:
         if self._detections is None:
-            self._detections = self.tools.detector().find(self.rgb, min(FAINT, self.least))
+            self._detections = self.tools.detector().find(self.rgb, min(FAINT, self._sure))
         all_of_it = [one for one in self._detections if one.name == choice.name]
         # Someone who names a thing knows that it is there: the surest of it is taken, though it may be no sure find.
-        own = sorted((one for one in all_of_it if one.score >= self.least), key=_middle) or all_of_it[:1]
+        own = sorted((one for one in all_of_it if one.score >= self._sure), key=_middle) or all_of_it[:1]
         if not own:
             raise InputError(f"no {choice.name} was found", hint=self._others(choice.name))
         if choice.number is not None and choice.number > len(own):
@@ -280,11 +283,16 @@ class _Finder:
         parts = segmenter.segment_boxes(segmenter.embed(self.rgb), [one.box for one in things])
         return [part.inside for part in parts]
 
+    @property
+    def _sure(self) -> float:
+        """From which score on an object is taken."""
+        return DEFAULT_SCORE if self.least is None else self.least
+
     def _others(self, name: str) -> str:
         """What there is instead."""
         counts: dict[str, int] = {}
         for one in self._detections or ():
-            if one.score < self.least:
+            if one.score < self._sure:
                 continue
             counts[one.name] = counts.get(one.name, 0) + 1
         if not counts:
@@ -324,7 +332,8 @@ class _Finder:
         return masks.dilate(found, (self.dilate or 0.0) if widened else 0.0)
 
     def _overlay(self, choice: Choice) -> np.ndarray:
-        own = sorted(one_of_each(self.tools.overlays().find(self.rgb, self.least)), key=_middle)
+        least = OVERLAY_SCORE if self.least is None else self.least
+        own = sorted(one_of_each(self.tools.overlays().find(self.rgb, least)), key=_middle)
         if not own:
             raise InputError(
                 "nothing that was laid over the picture was found",
@@ -396,9 +405,9 @@ def _middle(one: Detection) -> float:
     return one.box[0] + one.box[2]
 
 
-def list_things(rgb: np.ndarray, tools: Tools, *, least: float = DEFAULT_SCORE) -> list[Thing]:
+def list_things(rgb: np.ndarray, tools: Tools, *, least: float | None = None) -> list[Thing]:
     """Everything in a picture that has a name, by name and from left to right."""
-    found = tools.detector().find(rgb, least)
+    found = tools.detector().find(rgb, DEFAULT_SCORE if least is None else least)
     things = []
     for name in dict.fromkeys(one.name for one in found):
         own = sorted((one for one in found if one.name == name), key=_middle)

@@ -76,4 +76,6 @@ ARCHITECTURE = Architecture(
     detect=detect,
     adapt=adapt,
     task="detect",
+    header_only="what its classes are called, and the shapes of its anchors, are not in its tensors",
+    marks=("backbone.body.0.0.weight", "rpn.head.cls_logits.weight"),  # one with MobileNetV2
 )
