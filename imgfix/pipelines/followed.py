@@ -64,7 +64,7 @@ class Followed:
         moving: Moving,
         choices: Sequence[Choice],
         tools: Tools,
-        least: float,
+        least: float | None,
         at: float | None,
         dilate: float | None,
         listener: Listener,

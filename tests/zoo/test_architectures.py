@@ -103,6 +103,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("u2net", {"small": True}),
     ("videogate", {"scale": 2, "channels": 4, "blocks": 1, "convolutions": 2, "merged": True}),
     ("words", {"words": 5, "letters": 30, "size": 8, "buckets": 16}),
+    ("yunet", {}),
 ]
 each = pytest.mark.parametrize(("key", "config"), CONFIGS, ids=[f"{key}-{n}" for n, (key, _) in enumerate(CONFIGS)])
 

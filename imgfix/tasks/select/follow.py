@@ -82,7 +82,7 @@ class Wish:
     """What is followed."""
 
     choices: tuple[Choice, ...]
-    least: float
+    least: float | None
     """How sure a detector has to be."""
     at: int | None = None
     """Number of the frame in which it is chosen; None: the first, and again and again where it has a name."""
