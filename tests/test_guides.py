@@ -126,6 +126,8 @@ def test_a_block_runs_and_prints_what_the_page_shows(
 def test_a_block_of_data_can_be_parsed(block: Block) -> None:
     if block.language == "toml":
         tomllib.loads(block.text)
+    elif block.text.startswith("{\n"):
+        json.loads(block.text)
     else:
         for line in block.text.splitlines():
             json.loads(line)

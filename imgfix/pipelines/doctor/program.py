@@ -31,6 +31,9 @@ EXTRAS = {
     "openvino": ("openvino", "the engine openvino, faster on many CPUs"),
     "diffusion": ("diffusers", "imgfix generate with diffusers pipelines"),
     "serve": ("starlette", "imgfix serve and imgfix ui"),
+    "mcp": ("mcp", "imgfix serve --mcp"),
+    "ray": ("ray", "the work spread over the machines of a Ray cluster"),
+    "remote": ("fsspec", "inputs and outputs at s3://, gs://, https:// and the like"),
     "watch": ("watchfiles", "imgfix watch without polling"),
     "tensorboard": ("tensorboard", "TensorBoard logs of trainings"),
 }
