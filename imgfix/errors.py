@@ -11,6 +11,7 @@ called `settings.clip=0.5`: `--set clip=0.5` on a command line, `clip=0.5` elsew
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable
 from enum import IntEnum
@@ -141,11 +142,20 @@ def _again(kind: type[ImgfixError], message: str, hint: str | None, code: ExitCo
     return made
 
 
+def _lacks_memory(error: ImportError | OSError) -> bool:
+    """Whether the system had no room for a file or a library (dlopen says so in words alone)."""
+    words = str(error).lower()
+    return getattr(error, "errno", None) == errno.ENOMEM or any(
+        told in words for told in ("failed to map segment", "cannot allocate memory", "cannot map zero-fill")
+    )
+
+
 def understood(error: BaseException) -> ImgfixError:
     """Any error as one of ours: a sentence with a remedy."""
     if isinstance(error, ImgfixError):
         return error
-    if isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemory", "OutOfMemoryError"):
+    memory = isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemory", "OutOfMemoryError")
+    if memory or (isinstance(error, ImportError | OSError) and _lacks_memory(error)):
         return MemoryExhaustedError("out of memory", hint="use a smaller `tile`, or close other programs")
     if isinstance(error, OSError) and error.strerror:
         return ImgfixError(f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower())

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from imgfix.errors import UsageError
+import errno
+
+import pytest
+
+from imgfix.errors import ExitCode, UsageError, understood
 from imgfix.pipelines.options import option
 
 
@@ -24,3 +28,17 @@ def test_a_value_follows_its_field() -> None:
     told = error.renamed(option)
     assert (told.message, told.hint) == ("--no-resume starts over", "--batch 2, or --set clip=0.5; see --set")
     assert error.fields == ("resume", "batch", "clip", "settings")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("/lib/engine.so: failed to map segment from shared object"),
+        OSError("libengine.so: cannot map zero-fill pages: Cannot allocate memory"),
+    ],
+)
+def test_whatever_finds_no_room_in_memory_is_no_fault(error: BaseException) -> None:
+    assert understood(error).exit_code == ExitCode.MEMORY
+    assert understood(ImportError("no module named x")).exit_code != ExitCode.MEMORY
