@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from imgfix.cli.console import Console
 from imgfix.errors import ImgfixError, worded
+from imgfix.pipelines.for_programs import values_of
 from imgfix.pipelines.options import option
-from imgfix.pipelines.result import Facts, FileFacts, Plan, RestoreFacts, Result
+from imgfix.pipelines.result import Facts, Plan, Result
 from imgfix.pipelines.units import size_in_words, time_in_words
 
 Status = Literal["done", "planned", "skipped", "failed", "interrupted"]
@@ -100,7 +101,7 @@ def _step(verb: str, facts: Facts) -> str:
 def outcome(found: Plan | Result) -> Outcome:
     """What a pipeline says of an item, as a line for people and as values for programs."""
     status: Status = "planned" if isinstance(found, Plan) else "done"
-    return Outcome(", ".join(_phrases(found)), _values(found), status, found.notes)
+    return Outcome(", ".join(_phrases(found)), values_of(found), status, found.notes)
 
 
 def _phrases(found: Plan | Result) -> list[str]:
@@ -146,74 +147,3 @@ def _time(result: Result) -> list[str]:
 
 def _speed(fps: float) -> str:
     return f"{fps:.1f} fps" if fps >= 1 or fps == 0 else f"{time_in_words(1 / fps)} a frame"
-
-
-def _values(found: Facts) -> dict[str, Any]:
-    """The same for programs; what is None is left out."""
-    values: dict[str, Any] = {}
-    if found.drawn is not None:
-        values |= {"prompt": found.drawn.prompt, "class": found.drawn.label, "seed": found.drawn.seed}
-    if found.input is not None:
-        values["input"] = _file(found.input)
-    if found.output is not None:
-        values["output"] = _file(found.output)
-    if found.content is not None:
-        values["content"] = found.content
-    if found.coverage is not None:
-        values["coverage"] = round(found.coverage, 6)
-    if found.runner is not None:
-        values |= _without_none(asdict(found.runner))
-    if found.restored is not None:
-        values |= _restored(found.restored)
-    if found.things:
-        values["things"] = [thing_values(thing) for thing in found.things]
-    if found.frames is not None:
-        values["frames"] = found.frames
-    if found.clip is not None:
-        values |= {
-            "streams": [asdict(stream) for stream in found.clip.streams], "chapters": found.clip.chapters,
-            "dropped": list(found.clip.dropped),
-        }  # fmt: skip
-    if found.copied:
-        values["copied"] = True
-    if found.stages:
-        values["run"] = [{"verb": verb, **_values(facts)} for verb, facts in found.stages]
-    if isinstance(found, Plan):
-        return values | _without_none(_planned(found))
-    return values | _without_none(_done(found)) if isinstance(found, Result) else values
-
-
-def _planned(plan: Plan) -> dict[str, Any]:
-    return {
-        "tiles": plan.tiles, "tile": list(plan.tile) if plan.tile else None, "windows": plan.windows,
-        "memory_bytes": None if plan.memory_bytes is None else round(plan.memory_bytes),
-        "seconds": None if plan.seconds is None else round(plan.seconds, 1),
-    }  # fmt: skip
-
-
-def _done(result: Result) -> dict[str, Any]:
-    return {
-        "filler": result.filler, "resumed": result.resumed,
-        "fps": None if result.fps is None else round(result.fps, 3),
-        "seconds": None if result.seconds is None else round(result.seconds, 3),
-    }  # fmt: skip
-
-
-def _file(file: FileFacts) -> dict[str, Any]:
-    return _without_none(asdict(file))
-
-
-def _restored(facts: RestoreFacts) -> dict[str, Any]:
-    found: dict[str, Any] = {"noise": round(facts.noise, 2), "jpeg": facts.jpeg} if facts.looked else {}
-    if facts.faces is not None:
-        found["faces"] = [thing_values(face) for face in facts.faces]
-    return found | {"steps": [asdict(step) | {"undoes": list(step.undoes)} for step in facts.steps]}
-
-
-def thing_values(thing: Any) -> dict[str, Any]:
-    """What was found in a picture, for programs; the box is left, top, right, bottom in pixels."""
-    return _without_none(asdict(thing) | {"box": [round(edge, 1) for edge in thing.box]})
-
-
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

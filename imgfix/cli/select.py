@@ -84,9 +84,10 @@ def _list(pipeline: SelectPipeline, inputs: list[str], preview: str | None, repo
     """Tell what is in each picture, as a table or as JSON on stdout."""
     from imgfix.cli import batch
     from imgfix.cli.batch import Item
-    from imgfix.cli.report import Outcome, Report, thing_values
+    from imgfix.cli.report import Outcome, Report
     from imgfix.media import jobs
     from imgfix.pipelines.choosing import SideFiles
+    from imgfix.pipelines.for_programs import thing_values
     from imgfix.pipelines.select import in_words, pictures_write
     from imgfix.pipelines.tally import Nothing
     from imgfix.tasks.select.preview import labelled
