@@ -82,6 +82,8 @@ def work(
     """Do what a verb does with all that its inputs name; returns the exit code. Raises UsageError, ModelError."""
     instead = _INSTEAD.get()
     if instead is not None:
+        if reading.ray is not None or is_url(saving.output):
+            raise UsageError("--ray and URLs are for a verb that is run by itself", hint="leave them out here")
         return instead(Asked(kind, request, saving, clips, machine, reading, reporting))
     check_streams(saving.output, reporting)
     if STREAM in inputs and sys.stdin.isatty():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgfix.cli import choosing, files, options
+from imgfix.errors import UsageError
 from imgfix.pipelines.options import SelectRequest
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def command(
         return files.work(SelectPipeline, inputs, request, saving, clips, machine, reading, reporting)
     from imgfix.cli.listening import ConsoleListener
 
+    if reading.ray is not None:
+        raise UsageError("--list writes no files, and --ray has nothing to spread", hint="leave one of them out")
     listener = ConsoleListener(reporting.console)
     pipeline = SelectPipeline(request, saving, clips, machine, reading, listener)
     return _list(pipeline, inputs, request.preview, reporting)

@@ -212,6 +212,21 @@ def test_a_pipe_is_refused(imgfix: Run, stand_in: StandIn, photos: Path) -> None
     assert found.code == 2 and "--ray works on files" in found.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("watch", "photos", "-o", "s3://bucket/out/", "--once", "upscale"),
+        ("select", "photos", "--list", *RAY),
+    ],
+)
+def test_what_workers_have_no_part_in_is_refused(
+    imgfix: Run, stand_in: StandIn, photos: Path, words: tuple[str, ...]  # noqa: F811
+) -> None:  # fmt: skip
+    found = imgfix(*words)
+    assert (found.code, stand_in.workers) == (2, []), found.err
+    assert "leave" in found.err
+
+
 def test_without_ray_the_extra_is_named(
     imgfix: Run, photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path  # noqa: F811
 ) -> None:  # fmt: skip
