@@ -13,14 +13,16 @@ SIDE = 1280
 """Longest side of the frames that are looked at."""
 GROUPS = 12
 """Parts of the clip, each of which has to show the same edge."""
-STRONG = 2.0
-"""Levels of 255 a pixel that an edge differs by on average; fainter ones are noise."""
-STEADY = 0.5
-"""Share of its average strength that an edge has in three of four parts of the clip; in the others something as bright
-may be behind it."""
+FAINT, STRONG = 4.0, 8.0
+"""Levels of 255 a pixel that an edge differs by on average: fainter ones are noise, strong ones are sure."""
+LOOSE, STEADY = 0.7, 0.85
+"""Share of its average strength that an edge has in three of four parts of the clip, in the others something as bright
+may be behind it: what is looser moves, what is steady is sure."""
+SURE = 0.4
+"""Share of the edges of a part that have to be strong and steady."""
 MOST = 0.25
 """Where more of all edges than this stand still, it is the camera that does."""
-PARTS, AREA = 12, 0.08
+PARTS, AREA = 12, 0.035
 """Where more parts stand still, or more of the frame, they are of the scene."""
 JOIN = 0.012
 """Share of the longer side over which edges are joined: the gaps between letters, the inside of strokes."""
@@ -48,9 +50,11 @@ def still_overlay(frames: Iterator[np.ndarray], count: int) -> np.ndarray:
     strength = np.hypot(mean[0], mean[1])
     along = (means * mean).sum(axis=1) / np.maximum(strength**2, 1e-6)
     rank = len(means) // 4
-    steady = (strength > STRONG) & (np.partition(along, rank, axis=0)[rank] > STEADY)
-    edges = np.hypot(means[:, 0], means[:, 1]).max(axis=0) > 2 * STRONG
-    found, number = _joined(steady & ~_lines(steady))
+    least = np.partition(along, rank, axis=0)[rank]
+    steady = (strength > FAINT) & (least > LOOSE)
+    sure = (strength > STRONG) & (least > STEADY)
+    edges = np.hypot(means[:, 0], means[:, 1]).max(axis=0) > FAINT
+    found, number = _joined(steady & ~_lines(steady), sure)
     unmoved = steady.sum() > MOST * max(int(edges.sum()), 1) and steady.mean() > 0.01
     if unmoved or number > PARTS or found.mean() > AREA:
         raise InputError(
@@ -114,8 +118,8 @@ def _lines(steady: np.ndarray) -> np.ndarray:
     return found
 
 
-def _joined(steady: np.ndarray) -> tuple[np.ndarray, int]:
-    """Edges as areas, joined with their neighbours, filled, without specks; and how many of them."""
+def _joined(steady: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, int]:
+    """Edges as areas: joined, filled, without specks and what is not sure; and how many of them."""
     reach = max(3, round(JOIN * max(steady.shape)))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (reach // 2) + 1,) * 2)
     room = cv2.copyMakeBorder(steady.astype(np.uint8), reach, reach, reach, reach, cv2.BORDER_CONSTANT)
@@ -128,6 +132,9 @@ def _joined(steady: np.ndarray) -> tuple[np.ndarray, int]:
             continue
         # What is half transparent shows its outline in pieces.
         hull = cv2.convexHull(outline)
+        own = cv2.drawContours(np.zeros_like(found), [outline], -1, 1, cv2.FILLED) > 0
+        if (sure & own).sum() < SURE * (steady & own).sum():
+            continue
         number += 1
         compact = cv2.contourArea(hull) <= HULL * cv2.contourArea(outline)
         cv2.drawContours(found, [hull if compact else outline], -1, 1, cv2.FILLED)
