@@ -36,7 +36,8 @@ class R3Generator(nn.Module):
         codes: numbers of a code.
         widths: channels at a quarter and at half of the size.
         hidden: width of the layer between noise and condition and the code.
-        memory: how many conditions and pictures are remembered, instead of such a layer.
+        memory: how many conditions and pictures are remembered, and the bytes of their captions where those are kept,
+            instead of such a layer.
         mixture: how many clusters of codes a class has, and axes a cluster, instead of such a layer.
     """
 
@@ -112,10 +113,17 @@ class R3Generator(nn.Module):
         lengths = self.basis.square().sum(1).clamp_min(1e-12)  # not 1 where they are stored in bytes
         return (self._halved(picture) - self.mean) @ self.basis.T / (lengths * self.steps)
 
-    def decode(self, code: Tensor) -> Tensor:
-        """Draw the pictures of codes (N, codes)."""
+    def decode(self, code: Tensor, places: Tensor | None = None) -> Tensor:
+        """Draw the pictures of codes (N, codes).
+
+        places: (N, side / 2, side / 2, 2), where each pixel of the coarse picture is taken from, x and y in -1 .. 1.
+        The shape is then changed before the blocks make it sharp, and not blurred after.
+        """
         half = self.side // 2
         coarse = (self.mean + (code * self.steps) @ self.basis).unflatten(1, (self.channels, half, half))
+        if places is not None:
+            beyond = "zeros" if self.channels == 4 else "border"
+            coarse = F.grid_sample(coarse, places, "bicubic", beyond, align_corners=False)
         seen = (coarse * 2 - 1).contiguous(memory_format=torch.channels_last)
         x = self.first(F.pixel_unshuffle(seen, 2))
         for block in self.coarse:
@@ -160,16 +168,19 @@ class CodeMemory(nn.Module):
     noise prefers some of what is about equally near. Everything stored fits into bytes.
 
     Shapes: noise beside conditions (N, noise + conditions) to codes (N, codes).
+    letters: bytes of the captions themselves (UTF-8, one a line, a line a row); 0 where they are not kept.
     """
 
     keys: Tensor
     values: Tensor
     owners: Tensor
     scales: Tensor
+    captions: Tensor | None
 
-    def __init__(self, noise: int, conditions: int, codes: int, rows: int, pictures: int) -> None:
+    def __init__(self, noise: int, conditions: int, codes: int, rows: int, pictures: int, letters: int = 0) -> None:
         super().__init__()
         self.noise, self.codes = noise, codes
+        self.register_buffer("captions", torch.zeros(letters, dtype=torch.uint8) if letters else None)
         self.register_buffer("keys", torch.zeros(rows, conditions, dtype=torch.int8))
         self.register_buffer("values", torch.zeros(pictures, codes, dtype=torch.int8))
         self.register_buffer("owners", torch.zeros(rows, dtype=torch.int32))
@@ -182,20 +193,36 @@ class CodeMemory(nn.Module):
         keys = self.keys.float() * self.scales[0]
         values = self.values.float() * self.scales[1]
         near = conditions @ keys.T / SIMILAR
-        width = min(self.noise, self.codes)
-        likings = F.normalize(values[:, :width], dim=1) @ noise[:, :width].T  # (pictures, N)
-        shares = (self.sharpness * near + self.whim * likings.T[:, self.owners.long()]).softmax(1)
+        likings = self.likings(noise)
+        shares = (self.sharpness * near + self.whim * likings[:, self.owners.long()]).softmax(1)
         mixed = torch.zeros(len(x), len(values), device=x.device).index_add(1, self.owners.long(), shares)
         return mixed @ values
 
+    def likings(self, noise: Tensor) -> Tensor:
+        """How much noise (N, noise) prefers each picture: (N, pictures), of deviation 1 where the noise has that."""
+        width = min(self.noise, self.codes)
+        return noise[:, :width] @ F.normalize(self.values[:, :width].float(), dim=1).T
+
+    @property
+    def texts(self) -> list[str]:
+        """The caption of each row; none where captions are not kept."""
+        if self.captions is None:
+            return []
+        return self.captions.cpu().numpy().tobytes().decode("utf-8").split("\n")
+
     @torch.no_grad()
-    def remember(self, conditions: Tensor, owners: Tensor, codes: Tensor) -> None:
-        """Store pairs of conditions (rows, conditions) and the codes (pictures, codes) of their owners (rows,)."""
+    def remember(self, conditions: Tensor, owners: Tensor, codes: Tensor, texts: Sequence[str] = ()) -> None:
+        """Store pairs of conditions (rows, conditions) and the codes (pictures, codes) of their owners (rows,).
+
+        texts: the captions of the rows, where they are kept.
+        """
         for number, (kept, given) in enumerate(((self.keys, conditions), (self.values, codes))):
             step = float((given.abs().amax() / 127).half().clamp_min(1e-6))
             self.scales[number] = step
             kept.copy_((given / step).round().clamp(-127, 127))
         self.owners.copy_(owners)
+        if self.captions is not None:
+            self.captions.copy_(torch.tensor(list("\n".join(texts).encode("utf-8")), dtype=torch.uint8))
 
 
 class _Block(nn.Module):

@@ -65,23 +65,25 @@ class WordTable(nn.Module):
 
     def knows(self, word: str) -> bool:
         """Whether the word itself is in the table, or its singular."""
-        return any(form in self.numbers for form in _forms(word))
+        return any(form in self.numbers for form in forms(word))
 
     def near(self, word: str) -> str | None:
         """The word of the table that a word of four letters or more was meant to be; None where none is spelled alike.
 
-        The first letter counts as right. A word of the same letters goes first; of others, four in five are right.
+        The first letter counts as right, and one letter in five may be missing
+        or too many. A word of the same letters goes first; of others, four in five letters are right.
         """
         if len(word) < 4:
             return None
-        alike = [known for known in self.numbers if known[0] == word[0] and abs(len(known) - len(word)) <= 2]
+        room = max(1, len(word) // 5)
+        alike = [known for known in self.numbers if known[0] == word[0] and abs(len(known) - len(word)) <= room]
         swapped = [known for known in alike if sorted(known) == sorted(word)]
         near = difflib.get_close_matches(word, swapped, 1, 0.7) or difflib.get_close_matches(word, alike, 1, 0.8)
         return next(iter(near), None)
 
     def vector(self, word: str) -> Tensor:
         """Vector of one word, known or not: (size,) float32 on the CPU."""
-        for form in _forms(word):
+        for form in forms(word):
             if form in self.numbers:
                 return self.vectors[self.numbers[form]].float().cpu() * float(self.scales[0])
         rows = [place % max(1, self.pieces.shape[0]) for place in pieces_of(word)]
@@ -108,7 +110,7 @@ def pieces_of(word: str) -> list[int]:
     return [zlib.crc32(piece.encode("utf-8")) for piece in found or [marked]]
 
 
-def _forms(word: str) -> list[str]:
+def forms(word: str) -> list[str]:
     """A word, and what its singular might be."""
     found = [word]
     if len(word) > 3 and word.endswith("s"):

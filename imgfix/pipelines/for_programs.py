@@ -12,7 +12,7 @@ def values_of(found: Facts) -> dict[str, Any]:
     """A plan, a result or a step of one by name; what is None is left out."""
     values: dict[str, Any] = {}
     if found.drawn is not None:
-        values |= {"prompt": found.drawn.prompt, "class": found.drawn.label, "seed": found.drawn.seed}
+        values |= found.drawn.values
     if found.input is not None:
         values["input"] = _file(found.input)
     if found.output is not None:

@@ -67,6 +67,9 @@ class _Drawer(Protocol):
     def draw(self, order: Order) -> np.ndarray:
         """(H, W, C) uint8: grey, RGB, or RGB with opacity."""
 
+    def facts(self, order: Order) -> DrawnFacts:
+        """What it is drawn from, and what became of the words."""
+
 
 class GeneratePipeline:
     """`imgfix generate`. Raises UsageError, ModelError when what was asked for makes no sense or no model is there."""
@@ -305,7 +308,21 @@ class GeneratePipeline:
             )
             if unknown:
                 self.listener.said(f"not in its vocabulary, so taken by their letters: {', '.join(unknown)}")
+            self._warn_of_fit(generator, wish)
         return drawer
+
+    def _warn_of_fit(self, generator: Generator, wish: GenerationRequest) -> None:
+        """Say so before the work where nothing that is remembered fits a prompt or has the class."""
+        found = generator.drawing(wish, self.seeds[0], self.truncation)
+        if found is None:
+            return
+        if wish.prompt is not None and not found.fits:
+            self.listener.warned(
+                f"{generator.descriptor.name} knows nothing that fits '{wish.prompt}' well; "
+                f"it draws what is nearest, such as '{found.caption}'"
+            )
+        if found.other_class:
+            self.listener.warned(f"no such picture in the class '{wish.label}'; another class is drawn")
 
     def _check_translation(self) -> None:
         name = self.choice.name
@@ -366,12 +383,14 @@ class GeneratePipeline:
             np.ascontiguousarray(pixels[..., 3]) if transparent else None,
         )
         place = order.target if order.target is not None else sink
+        drawn = drawer.facts(order)
         if place is not None:
-            self._write(place, pixels, self._record(order, drawer.descriptor))
+            self._write(place, pixels, self._record(order, drawer.descriptor, drawn))
         return Result(
             output=FileFacts(picture.width, picture.height),
             runner=Runner(drawer.name),
-            drawn=DrawnFacts(order.wish.prompt, order.wish.label, order.seed),
+            summary=drawn.phrases,
+            drawn=drawn,
             seconds=time.monotonic() - start,
             picture=picture if keep else None,
         )
@@ -405,7 +424,7 @@ class GeneratePipeline:
         ) as writer:
             writer.write(pixels)
 
-    def _record(self, order: Order, descriptor: Descriptor | None) -> dict[str, Any] | None:
+    def _record(self, order: Order, descriptor: Descriptor | None, drawn: DrawnFacts) -> dict[str, Any] | None:
         """How a picture was drawn: what `like` reads, and the command that draws it again; None without a record."""
         if not self.saving.record:
             return None
@@ -426,11 +445,12 @@ class GeneratePipeline:
         for key, value in made.items():
             if key != "prompt" and value is not None:
                 words += [option(key), f"{value:g}" if isinstance(value, float) else str(value)]
+        said = {key: value for key, value in drawn.values.items() if key not in made}
         record: dict[str, Any] = {
             "command": " ".join(map(shell_word, words)),
             "model": name,
             "version": __version__,
-            "generate": {key: value for key, value in made.items() if value is not None},
+            "generate": {key: value for key, value in (made | said).items() if value is not None},
         }
         if descriptor is not None:
             record["sha256"] = descriptor.sha256
@@ -527,6 +547,25 @@ class _GeneratorDrawer:
         """See `_Drawer.draw`."""
         return self.generator.draw(order.wish, order.seed, self.truncation)
 
+    def facts(self, order: Order) -> DrawnFacts:
+        """See `_Drawer.facts`."""
+        wish, prompt = order.wish, order.wish.prompt
+        meant = self.generator.misspelled(prompt) if prompt else {}
+        unknown = [word for word in self.generator.unknown_words(prompt) if word not in meant] if prompt else []
+        said = DrawnFacts(prompt, wish.label, order.seed, unknown=tuple(unknown), meant=meant)
+        if wish.image is not None and prompt is None and wish.sound is None:
+            return said
+        found = self.generator.drawing(wish, order.seed, self.truncation)
+        if found is None:
+            return said
+        return replace(
+            said,
+            caption=found.caption,
+            undrawn=found.undrawn,
+            recoloured=found.colour,
+            copies=found.count if found.count > 1 else None,
+        )
+
 
 class _TranslatorDrawer:
     """A pix2pix network, which takes a picture and nothing else."""
@@ -549,6 +588,10 @@ class _TranslatorDrawer:
 
         assert order.wish.image is not None
         return self.translator.draw(image.read(order.wish.image))
+
+    def facts(self, order: Order) -> DrawnFacts:
+        """See `_Drawer.facts`."""
+        return DrawnFacts(order.wish.prompt, order.wish.label, order.seed)
 
 
 class _DiffusionDrawer:
@@ -576,6 +619,10 @@ class _DiffusionDrawer:
         start = image.read(wish.image) if wish.image is not None else None
         assert wish.prompt is not None
         return self.diffusion.draw(wish.prompt, order.seed, self.options, picture=start, strength=wish.strength)
+
+    def facts(self, order: Order) -> DrawnFacts:
+        """See `_Drawer.facts`."""
+        return DrawnFacts(order.wish.prompt, order.wish.label, order.seed)
 
 
 def _prompts(request: GenerateRequest) -> list[str]:

@@ -7,7 +7,7 @@ something else. What is None was not asked, is not known or does not apply.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -147,6 +147,34 @@ class DrawnFacts:
     prompt: str | None
     label: str | None
     seed: int
+    caption: str | None = None
+    """Of the remembered picture that it was drawn after."""
+    undrawn: tuple[str, ...] = ()
+    """Words of the prompt that this caption does not say."""
+    unknown: tuple[str, ...] = ()
+    """Words of the prompt that the model does not know, taken by their letters."""
+    meant: dict[str, str] = field(default_factory=dict)
+    """Words of the prompt that were taken for known ones of a near spelling."""
+    recoloured: str | None = None
+    """The colour, where it comes from recolouring."""
+    copies: int | None = None
+    """How many drawings were put together, where the number comes from that."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For programs: prompt, class and seed always, the rest where there is something to say."""
+        found: dict[str, Any] = {"prompt": self.prompt, "class": self.label, "seed": self.seed, "caption": self.caption}
+        more: dict[str, Any] = {"undrawn": list(self.undrawn), "unknown": list(self.unknown), "meant": self.meant}
+        more |= {"recoloured": self.recoloured, "copies": self.copies}
+        return found | {name: value for name, value in more.items() if value}
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """What became of the prompt, in short phrases."""
+        found = [f"as '{self.caption}'"] if self.caption else []
+        found += [f"{self.recoloured} by recolouring"] if self.recoloured else []
+        found += [f"{self.copies} drawings put together"] if self.copies else []
+        return (*found, *([f"not drawn: {', '.join(self.undrawn)}"] if self.undrawn else []))
 
 
 @dataclass(frozen=True)

@@ -428,7 +428,7 @@ def _facts(result: Result, heard: list[str], names: Mapping[str, str]) -> dict[s
         if result.restored.looked:
             found |= {"noise": round(result.restored.noise, 2), "jpeg": result.restored.jpeg}
     if result.drawn is not None:
-        found |= {"prompt": result.drawn.prompt, "class": result.drawn.label, "seed": result.drawn.seed}
+        found |= result.drawn.values
     found |= {
         "summary": list(result.summary), "coverage": result.coverage, "frames": result.frames,
         "resumed": result.resumed, "copied": result.copied or None,

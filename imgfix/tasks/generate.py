@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,16 @@ from imgfix.media.sound import read_sound
 from imgfix.nets import spectrogram
 from imgfix.nets.words import split
 from imgfix.runtime import device as devices
+from imgfix.tasks.recolour import recolour
+from imgfix.tasks.remembered import CaptionedMemory, Drawing
+from imgfix.tasks.several import several
 from imgfix.zoo.descriptor import Descriptor, Model
 
 LARGEST_SEED = 2**63 - 1
 WEIGHT_OF_CLASS, WEIGHT_OF_CHANCE = 0.6, 0.2
 """Of the vector of a class beside words: where it was asked for, and where the seed chose it."""
+_NEXT_POSE = 0x9E3779B97F4A7C15 % LARGEST_SEED
+"""What the seed of each further drawing on a square is larger by: far from the seeds that a user counts through."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Generator:
             devices.respect_quota()
         self.model = model
         self.net: Any = model.net.to(self.placement.device)
+        self._latest: tuple[tuple[GenerationRequest, int, float] | None, Drawing | None] = None, None
 
     @property
     def descriptor(self) -> Descriptor:
@@ -99,6 +105,12 @@ class Generator:
     def draws_words(self) -> bool:
         """Whether it takes a prompt."""
         return self.net.conditions.words is not None
+
+    @cached_property
+    def memory(self) -> CaptionedMemory | None:
+        """Its memory of captioned pictures; None where it has none, or does not keep the captions."""
+        plan = getattr(self.net, "plan", None)
+        return CaptionedMemory(self.net) if getattr(plan, "captions", None) is not None else None
 
     def check(self, wish: GenerationRequest) -> None:
         """Find out whether the model can be asked this.
@@ -158,15 +170,19 @@ class Generator:
             mask = torch.ones(words.shape[:2], dtype=torch.bool, device=device)
             parts.append(encoder.text(words, mask))
         if wish.sound is not None:
-            samples = torch.from_numpy(read_sound(wish.sound))
-            looks = spectrogram.looks(spectrogram.log_mel(samples))
-            parts.append(torch.cat([encoder.sound(look[None].to(device)) for look in looks]).mean(0, keepdim=True))
+            parts.append(self._heard(wish.sound))
         content = torch.stack(parts).mean(0) if parts else encoder.nothing[None]
         number = self.classes.index(wish.label) if wish.label is not None else self._class_of(seed)
         joined = encoder.join(content, {"class": torch.tensor([number], device=device)})
         if self.draws_words and self.classes:  # a style must not outweigh what is to be drawn
             joined[:, encoder.size :] *= WEIGHT_OF_CLASS if wish.label is not None else WEIGHT_OF_CHANCE
         return joined
+
+    def _heard(self, sound: Path) -> Tensor:
+        """What a sound says: (1, size)."""
+        looks = spectrogram.looks(spectrogram.log_mel(torch.from_numpy(read_sound(sound))))
+        device, encoder = self.placement.device, self.net.conditions.sound
+        return torch.cat([encoder(look[None].to(device)) for look in looks]).mean(0, keepdim=True)
 
     def _class_of(self, seed: int) -> int:
         """The class that a seed asks for; -1 where classes are not styles of drawing."""
@@ -196,18 +212,68 @@ class Generator:
         Raises:
             UsageError, InputError: see `condition`.
         """
-        condition, noise = self.condition(wish, seed), self.noise(seed, truncation)
-        if wish.image is None:
-            return finished(self.net.draw(noise, condition)[0])
-        return finished(self._from_picture(wish, noise, condition))
+        if wish.image is not None:
+            return finished(self._from_picture(wish, seed, truncation))
+        drawing = self.drawing(wish, seed, truncation)
+        if drawing is None:
+            return finished(self.net.draw(self.noise(seed, truncation), self.condition(wish, seed))[0])
+        return self._finished(drawing, seed, truncation)
 
-    def _from_picture(self, wish: GenerationRequest, noise: Tensor, condition: Tensor) -> Tensor:
+    @torch.inference_mode()
+    def drawing(self, wish: GenerationRequest, seed: int = 0, truncation: float = 1.0) -> Drawing | None:
+        """Choose the remembered picture that a wish and a seed give; None where the model keeps no captions.
+
+        Raises:
+            UsageError, InputError: see `condition`.
+        """
+        if self.memory is None:
+            return None
+        key, found = self._latest
+        if key == (wish, seed, truncation):  # asked for twice: to be drawn, and to be told of
+            return found
+        self.check(wish)
+        prompt = self._spelled(wish.prompt) if wish.prompt is not None else None
+        number = self.classes.index(wish.label) if wish.label is not None else -1
+        heard = self._heard(wish.sound) if wish.sound is not None else None
+        found = self.memory.choose(prompt, heard, number, self.noise(seed, truncation))
+        if found.colour is not None:
+            plain = finished(self.net.decode(found.code)[0])
+            if recolour(plain, found.colour) is plain:  # it has that colour already
+                found = replace(found, colour=None)
+        self._latest = (wish, seed, truncation), found
+        return found
+
+    def _finished(self, drawing: Drawing, seed: int, truncation: float) -> np.ndarray:
+        """Draw one remembered picture, recoloured and several times where that is asked for."""
+        assert self.memory is not None
+        drawn = [finished(self.net.decode(drawing.code, self._placed(drawing.places))[0])]
+        for number in range(1, drawing.count):  # each in a pose of its own
+            noise = self.noise((seed + number * _NEXT_POSE) % LARGEST_SEED, truncation)
+            places = self.memory.pose(noise, drawing.caption or "")
+            drawn.append(finished(self.net.decode(drawing.code, self._placed(places))[0]))
+        if drawing.colour is not None:
+            drawn = [recolour(each, drawing.colour) for each in drawn]
+        return several(drawn) if drawing.count > 1 else drawn[0]
+
+    def _placed(self, places: Tensor | None) -> Tensor | None:
+        return None if places is None else places.to(self.placement.device)
+
+    def _from_picture(self, wish: GenerationRequest, seed: int, truncation: float) -> Tensor:
         """Draw what lies between a picture and what the rest of the wish says."""
         own = self.net.encode(self._read(wish.image))
         if wish.prompt is None and wish.sound is None:
             return self.net.decode(own)[0]
-        plan = self.net.plan(torch.cat((noise, condition), 1))
-        return self.net.decode(torch.lerp(own, plan, wish.strength))[0]
+        return self.net.decode(torch.lerp(own, self._code(wish, seed, truncation), wish.strength))[0]
+
+    def _code(self, wish: GenerationRequest, seed: int, truncation: float) -> Tensor:
+        """The code that a wish and a seed give: (1, codes); of the finished picture, where there is a memory."""
+        drawing = self.drawing(wish, seed, truncation)
+        if drawing is not None:
+            pixels = torch.from_numpy(self._finished(drawing, seed, truncation)).permute(2, 0, 1)[None].float() / 255
+            if pixels.shape[1] == 4:
+                pixels[:, :3] *= pixels[:, 3:]
+            return self.net.encode(pixels.to(self.placement.device))
+        return self.net.plan(torch.cat((self.noise(seed, truncation), self.condition(wish, seed)), 1))
 
     def _read(self, path: Path | None) -> Tensor:
         from imgfix.media import image
@@ -230,16 +296,17 @@ class Generator:
         """
         if frames < 2:
             raise UsageError(f"`frames` {frames}: a way has at least 2")
-        begin, end = (self.condition(wish, seed) for wish, seed in zip(wishes, seeds, strict=True))
+        ends = list(zip(wishes, seeds, strict=True))
+        parts = [number / (frames - 1) for number in range(frames)]
+        eased = [part * part * (3 - 2 * part) for part in parts]
+        if hasattr(self.net, "plan"):  # what is remembered is chosen abruptly; codes change smoothly
+            one, other = (self._code(wish, seed, truncation) for wish, seed in ends)
+            yield from (finished(self.net.decode(torch.lerp(one, other, part))[0]) for part in eased)
+            return
+        begin, end = (self.condition(wish, seed) for wish, seed in ends)
         first, last = (self.noise(seed, truncation) for seed in seeds)
-        for number in range(frames):
-            part = number / (frames - 1)
-            eased = part * part * (3 - 2 * part)
-            if hasattr(self.net, "plan"):  # what is remembered is chosen abruptly; codes change smoothly
-                one, other = (self.net.plan(torch.cat(pair, 1)) for pair in ((first, begin), (last, end)))
-                yield finished(self.net.decode(torch.lerp(one, other, eased))[0])
-            else:
-                yield finished(self.net.draw(between(first, last, eased), torch.lerp(begin, end, eased))[0])
+        for part in eased:
+            yield finished(self.net.draw(between(first, last, part), torch.lerp(begin, end, part))[0])
 
 
 def between(first: Tensor, second: Tensor, part: float) -> Tensor:

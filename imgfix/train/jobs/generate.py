@@ -188,12 +188,12 @@ class GenerateJob(NetJob):
                 hint="put a .txt beside each, write a metadata.jsonl, or sort them into a folder for each class",
             )
         table = self._words().config() if told and not (recipe.model and not recipe.net) else None
-        count = sum(max(1, len(item.texts)) for item in pool.items)
+        captions = captions_of(pool)
         remembers = options.memory and recipe.net in (None, "r3gan")
         clusters = max(1, min(MOST_CLUSTERS, 256 // max(1, len(pool.classes))))
         axes = max(4, min(MOST_AXES, 8192 // max(1, clusters * len(pool.classes))))
         return {
-            **({"memory": [count, len(pool)]} if remembers and told else {}),
+            **({"memory": [len(captions), len(pool), len("\n".join(captions).encode())]} if remembers and told else {}),
             **({"mixture": [clusters, axes]} if remembers and not told else {}),
             "side": recipe.crop,
             "channels": pool.channels,
@@ -237,7 +237,7 @@ class GenerateJob(NetJob):
         given = {name: tensor.to(self.device) for name, tensor in given.items()}
         parts = torch.arange(len(owner)).split(1024)
         conditions = torch.cat([net.conditions({k: v[p] for k, v in given.items()}, len(p)) for p in parts])
-        net.plan.remember(conditions, owner.to(self.device), self._codes(net).float())
+        net.plan.remember(conditions, owner.to(self.device), self._codes(net).float(), captions_of(self.training))
 
     @torch.no_grad()
     def _find_clusters(self, net: R3Generator, plan: CodeMixture) -> list[str]:
@@ -517,6 +517,11 @@ class GenerateJob(NetJob):
 
     def identity(self) -> NetIdentity:
         return NetIdentity(self.key, self.config, {"task": "generate"})
+
+
+def captions_of(pool: CaptionedPool) -> list[str]:
+    """Every caption of every picture, as a memory keeps them: one line each, an empty one for a picture without any."""
+    return [" ".join(text.split()) for item in pool.items for text in (item.texts or ("",))]
 
 
 class _Bank:
