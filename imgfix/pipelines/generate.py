@@ -445,7 +445,7 @@ class GeneratePipeline:
         for key, value in made.items():
             if key != "prompt" and value is not None:
                 words += [option(key), f"{value:g}" if isinstance(value, float) else str(value)]
-        said = {key: value for key, value in drawn.values.items() if key not in made}
+        said = {key: value for key, value in drawn.values.items() if key not in (*made, "unknown", "meant")}
         record: dict[str, Any] = {
             "command": " ".join(map(shell_word, words)),
             "model": name,

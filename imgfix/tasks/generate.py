@@ -212,6 +212,7 @@ class Generator:
         Raises:
             UsageError, InputError: see `condition`.
         """
+        self.check(wish)
         if wish.image is not None:
             return finished(self._from_picture(wish, seed, truncation))
         drawing = self.drawing(wish, seed, truncation)
