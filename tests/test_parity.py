@@ -233,6 +233,7 @@ RESTORE = [
     row("--faces --fidelity 2", faces=True, fidelity=2, refused=True),
     row("--fidelity 0.5", fidelity=0.5, refused=True),
     row("--scratches", scratches=True, source="scratched.png"),
+    row("--old --no-fading", old=True, fading=False, source="scratched.png"),
     row("--old --no-scratches", old=True, scratches=False, source="scratched.png"),
     row("--fading", fading=True, source="scratched.png"),
     row("--scratch-mask <mask.png>", scratch_mask="<mask.png>"),
@@ -419,6 +420,8 @@ ONLY_ON_A_COMMAND_LINE = {
     "--quiet": "Python is silent but for a listener",
     "--verbose": "Python is silent but for a listener",
     "--dry-run": "Python plans with imgfix.pipelines",
+    "--ray": "Python spreads its own lists",
+    "--worker-cores": "of --ray",
 }
 """Options without a keyword, and why."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -40,7 +40,10 @@ class Output:
         headings = ["picture", *(METRICS[name].heading for name in metrics)]
         foot = ["mean", *(number(name, summary.get(name)) for name in metrics)]
         if self.reporting.json:
-            _object(summary=finite(summary), pictures=len(found), protocol=protocol.name, stated=protocol.describe())
+            print_json(
+                {"summary": finite(summary), "pictures": len(found)}
+                | {"protocol": protocol.name, "stated": protocol.describe()}
+            )
         else:
             echo(f"protocol {protocol.name}: {protocol.describe()}")
             if metrics and found:
@@ -72,7 +75,7 @@ class Output:
             for item in found
         ]
         if self.reporting.json:
-            _object(benchmark=name, protocol=protocol.name, stated=protocol.describe(), damage=damage)
+            print_json({"benchmark": name, "protocol": protocol.name, "stated": protocol.describe(), "damage": damage})
         else:
             echo(f"{name}, damage: {damage}; protocol {protocol.name}: {protocol.describe()}")
             echo(table(headings, lines))
@@ -84,7 +87,3 @@ def echo(text: str) -> None:
     from imgfix.media.names import printable_lines
 
     typer.echo(printable_lines(text))
-
-
-def _object(**values: Any) -> None:
-    print_json(values)

@@ -338,9 +338,6 @@ def export(
     return ExitCode.OK
 
 
-# --- what the commands share ----------------------------------------------------------------------
-
-
 def _each(names: list[str], work: Callable[[str, Tick], Outcome], console: Console, json: bool) -> int:
     items = [Item(source=name, target=None, job=name) for name in dict.fromkeys(names)]
     return run(items, work, console, Report(console, json), unit="bytes")
