@@ -42,7 +42,7 @@ def test_no_field_stands_for_two_things(verb: Verb) -> None:
 
 def test_defaults_are_those_of_the_records() -> None:
     found = {field.name: default_of(VERBS["inpaint"], field) for field in VERBS["inpaint"].fields}
-    assert (found["score"], found["dilate"], found["audio"], found["model"]) == (0.4, "auto", True, "auto")
+    assert (found["score"], found["dilate"], found["audio"], found["model"]) == (None, "auto", True, "auto")
 
 
 @pytest.mark.parametrize(
