@@ -101,6 +101,10 @@ class InputError(ImgfixError):
     """A file that cannot be read or does not fit the job; the rest of a batch goes on."""
 
 
+class NothingFound(InputError):
+    """What was to be found in a picture is not in it."""
+
+
 class OutputError(ImgfixError):
     """A file that cannot be written: it exists, the folder is read-only, the disk is full."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgfix.errors import ModelError, UsageError
+from imgfix.errors import ModelError, NothingFound, UsageError
 from imgfix.pipelines import models, pictures
 from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, own_names, write_mask
 from imgfix.pipelines.followed import SavedMasks
@@ -99,10 +99,15 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
     # -- pictures ------------------------------------------------------------------------------------------------------
 
     def _mask(self, picture: Picture, source: Any, relative: Path | None) -> tuple[np.ndarray | None, list[str]]:
-        """The mask of a picture, None when only the canvas grows."""
+        """The mask of a picture, None when only the canvas grows, or when a step of a recipe finds nothing to fill."""
         if not self.region:
             return None, []
-        return self.region.of_picture(picture, source, relative, self.tools)
+        try:
+            return self.region.of_picture(picture, source, relative, self.tools)
+        except NothingFound as error:
+            if self.called is None:
+                raise
+            return None, [f"{error.message}; not filled"]
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
@@ -131,12 +136,14 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
                 alpha = np.where(weight > 0, (shown + 0.5).astype(alpha.dtype), alpha)
             share = masks.coverage(region)
             summary.append(f"{masks.percent(share)} filled")
+        elif self.expansion is None:
+            summary.append("nothing filled")
         if self.expansion is not None:
             margins = self.expansion.of(picture.width, picture.height)
             pixels, alpha = expand(
                 pixels, margins, filler, options=how, colour=transform, alpha=alpha, progress=progress
             )  # fmt: skip
-        made = replace(picture, pixels=pixels, alpha=alpha)
+        made = picture if pixels is picture.pixels else replace(picture, pixels=pixels, alpha=alpha)
         own = self._record(pictures.origin(source), self.choice.name, filler)
         written: tuple[str, ...] = ()
         if target is not None:

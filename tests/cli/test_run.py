@@ -470,3 +470,20 @@ def test_an_interrupted_clip_goes_on_to_the_same_frames(
     assert resumed.code == 0 and resumed.items[0]["resumed"] == 120, resumed.err
     assert imgfix("run", file, source, "-o", tmp_path / "c.mkv", "--device", "cpu").code == 0
     assert all(np.array_equal(*both) for both in zip(shown(tmp_path / "b.mkv"), shown(tmp_path / "c.mkv"), strict=True))
+
+
+def test_a_picture_in_which_nothing_is_found_goes_on_as_it_is(imgfix: Run, tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:96, :128]
+    smooth = np.stack([60 + rows, 60 + columns // 2, np.full_like(rows, 120)], axis=-1).astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / "photo.png")
+    steps = recipe(
+        tmp_path / "r.toml",
+        {"verb": "inpaint", "overlay": True, "model": "telea"},
+        {"verb": "upscale", "scale": 2, "model": "nearest"},
+    )
+    result = imgfix("run", steps, tmp_path / "photo.png", "-o", tmp_path / "out.png")
+    assert result.code == 0, result.err
+    assert "nothing that was laid over the picture was found; not filled" in result.err
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png"))[::2, ::2], smooth)
+    alone = imgfix("inpaint", tmp_path / "photo.png", "--overlay", "--model", "telea")
+    assert alone.code == 1 and "nothing that was laid over" in alone.err

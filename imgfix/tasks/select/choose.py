@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import cv2
 import numpy as np
 
-from imgfix.errors import InputError, UsageError
+from imgfix.errors import InputError, NothingFound, UsageError
 from imgfix.media import mask as masks
 from imgfix.media.mask import Box, Length
 from imgfix.tasks.select import text as writing
@@ -262,7 +262,7 @@ class _Finder:
         # Someone who names a thing knows that it is there: the surest of it is taken, though it may be no sure find.
         own = sorted((one for one in all_of_it if one.score >= self._sure), key=_middle) or all_of_it[:1]
         if not own:
-            raise InputError(f"no {choice.name} was found", hint=self._others(choice.name))
+            raise NothingFound(f"no {choice.name} was found", hint=self._others(choice.name))
         if choice.number is not None and choice.number > len(own):
             raise InputError(
                 f"there is no {choice.name}:{choice.number}, only {len(own)} found", hint="counted from left to right"
@@ -311,7 +311,7 @@ class _Finder:
         if self._subject is None:
             self._subject = self.tools.subject().find(self.rgb)
         if self._subject is None:
-            raise InputError("no main subject was found", hint="`point` x,y or `object` NAME choose one")
+            raise NothingFound("no main subject was found", hint="`point` x,y or `object` NAME choose one")
         return self._subject
 
     def _text(self, choice: Choice) -> np.ndarray:
@@ -322,7 +322,7 @@ class _Finder:
             said = ", ".join(f"'{line.text}'" for line in self._lines[:8])
             more = " ..." if len(self._lines) > 8 else ""
             what = "no writing" if choice.text in writing.EVERYTHING else f"no writing that says '{choice.text}'"
-            raise InputError(f"{what} was found", hint=f"found: {said}{more}" if said else "`box` fills a rectangle")
+            raise NothingFound(f"{what} was found", hint=f"found: {said}{more}" if said else "`box` fills a rectangle")
         widened = choice.sign == "+"
         margin = LETTERS if self.dilate is None and widened else 0.0
         shape = self.rgb.shape[:2]
@@ -335,7 +335,7 @@ class _Finder:
         least = OVERLAY_SCORE if self.least is None else self.least
         own = sorted(one_of_each(self.tools.overlays().find(self.rgb, least)), key=_middle)
         if not own:
-            raise InputError(
+            raise NothingFound(
                 "nothing that was laid over the picture was found",
                 hint="a lower `score` takes what is less sure; `text` '*' finds writing, `box` fills a rectangle",
             )
