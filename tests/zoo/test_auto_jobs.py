@@ -11,7 +11,7 @@ from imgfix.zoo import auto, catalog, store
 from imgfix.zoo.entry import DownloadSource, Entry, SourceFile
 from tests.zoo.helpers import TINY
 
-KINDS = {"noise", "noise-level", "jpeg", "light", "blur", "rain", "haze", "retouch", "color", "other"}
+KINDS = {"noise", "noise-level", "jpeg", "light", "blur", "rain", "haze", "retouch", "color", "faces", "other"}
 
 
 def entry(name: str, rank: int = 0, **jobs: int) -> Entry:

@@ -44,7 +44,7 @@ def fake_spandrel(purpose: str = "SR", known: bool = True) -> ModuleType:
             model.load_state_dict(state)
             return Loaded(
                 model=model.half(),
-                architecture=SimpleNamespace(name="SwinIR"),
+                architecture=SimpleNamespace(name="SwinIR", id="SwinIR"),
                 purpose=purpose,
                 scale=1 if purpose == "Inpainting" else 4,
                 input_channels=3,
