@@ -130,14 +130,15 @@ class CaptionedMemory:
         return torch.full((len(self.index.texts),), -1.0).scatter_reduce(0, self.index.rows, near, "amax")
 
     def _allowed(self, score: Tensor, rows: Tensor, wanted: _Wanted) -> Tensor:
-        """Captions that say as much as the best one, of these the ones of colour and number: (captions,) bool."""
+        """Captions that say as much as the best one, of these the ones of colour and number: (captions,) bool.
+
+        Where no colour or number is asked for, the ones without.
+        """
         there = torch.zeros(len(score), dtype=torch.bool)
         there[self.index.rows[rows]] = True
         allowed = there & (score >= torch.where(there, score, -1).max() - SLACK)
         for word, said in ((wanted.number, self._numbers), (wanted.colour, self._colours)):
-            if word is None:
-                continue
-            exactly = allowed & torch.tensor([word in words for words in said])
+            exactly = allowed & torch.tensor([word is not None and word in words for words in said])
             neither = allowed & torch.tensor([not words for words in said])
             allowed = next((kept for kept in (exactly, neither) if bool(kept.any())), allowed)
         return allowed

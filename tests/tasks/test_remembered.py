@@ -41,6 +41,10 @@ def test_seeds_choose_among_pictures_that_fit_and_none_else(stickers: Generator)
     assert len({tuple(each.code[0].tolist()) for each in found}) >= 3
 
 
+def test_no_colour_and_no_number_comes_unasked(stickers: Generator) -> None:
+    assert {drawing(stickers, "a frog face", seed).caption for seed in range(8)} == {"frog face"}
+
+
 def test_without_noise_there_is_one_picture_and_it_stands_straight(stickers: Generator) -> None:
     wish = GenerationRequest("cat")
     assert np.array_equal(stickers.draw(wish, 1, 0.0), stickers.draw(wish, 2, 0.0))
