@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from imgfix.runtime.scene_cuts import CutFinder
+from imgfix.tasks.lookahead import looked_ahead
 from imgfix.tasks.sequence import Estimate, FrameResult, Restart
 
 SIGMA = 8.0
@@ -47,37 +47,17 @@ class Deflicker:
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; each frame is a place to begin."""
-        number = 0 if restart is None else restart.index
+        first = 0 if restart is None else restart.index
         past: deque[np.ndarray] = deque(maxlen=RADIUS)
         if restart is not None and "past" in restart.state:
             past.extend(restart.state["past"])
-        finder = CutFinder()
-        waiting: deque[tuple[np.ndarray, np.ndarray]] = deque()
-        following: np.ndarray | None = None  # first frame of the next scene
-        ended = False
-        while True:
-            while not ended and following is None and len(waiting) <= RADIUS:
-                frame = next(frames, None)
-                if frame is None:
-                    ended = True
-                elif finder.is_cut(frame):
-                    following = frame
-                else:
-                    waiting.append((frame, tones(frame)))
-            if waiting:
-                frame, own = waiting[0]
-                wanted = _average(past, own, [each for _, each in waiting])
-                place = Restart(number, number, {"past": np.stack(past)} if past else {})
-                yield FrameResult(self._corrected(frame, own, wanted), place)
-                past.append(own)
-                waiting.popleft()
-                number += 1
-            elif following is not None:
+        for number, seen in enumerate(looked_ahead(frames, tones, RADIUS), start=first):
+            if seen.new_scene:
                 past.clear()
-                waiting.append((following, tones(following)))
-                following = None
-            else:
-                return
+            wanted = _average(past, seen.own, [seen.own, *seen.later])
+            place = Restart(number, number, {"past": np.stack(past)} if past else {})
+            yield FrameResult(self._corrected(seen.frame, seen.own, wanted), place)
+            past.append(seen.own)
 
     def _corrected(self, frame: np.ndarray, own: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         shifts = np.where(np.abs(wanted - own) < _STILL, 0.0, wanted - own)

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from imgfix.runtime.engine import Engine
-from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.tasks.faces.face import Face
 from imgfix.tasks.faces.find import FaceFinder
 from imgfix.tasks.faces.restore import SIDE, Wanted, restore_faces
 from imgfix.tasks.faces.tracks import RADIUS, steady
+from imgfix.tasks.lookahead import looked_ahead
 from imgfix.tasks.sequence import Estimate, FrameResult, Restart
 from imgfix.tasks.upscale import PROCESS_BYTES
 
 _STATE = "faces"
-
-
-@dataclass(frozen=True)
-class _Waiting:
-    frame: np.ndarray
-    found: list[Face]
 
 
 class FaceFrames:
@@ -66,39 +59,20 @@ class FaceFrames:
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; each frame is a place to begin."""
-        number = 0 if restart is None else restart.index
+        first = 0 if restart is None else restart.index
         past: deque[list[Face]] = deque(maxlen=RADIUS)
         if restart is not None and _STATE in restart.state:
             past.extend(_unpacked(restart.state[_STATE]))
-        finder = CutFinder()
-        waiting: deque[_Waiting] = deque()
-        following: np.ndarray | None = None  # first frame of the next scene
-        ended = False
-        while True:
-            while not ended and following is None and len(waiting) <= RADIUS:
-                frame = next(frames, None)
-                if frame is None:
-                    ended = True
-                elif finder.is_cut(frame):
-                    following = frame
-                else:
-                    waiting.append(self._looked_at(frame))
-            if waiting:
-                now = waiting.popleft()
-                wanted = steady(list(past), now.found, [each.found for each in waiting])
-                state = {_STATE: _packed(list(past))} if past else {}
-                yield FrameResult(self._made(now.frame, wanted), Restart(number, number, state))
-                past.append(now.found)
-                number += 1
-            elif following is not None:
+        for number, seen in enumerate(looked_ahead(frames, self._found, RADIUS), start=first):
+            if seen.new_scene:
                 past.clear()
-                waiting.append(self._looked_at(following))
-                following = None
-            else:
-                return
+            wanted = steady(list(past), seen.own, seen.later)
+            state = {_STATE: _packed(list(past))} if past else {}
+            yield FrameResult(self._made(seen.frame, wanted), Restart(number, number, state))
+            past.append(seen.own)
 
-    def _looked_at(self, frame: np.ndarray) -> _Waiting:
-        return _Waiting(frame, self.finder.find(frame[..., :3]))
+    def _found(self, frame: np.ndarray) -> list[Face]:
+        return self.finder.find(frame[..., :3])
 
     def _made(self, frame: np.ndarray, wanted: list[Wanted]) -> np.ndarray:
         self.frames += 1
