@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
+from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask, prefixed, unprefixed
 
 _BETWEEN = "chain.index"
 _FIRST, _SECOND = "first.", "second."
@@ -52,8 +52,8 @@ class Chain:
         index = 0
         if restart is not None:
             index = int(restart.state[_BETWEEN])
-            inner = Restart(index, restart.first_input, _part(restart, _FIRST))
-            outer = Restart(restart.index, index, _part(restart, _SECOND))
+            inner = Restart(index, restart.first_input, unprefixed(restart.state, _FIRST))
+            outer = Restart(restart.index, index, unprefixed(restart.state, _SECOND))
         known: dict[int, Restart | None] = {}
 
         def first() -> Iterator[np.ndarray]:
@@ -73,10 +73,5 @@ class Chain:
 def _joined(first: Restart | None, second: Restart) -> Restart | None:
     if first is None:
         return None
-    state = {_FIRST + name: value for name, value in first.state.items()}
-    state |= {_SECOND + name: value for name, value in second.state.items()}
+    state = prefixed(first.state, _FIRST) | prefixed(second.state, _SECOND)
     return Restart(second.index, first.first_input, {**state, _BETWEEN: np.array(second.first_input)})
-
-
-def _part(restart: Restart, prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): value for name, value in restart.state.items() if name.startswith(prefix)}

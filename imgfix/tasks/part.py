@@ -11,8 +11,9 @@ import numpy as np
 from imgfix.media import mask as masks
 from imgfix.runtime.rows import Rows
 from imgfix.tasks import resample
+from imgfix.tasks.around import Around
 from imgfix.tasks.composite import composite
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
+from imgfix.tasks.sequence import FrameResult, Restart, SequenceTask
 
 EDGE = 0.004
 """Share of the longer side over which the edge of a part fades out, where nobody says how much."""
@@ -82,7 +83,7 @@ def _settled(weight: np.ndarray) -> np.ndarray:
     return np.where(weight < _NOTHING, 0, np.where(weight > 1 - _NOTHING, 1, weight)).astype(np.float32)
 
 
-class PartOfFrames:
+class PartOfFrames(Around):
     """A `SequenceTask`: another one, whose frames are seen in a part alone.
 
     Args:
@@ -95,25 +96,8 @@ class PartOfFrames:
     def __init__(
         self, task: SequenceTask, mask_at: MaskAt, edge: Edge, plain: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> None:
-        self.task, self.mask_at, self.edge, self.plain = task, mask_at, edge, plain
-
-    @property
-    def held(self) -> int:
-        """See `SequenceTask.held`."""
-        return self.task.held
-
-    @property
-    def fills_cpu(self) -> bool:
-        """See `SequenceTask.fills_cpu`."""
-        return self.task.fills_cpu
-
-    def size(self, width: int, height: int) -> tuple[int, int]:
-        """See `SequenceTask.size`."""
-        return self.task.size(width, height)
-
-    def estimate(self, width: int, height: int) -> Estimate | None:
-        """See `SequenceTask.estimate`."""
-        return self.task.estimate(width, height)
+        super().__init__(task)
+        self.mask_at, self.edge, self.plain = mask_at, edge, plain
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`."""

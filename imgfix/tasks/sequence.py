@@ -23,6 +23,16 @@ class Restart:
     """What the model remembers of the frames before, as arrays that can be stored; empty for most."""
 
 
+def prefixed(state: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """What a task inside another one remembers, under names that are not those of the other."""
+    return {prefix + name: value for name, value in state.items()}
+
+
+def unprefixed(state: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The reverse: the part that `prefixed` made."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
 @dataclass(frozen=True)
 class FrameResult:
     """One finished frame."""

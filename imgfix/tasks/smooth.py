@@ -9,13 +9,14 @@ from fractions import Fraction
 import numpy as np
 
 from imgfix.runtime.scene_cuts import CutFinder
+from imgfix.tasks.around import Around
 from imgfix.tasks.interpolate import Between
 from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
 
 _INDEX = "smooth.index"
 
 
-class Smooth:
+class Smooth(Around):
     """A `SequenceTask` that makes any number of frames of each frame that another task gives.
 
     Nothing is made between two scenes: there the frame before stays, and so does the last of the clip. Between frames
@@ -32,27 +33,24 @@ class Smooth:
     def __init__(
         self, task: SequenceTask, between: Between, places: Callable[[int], Sequence[Fraction]], each: float = 2
     ) -> None:
-        self.task, self.between, self.places, self.each = task, between, places, each
+        super().__init__(task)
+        self.between, self.places, self.each = between, places, each
         self.cuts = 0
         """Scene cuts found."""
 
     @property
     def held(self) -> int:
         """See `SequenceTask.held`."""
-        return self.task.held + 1
+        return super().held + 1
 
     @property
     def fills_cpu(self) -> bool:
         """See `SequenceTask.fills_cpu`."""
-        return self.task.fills_cpu or self.between.fills_cpu
-
-    def size(self, width: int, height: int) -> tuple[int, int]:
-        """See `SequenceTask.size`."""
-        return self.task.size(width, height)
+        return super().fills_cpu or self.between.fills_cpu
 
     def estimate(self, width: int, height: int) -> Estimate | None:
         """What one frame that comes in takes, with all that is made of it."""
-        first = self.task.estimate(width, height)
+        first = super().estimate(width, height)
         if first is None:
             return None
         made = max(0.0, self.each - 1) * self.between.seconds(*self.size(width, height))

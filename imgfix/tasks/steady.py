@@ -18,7 +18,8 @@ import numpy as np
 
 from imgfix.nets import motion
 from imgfix.runtime.scene_cuts import CutFinder
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
+from imgfix.tasks.around import Around
+from imgfix.tasks.sequence import Estimate, FrameResult, Restart, prefixed, unprefixed
 
 SHARE = 0.9
 """Of the past in the blend, where both agree."""
@@ -36,6 +37,8 @@ _BAND = 256
 _EDGE = 12
 """Rows around a band that its result depends on: the area's half, and the fine detail's filter."""
 _TOP = 65535.0
+_INNER = "task."
+"""Before the names of what the task inside remembers."""
 
 
 @dataclass(frozen=True)
@@ -48,33 +51,16 @@ class _Memory:
     """(H, W, 3) uint8: the same at the size of the input."""
 
 
-class Steady:
+class Steady(Around):
     """A `SequenceTask`: another one, which makes each frame on its own, and its results made steady.
 
     Args:
         task: what makes the frames; results may be larger than the input.
     """
 
-    def __init__(self, task: SequenceTask) -> None:
-        self.task = task
-
-    @property
-    def held(self) -> int:
-        """See `SequenceTask.held`."""
-        return self.task.held
-
-    @property
-    def fills_cpu(self) -> bool:
-        """See `SequenceTask.fills_cpu`."""
-        return self.task.fills_cpu
-
-    def size(self, width: int, height: int) -> tuple[int, int]:
-        """See `SequenceTask.size`."""
-        return self.task.size(width, height)
-
     def estimate(self, width: int, height: int) -> Estimate | None:
         """See `SequenceTask.estimate`."""
-        one = self.task.estimate(width, height)
+        one = super().estimate(width, height)
         if one is None:
             return None
         across, down = self.size(width, height)
@@ -90,7 +76,7 @@ class Steady:
         since = 0
         inner = restart
         if restart is not None:
-            inner = Restart(restart.index, restart.first_input, _part(restart))
+            inner = Restart(restart.index, restart.first_input, unprefixed(restart.state, _INNER))
             if "steady.result" in restart.state:
                 memory = _Memory(restart.state["steady.result"], restart.state["steady.small"])
                 before, shown = restart.state["steady.before"], restart.state["steady.shown"]
@@ -139,9 +125,10 @@ def blended(made: np.ndarray, memory: _Memory | None, size: tuple[int, int]) -> 
     for y0 in range(0, height, _BAND):
         y1 = min(height, y0 + _BAND)
         top, bottom = max(0, y0 - _EDGE), min(height, y1 + _EDGE)
-        past = _moved(memory.result, flow, top, bottom) + _enlarged(drift, top, bottom, height, width)
+        rows = _Rows.of(top, bottom, (height, width), small.shape[:2])
+        past = _moved(memory.result, flow, rows) + rows.of_small(drift)
         now = new[top:bottom].astype(np.float32) / np.float32(_TOP)
-        mixed = now + (past - now) * _enlarged(share, top, bottom, height, width)[..., None]
+        mixed = now + (past - now) * rows.of_small(share)[..., None]
         part = slice(y0 - top, y1 - top)
         blend[y0:y1] = np.clip(mixed[part] * np.float32(_TOP) + np.float32(0.5), 0, _TOP)
         final = _as_lively(mixed, now)[part]
@@ -177,21 +164,37 @@ def _agreement(missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return share, broad * (1 - np.exp(-((np.abs(broad) / np.float32(DRIFT)) ** 2)))
 
 
-def _enlarged(values: np.ndarray, top: int, bottom: int, height: int, width: int) -> np.ndarray:
-    """Rows `top` to `bottom` of values at the size of the input, enlarged to height x width."""
-    rows, columns = values.shape[:2]
-    y = (np.arange(top, bottom, dtype=np.float32) + 0.5) * (rows / height) - 0.5
-    x = (np.arange(width, dtype=np.float32) + 0.5) * (columns / width) - 0.5
-    across, down = np.meshgrid(x, y)
-    return cv2.remap(values, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a result, and where they lie in what has the size of the input."""
+
+    top: int
+    bottom: int
+    maps: tuple[np.ndarray, np.ndarray] | None
+    """Columns and rows; None: both have the same size."""
+
+    @classmethod
+    def of(cls, top: int, bottom: int, result: tuple[int, int], small: tuple[int, int]) -> _Rows:
+        """result, small: height and width."""
+        if result == small:
+            return cls(top, bottom, None)
+        y = (np.arange(top, bottom, dtype=np.float32) + 0.5) * (small[0] / result[0]) - 0.5
+        x = (np.arange(result[1], dtype=np.float32) + 0.5) * (small[1] / result[1]) - 0.5
+        across, down = np.meshgrid(x, y)
+        return cls(top, bottom, (across, down))
+
+    def of_small(self, values: np.ndarray) -> np.ndarray:
+        """The same rows of values at the size of the input, enlarged to that of the result."""
+        if self.maps is None:
+            return values[self.top : self.bottom]
+        return cv2.remap(values, *self.maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _moved(result: np.ndarray, flow: np.ndarray, top: int, bottom: int) -> np.ndarray:
-    """Rows `top` to `bottom` of a picture (H', W', 3) uint16 moved along a flow at the size of the input, in [0, 1]."""
+def _moved(result: np.ndarray, flow: np.ndarray, rows: _Rows) -> np.ndarray:
+    """Rows of a picture (H', W', 3) uint16 moved along a flow at the size of the input, in [0, 1]."""
     height, width = result.shape[:2]
     scale = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
-    large = _enlarged(flow, top, bottom, height, width) * scale
-    moved = motion.fetch(result, large, origin=(top, 0), cubic=True)
+    moved = motion.fetch(result, rows.of_small(flow) * scale, origin=(rows.top, 0), cubic=True)
     return moved.astype(np.float32) / np.float32(_TOP)
 
 
@@ -208,14 +211,10 @@ def _place(
 ) -> Restart | None:
     if inner is None:
         return None
-    state = {f"task.{name}": value for name, value in inner.state.items()}
+    state = prefixed(inner.state, _INNER)
     if memory is not None and before is not None and shown is not None:
         state |= {
             "steady.result": memory.result, "steady.small": memory.small, "steady.before": before,
             "steady.shown": shown, "steady.since": np.array(since),
         }  # fmt: skip
     return Restart(inner.index, inner.first_input, state)
-
-
-def _part(restart: Restart) -> dict[str, np.ndarray]:
-    return {name.removeprefix("task."): value for name, value in restart.state.items() if name.startswith("task.")}
