@@ -21,6 +21,7 @@ from imgfix.pipelines.result import Progress, Result
 from imgfix.server import fields
 from imgfix.server.answers import Refused, not_found
 from imgfix.server.fields import VERBS
+from imgfix.server.heard import Heard
 from imgfix.server.previews import small
 from imgfix.server.settings import Settings
 from imgfix.server.store import FileRow, Store
@@ -78,21 +79,6 @@ class Made:
     outputs: tuple[FileRow, ...] = ()
     answer: Mapping[str, Any] = field(default_factory=dict)
     """As JSON, besides the files."""
-
-
-class _Notes(Listener):
-    """Keeps what is said on the way, for the answer."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def said(self, text: str) -> None:
-        """See `Listener.said`."""
-        self.heard.append(worded(text))
-
-    def warned(self, text: str) -> None:
-        """See `Listener.warned`."""
-        self.heard.append(worded(text))
 
 
 class Kitchen:
@@ -291,7 +277,7 @@ class Kitchen:
 
     def _transform(self, order: Order, job: str, progress: Progress) -> Made:
         """One file into one file."""
-        row, notes = self._row(order.input), _Notes()
+        row, notes = self._row(order.input), Heard()
         folder = self.store.folder_of(job)
         pipeline = self._pipeline(order, folder, notes)
         (task,) = pipeline.jobs([self.store.path(row)])
@@ -307,7 +293,7 @@ class Kitchen:
         return Made((made,), {"result": told(result, notes.heard, pipeline.names)})
 
     def _generate(self, order: Order, job: str, progress: Progress) -> Made:
-        notes, folder = _Notes(), self.store.folder_of(job)
+        notes, folder = Heard(), self.store.folder_of(job)
         pipeline = self._drawing(order, folder, notes)
         pipeline.prepare()
         if pipeline.film is not None:
@@ -328,7 +314,7 @@ class Kitchen:
         return Made(tuple(made), {"result": results[0], "results": results})
 
     def _evaluate(self, order: Order, job: str, progress: Progress) -> Made:
-        notes = _Notes()
+        notes = Heard()
         start = time.monotonic()
         comparison = self._comparison(order, notes)
         names = self.names(order)
@@ -350,7 +336,7 @@ class Kitchen:
         return Made((), {"result": facts})
 
     def _select(self, order: Order, job: str, progress: Progress) -> Made:
-        row, notes = self._row(order.input), _Notes()
+        row, notes = self._row(order.input), Heard()
         quick = bool(order.values.get("hover"))
         copy, factor = small(self.store, row, HOVER, self.settings.max_pixels) if quick else (None, 1.0)
         asked = replace(order, values=_shrunk(order.values, factor)) if quick else order

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgfix import __version__
-from imgfix.errors import ImgfixError, MissingExtraError, UsageError, worded
+from imgfix.errors import ImgfixError, MissingExtraError, UsageError
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Listener
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
@@ -26,6 +26,7 @@ from imgfix.pipelines.result import Progress
 from imgfix.server import fields
 from imgfix.server.answers import Refused, refusal
 from imgfix.server.fields import STEPS, VERBS, Verb
+from imgfix.server.heard import Heard
 from imgfix.server.places import Places
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Tools:
         output = values.pop("output", None)
         target = self.places.find(output, new=True) if output is not None else None
         overwrite = values.pop("overwrite", False) is True
-        listener = _Heard()
+        listener = Heard()
         pipeline = self._pipeline(verb, fields.read(verb, values), target, overwrite, listener)
         (job,) = pipeline.jobs([source])
         if job.error is not None:
@@ -192,21 +193,6 @@ class Tools:
         except UsageError:
             return str(self.places.find(value))
         return "#" + "".join(f"{channel:02x}" for channel in colour)
-
-
-class _Heard(Listener):
-    """Keeps what is said on the way, for the answer."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def said(self, text: str) -> None:
-        """See `Listener.said`."""
-        self.heard.append(worded(text))
-
-    def warned(self, text: str) -> None:
-        """See `Listener.warned`."""
-        self.heard.append(worded(text))
 
 
 def _schema(properties: Mapping[str, Any], required: list[str] | None = None) -> dict[str, Any]:

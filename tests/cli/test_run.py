@@ -16,6 +16,7 @@ import imgfix as library
 from imgfix.media import image
 from imgfix.media.video.reader import Reader
 from tests.cli.conftest import Run, litter, save_photo
+from tests.cli.test_upscale_clips import INTERRUPTS_ITSELF
 from tests.media.clips import EVEN, Recipe, Sound, make, picture
 from tests.tasks.scenes import scene, with_noise
 
@@ -435,23 +436,6 @@ def test_what_a_verb_does_not_do_to_clips_is_refused_with_its_step(imgfix: Run, 
     result = imgfix("run", recipe(tmp_path / "all.toml", *steps), clip(tmp_path / "a.mkv", 3))
     assert result.code == 2 and "step 2 (restore): " in result.err and "moves" in result.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mkv", "all.toml"]
-
-
-INTERRUPTS_ITSELF = """
-import signal
-from imgfix import cli
-from imgfix.media.video.segments import Journal
-
-add = Journal.add
-
-def then_ctrl_c(self, segment, state):
-    add(self, segment, state)
-    if segment.number == 1:
-        signal.raise_signal(signal.SIGINT)
-
-Journal.add = then_ctrl_c
-cli.main()
-"""
 
 
 @pytest.mark.slow
