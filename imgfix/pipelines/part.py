@@ -12,6 +12,7 @@ import numpy as np
 from imgfix.pipelines.choosing import TASKS, ModelTools, own_names, write_mask
 from imgfix.pipelines.followed import SavedMasks
 from imgfix.pipelines.region import Region
+from imgfix.pipelines.result import Facts
 
 if TYPE_CHECKING:
     from imgfix.media.picture import Picture
@@ -48,16 +49,19 @@ class Part:
 
     def of_picture(
         self, picture: Picture, source: object, relative: Path | None, save: Path | None = None
-    ) -> tuple[np.ndarray, list[str]]:
-        """The share of the work in each pixel, (H, W) float32 in [0, 1], and what should be said about it.
+    ) -> tuple[np.ndarray, Facts]:
+        """The share of the work in each pixel, (H, W) float32 in [0, 1], and what is said of it.
 
         save: where the mask of what is worked on is written. Raises as `Region.of_picture`, and OutputError.
         """
+        from imgfix.media import mask as masks
+
         mask, notes = self.region.of_picture(picture, source, relative, self.tools)
         weight = self.edge.weight(mask)
         if save is not None:
             write_mask(save, weight)
-        return weight, notes
+        share, words = masks.coverage(weight), self.summary(weight)
+        return weight, Facts(coverage=share, summary=(words,), notes=tuple(notes))
 
     def summary(self, weight: np.ndarray | float) -> str:
         """What is said of it: `12.3 % worked on`."""
@@ -93,10 +97,10 @@ class Part:
         share = found.coverage()
         if saved is not None:
             saved.write(found)
-        binding = {**self.region.binding, "mask": digest, **{f"edge {key}": value for key, value in self._edge.items()}}
+        binding = {
+            **self.region.binding,
+            "mask": digest,
+            **{f"edge {key}": value for key, value in asdict(self.edge).items()},
+        }
         words = self.summary(1 - share if self.edge.rest else share)
         return PartOfFrames(task, found, self.edge, plain), words, binding, notes
-
-    @property
-    def _edge(self) -> dict[str, Any]:
-        return asdict(self.edge)

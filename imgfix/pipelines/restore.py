@@ -23,7 +23,18 @@ from imgfix.pipelines.options import ClipOptions, RestoreRequest
 from imgfix.pipelines.part import Part
 from imgfix.pipelines.pipeline import Pipeline
 from imgfix.pipelines.prints import Prints
-from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, RestoreFacts, Result, Runner, StepFacts, joined
+from imgfix.pipelines.result import (
+    Facts,
+    FileFacts,
+    Plan,
+    Progress,
+    RestoreFacts,
+    Result,
+    Runner,
+    StepFacts,
+    joined,
+    values_in,
+)
 from imgfix.pipelines.steps import Stage
 
 if TYPE_CHECKING:
@@ -152,7 +163,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         own = self._record(pictures.origin(source), self.model, self._first([*lit, *steps]))
         reading = [*picture.metadata.notes, *([transform.note] if transform.note else []), *told.notes]
         summary = [*result.summary, *(step.in_words() for step in lit), *in_words(found, steps, fading)]
-        summary = [word for word in summary if word != NOTHING or not lit]
+        summary = something(summary) if lit else summary
         bands, seen = iter([pixels]), None
         if steps or fading is not None:
             task = Restore(pixels, steps, wanted, alpha=picture.alpha, colour=transform, fading=fading)
@@ -164,7 +175,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 _collect(bands, pixels := np.empty_like(pixels))
             pixels, seen = self.faces.restore(pixels, transform, picture.alpha, progress)
             bands = iter([pixels])
-            summary = [*(word for word in summary if word != NOTHING), self.faces.in_words(seen)]
+            summary = [*something(summary), self.faces.in_words(seen)]
             notes = [*notes, *faces.notes_of(seen)]
         written: list[str] = []
         made = picture
@@ -262,8 +273,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
     def _with_faces_of_frames(self, facts: Facts) -> Facts:
         """What is to be said of a clip in which faces are restored, too."""
         assert self.faces is not None and facts.restored is not None
-        words = [word for word in facts.summary if word != NOTHING]
-        summary = (*words, f"faces by {self.faces.engine.descriptor.name}")
+        summary = (*something(facts.summary), f"faces by {self.faces.engine.descriptor.name}")
         return replace(facts, summary=summary, restored=self._with_faces(facts.restored, None))
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
@@ -298,7 +308,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             plan = replace(
                 plan,
                 restored=self._with_faces(facts_of(found, task.steps), seen),
-                summary=(*(word for word in plan.summary if word != NOTHING), self.faces.in_words(seen)),
+                summary=(*something(plan.summary), self.faces.in_words(seen)),
                 seconds=self.faces.seconds(seen),
                 notes=joined(plan.notes, faces.notes_of(seen)),
             )
@@ -322,11 +332,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         """The share of the work in each pixel, None where all of it is worked on, and what is said of it."""
         if self.part is None:
             return None, Result()
-        from imgfix.media import mask as masks
-
-        weight, notes = self.part.of_picture(picture, source, relative, save)
-        words = (self.part.summary(weight),)
-        return weight, Result(coverage=masks.coverage(weight), summary=words, notes=tuple(notes))
+        weight, facts = self.part.of_picture(picture, source, relative, save)
+        return weight, Result(**values_in(facts))
 
     # -- what moves ----------------------------------------------------------------------------------------------------
 
@@ -373,8 +380,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
         task, steps, facts = look_at(moving, self.wanted, self.engines, self.steadies(kind))
         if self.request.deflicker:
-            words = [word for word in facts.summary if word != NOTHING]
-            task, facts = Chain(Deflicker(), task), replace(facts, summary=("flicker evened out", *words))
+            task = Chain(Deflicker(), task)
+            facts = replace(facts, summary=("flicker evened out", *something(facts.summary)))
         if self.faces is not None:
             task = Chain(task, self.faces.frames())
             facts = self._with_faces_of_frames(facts)
@@ -414,7 +421,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def _quality(self, moving: Moving, kind: str, steps: list[Step]) -> int | None:
         """At which frames that were JPEGs with artefacts are written, so that they are not given them again."""
-        if kind != work.FRAMES:
+        if kind != work.FRAMES or not steps:
             return None
         from imgfix.media import image
         from imgfix.tasks.restore import quality_to_write
@@ -474,6 +481,11 @@ def in_words(found: Damage | None, steps: list[Step], fading: Fading | None = No
         faded = [f"{fading.in_words()} undone"] if fading is not None else []
         return [*words, *(step.in_words() for step in steps), *faded]
     return [*words, NOTHING] if found is not None else words
+
+
+def something(words: Iterable[str]) -> list[str]:
+    """Phrases without the one that nothing is to be done, where something is."""
+    return [word for word in words if word != NOTHING]
 
 
 def facts_of(found: Damage | None, steps: list[Step]) -> RestoreFacts:

@@ -89,35 +89,29 @@ def chained(stages: Sequence[Stage]) -> Stage:
 
 def together(results: Sequence[Result]) -> Result:
     """What is said of several steps on one picture; the last one wrote it."""
-    last = results[-1]
-    return replace(
-        last,
-        input=results[0].input,
-        summary=tuple(phrase for result in results for phrase in result.summary),
-        restored=_restored(results),
-        notes=joined(*(result.notes for result in results)),
-        seconds=sum(result.seconds or 0 for result in results),
-    )
+    return replace(results[-1], **_of_all(results), seconds=sum(result.seconds or 0 for result in results))
 
 
 def planned(plans: Sequence[Plan]) -> Plan:
     """What several steps on one picture would take: times are added, the largest need of memory holds."""
-    last = plans[-1]
     times = [plan.seconds for plan in plans if plan.seconds is not None]
     needs = [plan.memory_bytes for plan in plans if plan.memory_bytes is not None]
     return replace(
-        last,
-        input=plans[0].input,
-        summary=tuple(phrase for plan in plans for phrase in plan.summary),
-        restored=_restored(plans),
-        notes=joined(*(plan.notes for plan in plans)),
+        plans[-1],
+        **_of_all(plans),
         seconds=sum(times) if times else None,
         memory_bytes=max(needs) if needs else None,
     )
 
 
-def _restored(facts: Sequence[Facts]) -> Any:
-    return next((each.restored for each in reversed(facts) if each.restored is not None), None)
+def _of_all(facts: Sequence[Facts]) -> dict[str, Any]:
+    """The fields that are those of all steps together."""
+    return {
+        "input": facts[0].input,
+        "summary": tuple(phrase for each in facts for phrase in each.summary),
+        "restored": next((each.restored for each in reversed(facts) if each.restored is not None), None),
+        "notes": joined(*(each.notes for each in facts)),
+    }
 
 
 def part_of(progress: Progress, at: int, number: int) -> Progress:

@@ -156,11 +156,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         """The share of the model in each pixel, None where it draws all of them, and what is said of it."""
         if self.part is None:
             return None, Facts()
-        from imgfix.media import mask as masks
-
-        weight, notes = self.part.of_picture(picture, source, relative, save)
-        words = (self.part.summary(weight),)
-        return weight, Facts(coverage=masks.coverage(weight), summary=words, notes=tuple(notes))
+        return self.part.of_picture(picture, source, relative, save)
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
@@ -229,10 +225,9 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
                 runner=Runner(choice.name),
             )  # fmt: skip
         fit, part = Fitting(choice, choice), Facts()
-        if self.part is not None:
-            _, part = self._weight(pictures.read(source, self.reading.limit), source, relative)
-        if self._looks(work.IMAGE):
+        if self.part is not None or self._looks(work.IMAGE):
             picture = pictures.read(source, self.reading.limit)
+            _, part = self._weight(picture, source, relative)
             fit = self._fitting(work.IMAGE, source, picture.pixels, picture.alpha)
         upscaler = self._upscaler(fit.choice)
         _refuse_sequences(upscaler)
@@ -287,7 +282,6 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         return Facts(runner=Runner(choice.name)) if models.bytes_to_pull(choice) is not None else None
 
     def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
-
         fit = self._fitting_of(moving, kind)
         wanted = self._sized(fit)
         upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener, dry=dry)
