@@ -496,9 +496,11 @@ class GeneratePipeline:
         from imgfix.tasks.morph_files import check_target
 
         saving, wishes = self.saving, self.wishes
-        target = Path(saving.output or f"{_slug(wishes[0])}-{_slug(wishes[1])}.mp4")
-        if saving.output == "-" or target.is_dir():
+        name = f"{_slug(wishes[0])}-{_slug(wishes[1])}.mp4"
+        output = str(saving.output or name)
+        if output == "-":
             raise UsageError("`interpolate` writes one film", hint="name it with `output`, such as morph.mp4")
+        target = Path(output, name) if output.endswith("/") or Path(output).is_dir() else Path(output)
         check_target(target)
         exists = OutputError(f"{target} exists already", hint="use `overwrite` or another `output`")
         return Order(wishes[0], self.seeds[0], target, exists if target.exists() and not saving.overwrite else None)
@@ -642,8 +644,8 @@ def _prompts(request: GenerateRequest) -> list[str]:
 def _seeds(request: GenerateRequest) -> list[int]:
     """The seeds that are named; empty when none is."""
     seed, count, text = request.seed, request.count, request.seeds
-    if count < 1:
-        raise UsageError(f"`count` {count} is out of range", hint="choose 1 or more")
+    if not 1 <= count <= _MOST_SEEDS:
+        raise UsageError(f"`count` {count} is out of range", hint=f"choose 1 to {_MOST_SEEDS:,}")
     if text is None:
         return list(range(seed or 0, (seed or 0) + count)) if seed is not None or count > 1 else []
     if seed is not None or count > 1:
@@ -657,10 +659,16 @@ def _seeds(request: GenerateRequest) -> list[int]:
             raise UsageError(
                 f"`seeds` {text}: '{part.strip()}' is not a seed or a range", hint="such as 0-35 or 3,7,20-29"
             )
-        found += range(int(match[1]), int(match[2] or match[1]) + 1)
-        if len(found) > _MOST_SEEDS:
+        first, last = int(match[1]), int(match[2] or match[1])
+        if len(found) + last - first >= _MOST_SEEDS:  # before they are made: a range may name more than memory holds
             raise UsageError(f"`seeds` {text}: more than {_MOST_SEEDS:,} pictures", hint="choose fewer")
+        found += range(first, last + 1)
     return list(dict.fromkeys(found))
+
+
+def how_many(request: GenerateRequest) -> int:
+    """The pictures that a request asks for, without one being thought of yet. Raises UsageError."""
+    return max(1, len(_prompts(request))) * max(1, len(_seeds(request)))
 
 
 def _slug(wish: GenerationRequest) -> str:

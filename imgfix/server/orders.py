@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgfix.errors import UsageError, worded
+from imgfix.errors import worded
 from imgfix.media.names import shell_word
 from imgfix.pipelines import record
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Listener
-from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving, option
-from imgfix.pipelines.recipes import Recipe, Step
+from imgfix.pipelines.options import Reading, option
 from imgfix.pipelines.result import Progress, Result
 from imgfix.server import fields
 from imgfix.server.answers import Refused, not_found
 from imgfix.server.fields import VERBS
 from imgfix.server.heard import Heard
 from imgfix.server.previews import small
+from imgfix.server.records import Asked, Meaning, asked, comparison, drawing, measured
 from imgfix.server.settings import Settings
 from imgfix.server.store import FileRow, Store
 from imgfix.server.uploads import name_from, take
 
 if TYPE_CHECKING:
+    from imgfix.pipelines.evaluate import Comparison
     from imgfix.pipelines.generate import GeneratePipeline
     from imgfix.pipelines.pipeline import Pipeline
     from imgfix.pipelines.select import SelectPipeline
@@ -36,9 +35,6 @@ HOVER = 1024
 """Pixels of the longer side of the copy that a quick look is taken at; the network sees no more than that."""
 _LOOKS = 64
 """Masks of quick looks that are kept; a pointer that moves asks for several a second."""
-_MOST_DRAWN = 64
-"""Pictures that one request may have drawn."""
-_MOST_FRAMES = 1200
 _RECIPE = "recipe.toml"
 """What the file with the steps of a request would be called."""
 
@@ -114,13 +110,7 @@ class Kitchen:
             self._comparison(order)
             return self._command(order), 0
         if order.verb == "generate":
-            if order.values.get("frames", 0) > _MOST_FRAMES:
-                raise UsageError("`frames` are too many", hint=f"{_MOST_FRAMES} at most")
-            several = UsageError("`count` and `seeds` ask for too many pictures", hint=f"{_MOST_DRAWN} at most")
-            if order.values.get("count", 1) > _MOST_DRAWN:
-                raise several
-            if len(self._drawing(order, self.store.incoming).orders) > _MOST_DRAWN:
-                raise several
+            self._drawing(order, self.store.incoming)
             return self._command(order), 0
         pipeline = self._pipeline(order)
         assert source is not None
@@ -155,38 +145,12 @@ class Kitchen:
     def _place(self, identifier: object) -> Path:
         return self.store.path(self._row(identifier))
 
-    def _records(self, order: Order) -> tuple[Any, Saving, ClipOptions, Machine]:
-        """What is asked for, as the pipelines take it; identifiers of files become paths here and nowhere else."""
-        spec = VERBS[order.verb]
-        values = self._with_places(spec, order.values)
-        assert spec.request is not None
-        if "steps" in values:
-            values["steps"] = Recipe(tuple(self._step(step) for step in values["steps"]))
-        elif order.verb == "run":
-            raise UsageError("there are no `steps`", hint='give [{"verb": "restore"}, {"verb": "upscale"}]')
-        request = spec.request(**fields.settings_of(spec, values, spec.request))
-        saving = Saving(**fields.settings_of(spec, values, Saving))
-        clips = ClipOptions(**fields.settings_of(spec, values, ClipOptions)) if spec.moves else ClipOptions()
-        machine = Machine(**fields.settings_of(spec, values, Machine), device=self.device, offline=True)
-        return request, saving, clips, machine
+    def _asked(self, order: Order) -> Asked:
+        return asked(VERBS[order.verb], order.values, self._meaning, self.device)
 
-    def _with_places(self, spec: fields.Verb, given: Mapping[str, Any]) -> dict[str, Any]:
-        values = dict(given)
-        for one in spec.fields:
-            if one.kind == "file" and one.name in values:
-                values[one.name] = self._place(values[one.name])
-            elif one.kind == "file or text" and one.name in values:
-                values[one.name] = self._behind(values[one.name])
-        return values
-
-    def _step(self, given: Mapping[str, Any]) -> Step:
-        """A step of a recipe."""
-        spec = fields.STEPS[given["verb"]]
-        values = self._with_places(spec, {name: value for name, value in given.items() if name != "verb"})
-        assert spec.request is not None
-        return Step(
-            spec.name, fields.settings_of(spec, values, spec.request), fields.settings_of(spec, values, Machine)
-        )
+    @property
+    def _meaning(self) -> Meaning:
+        return Meaning(self._place, self._behind)
 
     def _behind(self, value: str) -> str:
         """A colour or `blur` as it is, an upload as its place; never a path of the request's own."""
@@ -200,39 +164,27 @@ class Kitchen:
         return value
 
     def _pipeline(self, order: Order, target: Path | None = None, listener: Listener | None = None) -> Pipeline[Any]:
-        request, saving, clips, machine = self._records(order)
+        wanted = self._asked(order)
+        saving, clips = wanted.saving, wanted.clips
         if target is not None:
             saving = replace(saving, output=f"{target}/", overwrite=True)  # what is there is our own
             clips = replace(clips, resume=True)
         reading = Reading(max_pixels=self.settings.max_pixels)
         kind = pipeline_of(order.verb)
-        pipeline = kind(request, saving, clips, machine, reading, listener or Listener(), self.loaded)
+        pipeline = kind(wanted.request, saving, clips, wanted.machine, reading, listener or Listener(), self.loaded)
         pipeline.names = self.names(order)
         return pipeline
 
     def _drawing(self, order: Order, target: Path, listener: Listener | None = None) -> GeneratePipeline:
-        from imgfix.pipelines.generate import GeneratePipeline
-
-        request, saving, _, machine = self._records(order)
-        if request.interpolate is not None:
-            if len(request.interpolate) != 2:
-                raise UsageError("`interpolate` takes two prompts", hint="give two")
-            saving = replace(saving, output=str(target / "film.mp4"), overwrite=True)
-        else:
-            saving = replace(saving, output=f"{target}/", overwrite=True)
-        pipeline = GeneratePipeline(request, saving, machine, listener or Listener(), self.loaded)
+        wanted = self._asked(order)
+        output = f"{target}/" if wanted.request.interpolate is None else str(target / "film.mp4")
+        pipeline = drawing(wanted, output, True, listener, self.loaded)
         pipeline.names = self.names(order)
         return pipeline
 
-    def _comparison(self, order: Order, listener: Listener | None = None) -> Any:
-        from imgfix.pipelines.evaluate import Comparison
-
-        values = order.values
-        against = str(self._place(values["against"])) if "against" in values else None
-        return Comparison(
-            [str(self._place(order.input))], against, values.get("protocol"), values.get("metric", ()),
-            bool(values.get("crop", False)), Reading(max_pixels=self.settings.max_pixels), listener,
-        )  # fmt: skip
+    def _comparison(self, order: Order, listener: Listener | None = None) -> Comparison:
+        reading = Reading(max_pixels=self.settings.max_pixels)
+        return comparison(order.values, self._place(order.input), self._meaning, reading, listener)
 
     def _command(self, order: Order) -> str:
         """The command line that would do the same with files of these names in the folder at hand."""
@@ -245,12 +197,13 @@ class Kitchen:
             words += [word for name in order.values.get("metric", ()) for word in (option("metric"), name)]
             words += [option("crop")] if order.values.get("crop") else []
             return " ".join(map(shell_word, words))
-        request, saving, clips, machine = self._records(order)
-        records = [request, saving, *([clips] if spec.moves else []), replace(machine, device="auto")]
+        wanted = self._asked(order)
+        records = [wanted.request, wanted.saving, *([wanted.clips] if spec.moves else [])]
+        records.append(replace(wanted.machine, device="auto"))
         names = self.names(order)
         if order.verb == "generate":
-            first, *more = list(request.prompts or ()) or [""]
-            records[0] = replace(request, prompts=None)
+            first, *more = list(wanted.request.prompts or ()) or [""]
+            records[0] = replace(wanted.request, prompts=None)
             line = record.command_line("generate", first, model, *records, names=names).replace(" '' ", " ", 1)
             return " ".join([line.removesuffix(" ''"), *map(shell_word, more)])
         place: str | tuple[str, str] = self._row(order.input).name
@@ -314,26 +267,9 @@ class Kitchen:
         return Made(tuple(made), {"result": results[0], "results": results})
 
     def _evaluate(self, order: Order, job: str, progress: Progress) -> Made:
-        notes = Heard()
-        start = time.monotonic()
-        comparison = self._comparison(order, notes)
-        names = self.names(order)
-        found: dict[str, float] = {}
-        size, frames = None, 1
-        if comparison.measures_files:
-            ((result, reference),) = comparison.pairs
-            measured = comparison.measure(result, reference, progress)
-            found, size, frames = dict(measured.values), list(measured.size), measured.frames
-            notes.heard += [text.replace(result.name, names[str(result)]) for text in measured.notes]
-        found |= comparison.measure_sets(progress)
-        endless = [name for name, value in found.items() if not math.isfinite(value)]
-        notes.heard += [f"{name} is infinite: there is no difference" for name in endless]
-        facts = {
-            "values": {name: None if name in endless else value for name, value in found.items()},
-            "size": size, "frames": frames, "protocol": comparison.protocol.name, "notes": notes.heard,
-            "seconds": round(time.monotonic() - start, 3),
-        }  # fmt: skip
-        return Made((), {"result": facts})
+        notes, names = Heard(), self.names(order)
+        found = self._comparison(order, notes)
+        return Made((), {"result": measured(found, lambda path: names[str(path)], notes, progress)})
 
     def _select(self, order: Order, job: str, progress: Progress) -> Made:
         row, notes = self._row(order.input), Heard()
@@ -344,7 +280,7 @@ class Kitchen:
         source: Any = self.store.path(row) if copy is None else copy
         if order.values.get("list"):
             _, things = pipeline.things(source)
-            return Made((), {"regions": [_region(thing, factor) for thing in things]})
+            return Made((), {"regions": [region(thing, factor) for thing in things]})
         target = self.store.folder_of(job) / "mask.png"
         pipeline.prepare(["image"])
         result = pipeline.run(source, target, progress=progress)
@@ -353,7 +289,7 @@ class Kitchen:
             self._looked.append(mask.id)
             while len(self._looked) > _LOOKS:
                 self.store.remove_file(self._looked.popleft())
-        regions = [_region(thing, factor) for thing in result.things]
+        regions = [region(thing, factor) for thing in result.things]
         facts = told(result, notes.heard, pipeline.names)
         return Made((mask,), {"regions": regions, "mask": mask.id, "result": facts})
 
@@ -423,7 +359,7 @@ def _facts(result: Result, heard: list[str], names: Mapping[str, str]) -> dict[s
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _region(thing: Any, factor: float) -> dict[str, Any]:
+def region(thing: Any, factor: float = 1.0) -> dict[str, Any]:
     """What was found, in pixels of the picture; factor: of the copy that was looked at."""
     return {
         "kind": thing.kind, "name": thing.name, "number": thing.number, "score": thing.score,

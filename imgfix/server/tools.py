@@ -14,28 +14,24 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from imgfix import __version__
 from imgfix.errors import ImgfixError, MissingExtraError, UsageError
 from imgfix.pipelines.loaded import Loaded
-from imgfix.pipelines.models import Listener
-from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
-from imgfix.pipelines.recipes import Recipe, Step
+from imgfix.pipelines.options import Reading
 from imgfix.pipelines.result import Progress
 from imgfix.server import fields
 from imgfix.server.answers import Refused, refusal
-from imgfix.server.fields import STEPS, VERBS, Verb
+from imgfix.server.fields import VERBS, Verb
 from imgfix.server.heard import Heard
 from imgfix.server.places import Places
+from imgfix.server.records import Meaning, asked, comparison, drawing, measured
 
-if TYPE_CHECKING:
-    from imgfix.pipelines.pipeline import Pipeline
-
-WORKING = ("upscale", "inpaint", "restore", "cutout", "select", "run")
-"""Verbs that make one file of one file."""
 SIDE = 512
 """Pixels of the longer side of a thumbnail."""
+_MOST_SHOWN = 4
+"""Thumbnails in an answer."""
 _MOST_LISTED = 500
 
 
@@ -48,8 +44,8 @@ class Answer:
     """What a tool gives back."""
 
     facts: Mapping[str, Any]
-    thumbnail: bytes | None = None
-    """A JPEG or PNG file."""
+    thumbnails: tuple[bytes, ...] = ()
+    """JPEG or PNG files."""
 
 
 class Tools:
@@ -64,31 +60,32 @@ class Tools:
     def described(self) -> list[dict[str, Any]]:
         """Name, description and JSON schema of each tool."""
         path = {"type": "string", "description": "path of a picture, clip or animated picture"}
+        folder = {"type": "string", "description": "only below this one"}
+        time = {"type": "number", "description": "seconds into a clip"}
         found = [
-            {
-                "name": "list_files", "description": "List pictures and clips below the folders that may be used.",
-                "schema": _schema({"folder": {"type": "string", "description": "only below this one"}}),
-            },
-            {
-                "name": "look", "description": "Show a picture, or the frame of a clip at a time, as a thumbnail.",
-                "schema": _schema(
-                    {"input": path, "time": {"type": "number", "description": "seconds into a clip"}}, ["input"]
-                ),
-            },
-            {"name": "models", "description": "List the models that are installed.", "schema": _schema({})},
+            _tool("list_files", "List pictures and clips below the folders that may be used.", {"folder": folder}),
+            _tool("look", "Show a picture, or the frame of a clip at a time, as a thumbnail.",
+                  {"input": path, "time": time}, ["input"]),
+            _tool("models", "List the models that are installed.", {}),
         ]  # fmt: skip
-        own = {
-            "input": path,
-            "output": {"type": "string", "description": "file to write; default: beside the input, with a suffix"},
+        return found + [self._described(verb, path) for verb in VERBS.values()]
+
+    def _described(self, verb: Verb, path: dict[str, Any]) -> dict[str, Any]:
+        options = {field.name: _property(verb, field) for field in verb.fields if field.name != "hover"}
+        required = [*(["input"] if verb.takes_input else []), *(["steps"] if verb.name == "run" else [])]
+        if verb.name == "evaluate":
+            source = {"input": {**path, "description": "path of a picture, a clip, or a folder of them"}}
+            return _tool(verb.name, f"{verb.summary}. Writes nothing.", {**source, **options}, required)
+        source = {"input": path} if verb.takes_input else {}
+        words = "file to write; default: beside the input, with a suffix"
+        if not verb.takes_input:
+            words = "file to write, or a folder where there are several; default: the first of the folders"
+        written = {
+            "output": {"type": "string", "description": words},
             "overwrite": {"type": "boolean", "description": "replace an output that exists", "default": False},
         }
-        for name in WORKING:
-            verb = VERBS[name]
-            options = {field.name: _property(verb, field) for field in verb.fields if field.name != "hover"}
-            required = ["input", "steps"] if name == "run" else ["input"]
-            words = f"{verb.summary}. Writes a new file and shows a thumbnail of it."
-            found.append({"name": name, "description": words, "schema": _schema({**own, **options}, required)})
-        return found
+        told = f"{verb.summary}. Writes a new file and shows a thumbnail of it."
+        return _tool(verb.name, told, {**source, **written, **options}, required)
 
     def call(self, name: str, given: Mapping[str, Any], progress: Progress) -> Answer:
         """Do what a tool does. Raises ImgfixError, Cancelled (from `progress`)."""
@@ -96,15 +93,17 @@ class Tools:
             return self._list(given)
         if name == "look":
             path = self.places.find(given.get("input"))
-            return Answer({"path": self.places.shown(path), **_facts_of(path)}, _thumbnail(path, given.get("time")))
+            return Answer({"path": self.places.shown(path), **_facts_of(path)}, (_thumbnail(path, given.get("time")),))
         if name == "models":
             from imgfix.server.app import known_models
 
             return Answer({"models": [each for each in known_models() if each["installed"]]})
-        if name not in WORKING:
+        verb = VERBS.get(name)
+        if verb is None:
             raise UsageError(f"there is no tool '{name}'", hint="see the list of tools")
+        work = {"generate": self._draw, "evaluate": self._measure}.get(name, self._transform)
         with self._busy:
-            return self._work(VERBS[name], given, progress)
+            return work(verb, dict(given), progress)
 
     def _list(self, given: Mapping[str, Any]) -> Answer:
         from imgfix.media.formats import IMAGE_EXTENSIONS
@@ -124,63 +123,91 @@ class Tools:
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
-    def _work(self, verb: Verb, given: Mapping[str, Any], progress: Progress) -> Answer:
-        values = dict(given)
-        source = self.places.find(values.pop("input", None))
-        output = values.pop("output", None)
-        target = self.places.find(output, new=True) if output is not None else None
-        overwrite = values.pop("overwrite", False) is True
-        listener = Heard()
-        pipeline = self._pipeline(verb, fields.read(verb, values), target, overwrite, listener)
+    def _transform(self, verb: Verb, given: dict[str, Any], progress: Progress) -> Answer:
+        """One file into one file."""
+        from imgfix.server.orders import pipeline_of, region, told
+
+        source, target, overwrite = self._files(given)
+        listener, values = Heard(), self._read(verb, given)
+        wanted = asked(verb, values, self._meaning, self.device)
+        saving = replace(wanted.saving, output=None if target is None else str(target), overwrite=overwrite)
+        kind = pipeline_of(verb.name)
+        pipeline: Any = kind(wanted.request, saving, wanted.clips, wanted.machine, Reading(), listener, self.loaded)
+        if values.get("list"):
+            return Answer({"regions": [region(thing) for thing in pipeline.things(source)[1]]})
         (job,) = pipeline.jobs([source])
         if job.error is not None:
             raise job.error
         assert isinstance(job.target, Path)
-        self.places.find(str(job.target), new=True)  # what stands there already may be a link
-        kind = pipeline.kind(source, job.target)
-        pipeline.prepare([kind])
+        self._check_new(job.target)
+        pipeline.prepare([pipeline.kind(source, job.target)])
         result = pipeline.run(source, job.target, progress=progress)
+        facts = told(result, listener.heard, {})
+        if verb.name == "select":
+            facts["regions"] = [region(thing) for thing in result.things]
+        return self._made([job.target], facts)
+
+    def _draw(self, verb: Verb, given: dict[str, Any], progress: Progress) -> Answer:
+        """Pictures, or a film, of what is asked for."""
         from imgfix.server.orders import told
 
-        facts = {"output": self.places.shown(job.target), **_facts_of(job.target), **told(result, listener.heard, {})}
-        return Answer(facts, _thumbnail(job.target, None))
+        _, target, overwrite = self._files(given, source=False)
+        listener = Heard()
+        wanted = asked(verb, self._read(verb, given), self._meaning, self.device)
+        output = f"{self.places.folders[0]}/" if target is None else str(target)
+        pipeline = drawing(wanted, output, overwrite, listener, self.loaded)
+        for order in [pipeline.film] if pipeline.film is not None else pipeline.orders:
+            if order.error is not None:
+                raise order.error
+            assert order.target is not None
+            self._check_new(order.target)
+        pipeline.prepare()
+        if pipeline.film is not None:
+            result = pipeline.run_film(progress)
+            assert pipeline.film.target is not None
+            return self._made([pipeline.film.target], told(result, listener.heard, {}))
+        results, made = [], []
+        for number, order in enumerate(pipeline.orders):
+            progress(number, len(pipeline.orders))
+            results.append(told(pipeline.run(order), listener.heard, {}))
+            assert order.target is not None
+            made.append(order.target)
+        progress(len(made), len(made))
+        return self._made(made, results[0] if len(results) == 1 else {"results": results})
 
-    def _pipeline(
-        self, verb: Verb, values: dict[str, Any], target: Path | None, overwrite: bool, listener: Listener
-    ) -> Pipeline[Any]:
-        """The pipeline for a request; paths are looked at here and nowhere else. Raises ImgfixError."""
-        from imgfix.server.orders import pipeline_of
+    def _measure(self, verb: Verb, given: dict[str, Any], progress: Progress) -> Answer:
+        """Numbers of a file, or of all in a folder."""
+        source, listener = self.places.find(given.pop("input", None)), Heard()
+        found = comparison(self._read(verb, given), source, self._meaning, Reading(), listener)
+        for path in (*found.results, *found.references):
+            self.places.find(str(path))  # one in a folder may be a link
+        return Answer(measured(found, self.places.shown, listener, progress))
 
+    def _files(self, given: dict[str, Any], source: bool = True) -> tuple[Any, Path | None, bool]:
+        """What is read, what is written, and whether that may be there already; taken out of what is said."""
+        read = self.places.find(given.pop("input", None)) if source else None
+        output = given.pop("output", None)
+        target = self.places.find(output, new=True) if output is not None else None
+        return read, target, given.pop("overwrite", False) is True
+
+    def _read(self, verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
+        values = fields.read(verb, given)
         fields.check_models(values, verb)
-        values = self._with_places(verb, values)
-        if "steps" in values:
-            values["steps"] = Recipe(tuple(self._step(step) for step in values["steps"]))
-        elif verb.name == "run":
-            raise UsageError("there are no `steps`", hint='give [{"verb": "restore"}, {"verb": "upscale"}]')
-        assert verb.request is not None
-        request = verb.request(**fields.settings_of(verb, values, verb.request))
-        saving = Saving(**fields.settings_of(verb, values, Saving))
-        saving = replace(saving, output=None if target is None else str(target), overwrite=overwrite)
-        clips = ClipOptions(**fields.settings_of(verb, values, ClipOptions)) if verb.moves else ClipOptions()
-        machine = Machine(**fields.settings_of(verb, values, Machine), device=self.device, offline=True)
-        return pipeline_of(verb.name)(request, saving, clips, machine, Reading(), listener, self.loaded)
-
-    def _step(self, given: Mapping[str, Any]) -> Step:
-        spec = STEPS[given["verb"]]
-        values = self._with_places(spec, {name: value for name, value in given.items() if name != "verb"})
-        assert spec.request is not None
-        return Step(
-            spec.name, fields.settings_of(spec, values, spec.request), fields.settings_of(spec, values, Machine)
-        )
-
-    def _with_places(self, spec: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
-        values = dict(given)
-        for one in spec.fields:
-            if one.kind == "file" and one.name in values:
-                values[one.name] = self.places.find(values[one.name])
-            elif one.kind == "file or text" and one.name in values:
-                values[one.name] = self._behind(values[one.name])
         return values
+
+    def _check_new(self, path: Path) -> None:
+        """Refuse a place that a pattern leads outside, or at which a link stands. Raises UsageError."""
+        self.places.find(str(path), new=True)
+
+    def _made(self, paths: list[Path], facts: Mapping[str, Any]) -> Answer:
+        """What is said of files that were written."""
+        files = [{"output": self.places.shown(path), **_facts_of(path)} for path in paths]
+        shown = tuple(_thumbnail(path, None) for path in paths[:_MOST_SHOWN])
+        return Answer({**files[0], **({"outputs": files} if len(files) > 1 else {}), **facts}, shown)
+
+    @property
+    def _meaning(self) -> Meaning:
+        return Meaning(self.places.find, self._behind)
 
     def _behind(self, value: Any) -> str:
         """`blur`, a colour, or a picture below the folders."""
@@ -195,10 +222,11 @@ class Tools:
         return "#" + "".join(f"{channel:02x}" for channel in colour)
 
 
-def _schema(properties: Mapping[str, Any], required: list[str] | None = None) -> dict[str, Any]:
-    return {
+def _tool(name: str, words: str, properties: Mapping[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+    schema = {
         "type": "object", "properties": dict(properties), "required": required or [], "additionalProperties": False
     }  # fmt: skip
+    return {"name": name, "description": words, "schema": schema}
 
 
 def _property(verb: Verb, field: fields.Field) -> dict[str, Any]:
@@ -285,8 +313,8 @@ async def _call(tools: Tools, report: Callable[..., Any], name: str, given: Mapp
     finally:
         gone.set()
     content: list[Any] = [types.TextContent(type="text", text=json.dumps(answer.facts, ensure_ascii=False))]
-    if answer.thumbnail is not None:
-        kind = "image/png" if answer.thumbnail.startswith(b"\x89PNG") else "image/jpeg"
-        data = base64.b64encode(answer.thumbnail).decode()
+    for thumbnail in answer.thumbnails:
+        kind = "image/png" if thumbnail.startswith(b"\x89PNG") else "image/jpeg"
+        data = base64.b64encode(thumbnail).decode()
         content.append(types.ImageContent(type="image", data=data, mime_type=kind))
     return types.CallToolResult(content=content, structured_content=dict(answer.facts))

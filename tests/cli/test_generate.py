@@ -74,6 +74,8 @@ def test_no_record_leaves_none(imgfix: Run, drawer: Path, tmp_path: Path) -> Non
         (("cat", "--seed", "-1"), "--seed"),
         (("cat", "--seeds", "9-3"), "not a seed or a range"),
         (("cat", "--seeds", "a"), "not a seed or a range"),
+        (("cat", "--seeds", "0-999999999999"), "more than 100,000"),  # more than fit in memory
+        (("cat", "-n", "999999999999"), "out of range"),
         (("cat", "--seeds", "0-3", "--seed", "1"), "neither --seed nor -n"),
         (("cat", "--upscale", "-4"), "--upscale"),
         (("cat", "--strength", "3", "--image", "SELF"), "out of range"),
@@ -158,6 +160,12 @@ def test_a_film_of_the_way(imgfix: Run, drawer: Path, tmp_path: Path, name: str)
     assert imgfix(*words).code == 0
     assert (tmp_path / name).stat().st_size > 500
     assert imgfix(*words).code == 1  # it exists now
+
+
+def test_a_film_in_a_folder_is_named_by_its_prompts(imgfix: Run, drawer: Path, tmp_path: Path) -> None:
+    words = ("generate", "--interpolate", "cat", "dog", "--frames", 4, "--model", drawer, "-o", f"{tmp_path}/new/")
+    assert imgfix(*words).code == 0
+    assert (tmp_path / "new" / "cat-dog.mp4").stat().st_size > 500
 
 
 def test_an_unknown_word_is_said_and_drawn(imgfix: Run, drawer: Path, tmp_path: Path) -> None:

@@ -229,6 +229,8 @@ def test_a_result_is_measured_against_its_reference(site: Site) -> None:
         ("restore", {"precision": "fp7"}, 400, ["precision"]),
         ("generate", {"prompt": "cat", "upscale": 99}, 400, ["upscale"]),
         ("generate", {"prompt": "cat", "count": 1000}, 400, ["count", "seeds"]),
+        ("generate", {"prompt": ["cat"] * 65}, 400, ["count", "seeds"]),
+        ("generate", {"prompt": "cat", "seeds": "0-999999999999"}, 400, ["seeds"]),
         ("cutout", {"behind": "no colour"}, 400, None),
     ],
 )

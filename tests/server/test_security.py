@@ -225,8 +225,8 @@ def test_a_file_at_hand_is_not_taken_for_what_is_put_behind(
     values, kitchen = {"behind": "white"}, site.server.kitchens[0]
     from imgfix.server.orders import Order
 
-    request, *_ = kitchen._records(Order("cutout", site.upload(png())["id"], values))
-    assert request.behind == "#ffffff"
+    wanted = kitchen._asked(Order("cutout", site.upload(png())["id"], values))
+    assert wanted.request.behind == "#ffffff"
 
 
 PLAYLIST = b"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"

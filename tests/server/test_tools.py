@@ -20,8 +20,13 @@ from mcp import ClientSession, StdioServerParameters, stdio_client
 from PIL import Image
 
 from imgfix.errors import InputError, UsageError
+from imgfix.pipelines.choosing import ModelTools
+from imgfix.server.fields import VERBS
 from imgfix.server.places import Places
+from imgfix.server.tools import Tools
 from tests.server.conftest import mask_png, png
+from tests.tasks.test_select import PEOPLE
+from tests.tasks.test_select import Tools as Finding
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,8 +65,11 @@ def test_a_client_lists_looks_fills_and_runs_a_recipe(folder: Path) -> None:
 
     async def conversation(session: ClientSession) -> None:
         tools = {tool.name: tool for tool in (await session.list_tools()).tools}
-        wanted = {"list_files", "look", "models", "upscale", "inpaint", "restore", "cutout", "select", "run"}
-        assert wanted <= set(tools)
+        assert set(tools) == {"list_files", "look", "models", *VERBS}
+        for verb in VERBS.values():
+            own = {"input", "output", "overwrite"}
+            said = set(tools[verb.name].input_schema["properties"]) - own
+            assert said == {field.name for field in verb.fields} - {"hover"}, verb.name
         assert "save_mask" not in tools["inpaint"].input_schema["properties"]
         files = await session.call_tool("list_files", {})
         assert files.structured_content == {"files": ["a.png", "m.png"], "more": False}
@@ -104,6 +112,15 @@ def test_what_is_outside_or_wrong_is_an_error_of_the_tool_with_a_hint(folder: Pa
         ("upscale", {"input": "a.png", "scal": 2}, "did you mean scale"),
         ("run", {"input": "a.png", "steps": [{"verb": "inpaint", "mask": str(outside)}]}, "is outside"),
         ("run", {"input": "a.png", "steps": [{"verb": "upscal"}]}, "is no step"),
+        ("evaluate", {"input": "a.png", "against": str(outside)}, "is outside"),
+        ("evaluate", {"input": "../", "against": "a.png"}, "'..' is refused"),
+        ("evaluate", {"input": "a.png", "metric": ["psnr"]}, "needs a reference"),
+        ("generate", {"prompt": "cat", "output": str(outside)}, "is outside"),
+        ("generate", {"prompt": "cat", "output": "link.png"}, "reached by a link"),
+        ("generate", {"prompt": "cat", "image": str(outside)}, "is outside"),
+        ("generate", {"class": "../../x", "output": "{class}.png"}, "'..' is refused"),
+        ("generate", {"prompt": "cat", "seeds": "0-99999999999"}, "more than"),
+        ("generate", {"prompt": ["cat"] * 65}, "too many"),
     ]
 
     async def conversation(session: ClientSession) -> None:
@@ -115,6 +132,55 @@ def test_what_is_outside_or_wrong_is_an_error_of_the_tool_with_a_hint(folder: Pa
     talk(folder, conversation)
     assert outside.read_bytes() == png(seed=9)
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "link.png", "m.png"]
+
+
+def test_a_client_draws_and_measures(folder: Path) -> None:
+    (folder / "results").mkdir()
+    (folder / "truth").mkdir()
+    for number in range(2):
+        (folder / "results" / f"{number}_x1.png").write_bytes(png(seed=number + 4))
+        (folder / "truth" / f"{number}.png").write_bytes(png(seed=0))
+
+    async def conversation(session: ClientSession) -> None:
+        asked = {"prompt": "a red apple", "seed": 7, "count": 2, "output": "drawn"}
+        drawn = await session.call_tool("generate", asked)
+        assert not drawn.is_error, drawn.content
+        outputs = [each["output"] for each in drawn.structured_content["outputs"]]
+        assert outputs == ["drawn/a-red-apple_7.png", "drawn/a-red-apple_8.png"]
+        assert [each["seed"] for each in drawn.structured_content["results"]] == [7, 8]
+        assert [part.type for part in drawn.content] == ["text", "image", "image"]
+        again = await session.call_tool("generate", {**asked, "count": 1})
+        assert again.is_error and "exists" in again.content[0].text
+        one = await session.call_tool("generate", {"prompt": "a red apple"})
+        assert one.structured_content["output"] == "a-red-apple_0.png"
+        same = await session.call_tool("evaluate", {"input": "a.png", "against": "a.png"})
+        assert same.structured_content["values"]["psnr"] is None  # no number of JSON is infinite
+        assert same.structured_content["size"] == [48, 32]
+        many = await session.call_tool("evaluate", {"input": "results", "against": "truth", "metric": ["psnr"]})
+        assert not many.is_error, many.content
+        told = many.structured_content
+        assert [each["input"] for each in told["files"]] == ["results/0_x1.png", "results/1_x1.png"]
+        each = [file["values"]["psnr"] for file in told["files"]]
+        assert each[0] > each[1] and told["values"]["psnr"] == pytest.approx(sum(each) / 2)
+        (folder / "results" / "2.png").symlink_to(folder.parent / "secret.png")
+        led_out = await session.call_tool("evaluate", {"input": "results", "metric": ["niqe"]})
+        assert led_out.is_error and "reached by a link" in led_out.content[0].text
+
+    talk(folder, conversation)
+
+
+def test_what_is_chosen_is_told_with_its_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "a.png").write_bytes(png(100, 60))
+    found = Finding(*PEOPLE)
+    for name in ("segmenter", "detector"):
+        monkeypatch.setattr(ModelTools, name, lambda self, name=name: getattr(found, name)())
+    tools = Tools(Places((folder,)), "cpu")
+    listed = tools.call("select", {"input": "a.png", "list": True}, lambda done, total: None)
+    assert sorted(region["name"] for region in listed.facts["regions"]) == ["dog", "person", "person"]
+    assert listed.thumbnails == () and not (folder / "a_mask.png").exists()
+    chosen = tools.call("select", {"input": "a.png", "object": "dog"}, lambda done, total: None)
+    assert [region["name"] for region in chosen.facts["regions"]] == ["dog"]
+    assert (folder / chosen.facts["output"]).is_file()
 
 
 def test_a_folder_that_is_a_link_may_be_named_and_nothing_in_it_that_is_one(tmp_path: Path) -> None:
