@@ -146,20 +146,36 @@ def _again(kind: type[ImgfixError], message: str, hint: str | None, code: ExitCo
     return made
 
 
-def _lacks_memory(error: ImportError | OSError) -> bool:
-    """Whether the system had no room for a file or a library (dlopen says so in words alone)."""
+_NO_MEMORY = (
+    *("out of memory", "not enough memory", "insufficient memory", "can't allocate memory", "cannot allocate memory"),
+    *("failed to allocate", "bad_alloc", "bad allocation"),
+    *("failed to map segment", "cannot map zero-fill"),  # dlopen, which says so in words alone
+    "can't start new thread",  # there is no room for its stack
+    # What oneDNN, which computes on CPUs, says when it cannot get its scratch space.
+    *("could not create a primitive", "could not create a memory", "could not execute a primitive"),
+)
+_IN_WORDS = ("cv2", "onnxruntime", "openvino")
+"""Libraries whose errors are of no class that would tell."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception of any device or library means that memory ran out: by its class, or else by its words."""
+    kind = type(error)
+    if isinstance(error, MemoryError | MemoryExhaustedError) or kind.__name__ in ("OutOfMemory", "OutOfMemoryError"):
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    if not isinstance(error, RuntimeError | ImportError | OSError) and kind.__module__.split(".")[0] not in _IN_WORDS:
+        return False
     words = str(error).lower()
-    return getattr(error, "errno", None) == errno.ENOMEM or any(
-        told in words for told in ("failed to map segment", "cannot allocate memory", "cannot map zero-fill")
-    )
+    return any(phrase in words for phrase in _NO_MEMORY)
 
 
 def understood(error: BaseException) -> ImgfixError:
     """Any error as one of ours: a sentence with a remedy."""
     if isinstance(error, ImgfixError):
         return error
-    memory = isinstance(error, MemoryError) or type(error).__name__ in ("OutOfMemory", "OutOfMemoryError")
-    if memory or (isinstance(error, ImportError | OSError) and _lacks_memory(error)):
+    if out_of_memory(error):
         return MemoryExhaustedError("out of memory", hint="use a smaller `tile`, or close other programs")
     if isinstance(error, OSError) and error.strerror:
         return ImgfixError(f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower())

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from imgfix.errors import out_of_memory
 from imgfix.media.icc import Curve, Profile, inverse, profile_channels
 from imgfix.media.picture import Metadata
 
@@ -97,6 +98,8 @@ def _transform(icc: bytes | None, channels: int) -> ColourTransform:
             found = _Tables(icc, channels)
         return plain if channels < 4 and _looks_like(found, plain) else found
     except Exception as error:  # damaged profiles fail in every way there is
+        if out_of_memory(error):
+            raise
         plain.note = f"the colour profile cannot be used ({error}); the values are taken as they are"
         return plain
 

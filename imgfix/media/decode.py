@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from imgfix.errors import ImgfixError, InputError, MemoryExhaustedError
+from imgfix.errors import ImgfixError, InputError, MemoryExhaustedError, out_of_memory
 from imgfix.media import exif as exif_block
 from imgfix.media import formats, implied, xmp
 from imgfix.media.formats import Decoded, Format
@@ -150,13 +150,13 @@ def input_errors(name: str) -> Iterator[None]:
             yield
     except (ImgfixError, NameError, ImportError):  # ours, and slips of our own that must not look like a bad file
         raise
-    except MemoryError as error:
-        raise MemoryExhaustedError(f"{name} does not fit into memory", hint="close other programs") from error
     except UnsupportedTiffError as error:
         raise InputError(
             f"{name} cannot be read: {error}", hint="convert it to an 8 or 16-bit RGB, grey or CMYK TIFF or PNG first"
         ) from error
     except Exception as error:
+        if out_of_memory(error):
+            raise MemoryExhaustedError(f"{name} does not fit into memory", hint="close other programs") from error
         if _CUT_OFF.search(str(error)):
             raise InputError(
                 f"{name} is cut off: the file ends too early", hint="the file is incomplete; copy or download it again"

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgfix.errors import ImgfixError, ModelError
+from imgfix.errors import ImgfixError, ModelError, out_of_memory
 from imgfix.runtime import device as devices
 from imgfix.runtime import engines, memory, precision, prefetch
 from imgfix.runtime.engines import choice
@@ -232,8 +232,8 @@ class Engine:
         """Call, and give every way of running out of memory one name."""
         try:
             return call()
-        except (RuntimeError, MemoryError) as failure:
-            if not memory.is_out_of_memory(failure):
+        except Exception as failure:  # libraries have classes of their own for it
+            if not out_of_memory(failure):
                 raise
         # Outside the handler, so that the traceback no longer keeps the failed run's tensors.
         memory.release(self.placement.device)
@@ -316,7 +316,9 @@ class Engine:
             if psnr is None:
                 psnr = self._guarded(lambda: likeness(self.model, network), torch.empty(1, 1, 32, 32))
                 exported.remember(self.model, checked, {"psnr": psnr})
-        except RuntimeError as failure:  # out of memory is none
+        except RuntimeError as failure:
+            if out_of_memory(failure):
+                raise
             raise ModelError(
                 f"{name} does not run in {place.engine} ({' '.join(str(failure).split())[:200]})",
                 hint="use `engine` torch",

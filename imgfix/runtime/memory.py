@@ -22,26 +22,11 @@ from imgfix.runtime import container
 
 CPU_SHARE = 0.5  # of the free memory: the picture, the output and other programs need the rest
 GPU_SHARE = 0.8  # kernels ask for scratch space that no tensor shows
-_PHRASES = (
-    *("out of memory", "not enough memory", "can't allocate memory", "failed to allocate", "bad_alloc"),
-    # What oneDNN, which computes on CPUs, says when it cannot get its scratch space.
-    *("could not create a primitive", "could not create a memory", "could not execute a primitive"),
-)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of mallopt(3)
 
 
 class OutOfMemory(MemoryExhaustedError):
     """One run of the network did not fit; the tiling answers with smaller tiles, others let it reach the user."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception of any device or library means that memory ran out."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError, OutOfMemory)):
-        return True
-    if not isinstance(error, RuntimeError):
-        return False
-    text = str(error).lower()
-    return any(phrase in text for phrase in _PHRASES)
 
 
 def release(device: torch.device) -> None:

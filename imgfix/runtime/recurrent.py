@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from imgfix.errors import MemoryExhaustedError, ModelError
+from imgfix.errors import MemoryExhaustedError, ModelError, out_of_memory
 from imgfix.runtime import memory, tiling
 from imgfix.runtime.engine import LOWEST_PSNR, Engine, stoppable
 
@@ -157,8 +157,8 @@ class Recurrent:
                 if place.channels_last:
                     placed = [x.contiguous(memory_format=torch.channels_last) for x in placed]
                 return [x.float().to(home) for x in part(self.net, placed)]
-        except (RuntimeError, MemoryError) as failure:
-            if not memory.is_out_of_memory(failure):
+        except Exception as failure:  # libraries have classes of their own for it
+            if not out_of_memory(failure):
                 raise
         height, width = inputs[0].shape[-2:]
         raise memory.OutOfMemory(

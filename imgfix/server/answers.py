@@ -16,6 +16,7 @@ from imgfix.errors import (
     ModelError,
     OutputError,
     UsageError,
+    out_of_memory,
 )
 
 Names = Mapping[str, str]
@@ -63,7 +64,7 @@ def refusal(error: BaseException, names: Names, public: Mapping[str, str]) -> Re
     """
     if isinstance(error, Refused):
         return error
-    if isinstance(error, MemoryError):
+    if not isinstance(error, ImgfixError) and out_of_memory(error):
         error = MemoryExhaustedError("out of memory", hint="send a smaller picture")
     if not isinstance(error, ImgfixError):
         return Refused(500, "internal", f"unexpected {type(error).__name__}", "the server's log says more")

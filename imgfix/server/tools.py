@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from imgfix import __version__
-from imgfix.errors import ImgfixError, MissingExtraError, UsageError
+from imgfix.errors import ImgfixError, MissingExtraError, UsageError, out_of_memory
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.options import Reading
 from imgfix.pipelines.result import Progress
@@ -306,7 +306,9 @@ async def _call(tools: Tools, report: Callable[..., Any], name: str, given: Mapp
 
     try:
         answer = await anyio.to_thread.run_sync(tools.call, name, given, progress, abandon_on_cancel=True)
-    except (ImgfixError, Refused, MemoryError, OSError) as error:
+    except Exception as error:
+        if not (isinstance(error, ImgfixError | Refused | OSError) or out_of_memory(error)):
+            raise
         told = error if isinstance(error, ImgfixError | Refused) else refusal(error, {}, {})
         text = f"{told.message}\n{told.hint}" if told.hint else told.message
         return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)

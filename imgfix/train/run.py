@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from imgfix.errors import MemoryExhaustedError, UsageError
+from imgfix.errors import ImgfixError, MemoryExhaustedError, UsageError, out_of_memory
 from imgfix.train import distributed
 from imgfix.train.folder import RunFolder
 from imgfix.train.job import TrainJob
@@ -142,20 +142,15 @@ def memory_errors(recipe: Recipe) -> Iterator[None]:
     """Say what to do where the device's memory is too small."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError):
+    except Exception as error:
+        if isinstance(error, ImgfixError) or not out_of_memory(error):
+            raise
         half = max(1, recipe.batch // 2)
         raise MemoryExhaustedError(
             f"not enough memory for batches of {recipe.batch} crops of {recipe.crop} pixels",
             hint=f"`batch={half}` `settings.accumulate={recipe.accumulate * 2}` does the same in smaller parts; "
             "a smaller `crop` takes less",
         ) from None
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "out of memory" in str(error):
-            raise MemoryExhaustedError(
-                f"not enough memory for batches of {recipe.batch} crops of {recipe.crop} pixels",
-                hint="a smaller `batch`",
-            ) from None
-        raise
 
 
 def with_absolute_paths(recipe: Recipe) -> Recipe:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgfix.errors import ModelError
+from imgfix.errors import ModelError, out_of_memory
 from imgfix.zoo import files, onnx_reader
 from imgfix.zoo.architecture import Architecture
 from imgfix.zoo.architectures import ARCHITECTURES
@@ -82,9 +82,9 @@ def read_pickle(path: Path) -> Any:
             f"{path}: refused, because it holds objects other than tensors, which could run code when opened",
             hint="save its state_dict alone, or convert it to safetensors where you trust it",
         ) from error
-    except MemoryError:
-        raise
     except Exception as error:  # what is no pickle makes the reader stumble wherever its bytes lead it
+        if out_of_memory(error):
+            raise
         words = " ".join(str(error).split()).split(". ")[0]
         reason = f" ({words[:200]})" if " " in words else ""  # a bare number or name tells nothing
         raise ModelError(f"{path}: not a readable checkpoint{reason}", hint="fetch or copy it again") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgfix.degradations import ANY as ANY_DAMAGE
-from imgfix.errors import ExitCode, MissingExtraError, ModelError
+from imgfix.errors import ExitCode, MissingExtraError, ModelError, out_of_memory
 from imgfix.zoo import checkpoint, store
 from imgfix.zoo.descriptor import Descriptor, Model, Precision, Task
 from imgfix.zoo.files import printable
@@ -48,6 +48,8 @@ def load_community(path: Path, state: Mapping[str, Tensor], about: Mapping[str, 
             loaded = spandrel.ModelLoader(device="cpu").load_from_state_dict(dict(part))
             break
         except Exception as error:  # spandrel raises what it likes for a checkpoint it does not know
+            if out_of_memory(error):
+                raise
             reason = reason or " ".join(str(error).split())[:200]
     if loaded is None:
         raise ModelError(

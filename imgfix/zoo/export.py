@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgfix.errors import MissingExtraError, ModelError, UsageError
+from imgfix.errors import MissingExtraError, ModelError, UsageError, out_of_memory
 from imgfix.media.files import atomic_path
 from imgfix.zoo import checkpoint, community, files
 from imgfix.zoo.descriptor import Descriptor, Model
@@ -162,6 +162,8 @@ def _write_onnx(model: Model, path: Path) -> None:
         )
         return
     except Exception as error:  # an exporter in motion: it fails with classes of its own
+        if out_of_memory(error):
+            raise
         first = error
     axes = {0: "batch", 2: "height", 3: "width"}
     named = {key: axes[key] for key in free}

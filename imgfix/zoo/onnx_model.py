@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgfix.degradations import ANY as ANY_DAMAGE
-from imgfix.errors import MissingExtraError, ModelError
+from imgfix.errors import MissingExtraError, ModelError, out_of_memory
 from imgfix.zoo import building, checkpoint, store
 from imgfix.zoo.architecture import Architecture
 from imgfix.zoo.architectures import ARCHITECTURES
@@ -96,6 +96,8 @@ class _Runner:
             with contextlib.redirect_stdout(io.StringIO()):  # it prints of its failures, where only data may go
                 self.session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its own
+            if out_of_memory(error):
+                raise
             words = " ".join(str(error).split())[:200]
             raise ModelError(f"{self.path}: ONNX Runtime cannot read it ({words})", hint="export it again") from error
         self.factor = 1.0
@@ -133,6 +135,8 @@ class _Runner:
         try:
             (result,) = self.session.run([self.output], {self.input: given})
         except Exception as error:
+            if out_of_memory(error):
+                raise
             words = " ".join(str(error).split())[:200]
             raise self._unusable(f"ONNX Runtime cannot run it on {given.shape} ({words})") from error
         result = np.asarray(result, np.float32)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from imgfix.errors import ModelError
+from imgfix.errors import ModelError, out_of_memory
 
 STORAGES = {
     "FloatStorage": torch.float32,
@@ -98,8 +98,8 @@ def read_tensors(path: Path) -> Mapping[str, torch.Tensor]:
             return dict(walk(root))
     except StopIteration:
         raise ModelError(f"{path}: not a TorchScript archive") from None
-    except MemoryError:
-        raise
     except Exception as error:  # a damaged program makes the reader stumble wherever it leads it
+        if out_of_memory(error):
+            raise
         words = " ".join(str(error).split())[:200]
         raise ModelError(f"{path}: cannot read the tensors ({words})", hint="fetch it again") from error

@@ -19,34 +19,6 @@ def test_free_memory_is_a_plausible_number() -> None:
     assert 0 < memory.budget("cpu") < memory.free_bytes("cpu") * 2
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("MPS backend out of memory (MPS allocated: 18 GB)"),
-        RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried ..."),
-        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
-        RuntimeError("std::bad_alloc"),
-        RuntimeError("could not create a primitive"),
-        memory.OutOfMemory("no"),
-    ],
-)
-def test_every_way_of_running_out_is_recognised(error: Exception) -> None:
-    assert memory.is_out_of_memory(error)
-
-
-@pytest.mark.parametrize("error", [RuntimeError("size mismatch"), ValueError("out of memory"), KeyError("x")])
-def test_other_errors_are_not(error: Exception) -> None:
-    assert not memory.is_out_of_memory(error)
-
-
-def test_a_real_failed_allocation_is_recognised() -> None:
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(1 << 60, dtype=torch.uint8)
-    assert memory.is_out_of_memory(caught.value)
-
-
 def test_out_of_memory_exits_with_its_own_code() -> None:
     assert memory.OutOfMemory("no").exit_code is ExitCode.MEMORY
 
