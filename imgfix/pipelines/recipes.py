@@ -39,7 +39,7 @@ from imgfix.pipelines.options import (
 
 MOST = 64
 """Steps of a recipe."""
-_LARGEST = 1 << 20
+LARGEST = 1 << 20
 """Bytes of a recipe file."""
 _FILES = ("mask", "scratch_mask", "save_mask")
 """Options that name a file or folder, which may not be there yet."""
@@ -153,19 +153,24 @@ def read(recipe: Any) -> Recipe:
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as stream:
-            data = stream.read(_LARGEST + 1)
+            data = stream.read(LARGEST + 1)
     except FileNotFoundError:
         raise InputError(f"{path}: no such recipe", hint="imgfix run RECIPE.toml INPUT ...") from None
     except OSError as error:
         raise InputError(f"{path}: the recipe cannot be read ({error.strerror})", hint="name a TOML file") from None
+    return parsed(data, str(path))
+
+
+def parsed(data: bytes, name: str) -> dict[str, Any]:
+    """What a recipe file holds, not yet understood; name: what messages call it. Raises UsageError."""
     try:
-        if len(data) > _LARGEST:
+        if len(data) > LARGEST:
             raise ValueError("it is larger than 1 MB")
         return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         words = "it is no text" if isinstance(error, UnicodeDecodeError) else str(error) or type(error).__name__
         raise UsageError(
-            f"{path} is no recipe: {words}", hint="it is TOML: [[step]], and below it verb = \"restore\""
+            f"{name} is no recipe: {words}", hint="it is TOML: [[step]], and below it verb = \"restore\""
         ) from None  # fmt: skip
 
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from imgfix.pipelines.moving.moving import Moving
 
 
+_NAMED = 4
+"""Steps of a recipe without a file that the name of a result tells one by one."""
+
+
 class RunPipeline(Pipeline[RunRequest]):
     """`imgfix run`: one decode, all steps, one encode. The last step writes; the others are done before it."""
 
@@ -47,9 +51,9 @@ class RunPipeline(Pipeline[RunRequest]):
 
     def check(self) -> None:
         """See `Pipeline.check`."""
-        made = [self._made(number) for number in range(1, len(self.recipe.steps) + 1)]
-        self._last = made[-1]
-        self._steps = tuple(step for each in made for step in each.steps)
+        self._parts = [self._made(number) for number in range(1, len(self.recipe.steps) + 1)]
+        self._last = self._parts[-1]
+        self._steps = tuple(step for each in self._parts for step in each.steps)
         for step in self._steps:
             step.before = ()
         self._last.before = self._steps[:-1]
@@ -81,7 +85,9 @@ class RunPipeline(Pipeline[RunRequest]):
 
     def suffix(self, kind: str) -> str:
         """See `Pipeline.suffix`."""
-        return f"_{self.recipe.file.stem if self.recipe.file is not None else 'run'}"
+        if self.recipe.file is not None:
+            return f"_{self.recipe.file.stem}"
+        return "".join(each.suffix(kind) for each in self._parts) if len(self._parts) <= _NAMED else "_run"
 
     def variables(self, kind: str) -> Mapping[str, object]:
         """See `Pipeline.variables`."""

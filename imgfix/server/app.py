@@ -30,7 +30,7 @@ from starlette.types import ASGIApp
 
 from imgfix import __version__
 from imgfix.errors import ImgfixError, UsageError
-from imgfix.pipelines import models
+from imgfix.pipelines import models, recipes
 from imgfix.pipelines.loaded import Loaded
 from imgfix.server import fields, metrics, openapi, previews, uploads
 from imgfix.server.answers import Refused, not_found, refusal
@@ -218,6 +218,9 @@ class Server:
                 for name, value in form.multi_items():
                     if isinstance(value, UploadFile):
                         one = spec.find(name)
+                        if one is not None and one.kind == "recipe":
+                            given[name] = (await value.read(recipes.LARGEST + 1)).decode("utf-8", "replace")
+                            continue
                         if name != "file" and (one is None or "file" not in one.kind):
                             raise UsageError(f"`{name[:40]}` is no file", hint="send the picture as `file`")
                         row = await self._keep(value)
@@ -231,6 +234,21 @@ class Server:
             given = await _json(request)
         wants = str(given.pop("job", wants)).lower()
         return given, wants in ("1", "true", "yes")
+
+    async def recipe(self, request: Request) -> Response:
+        """`POST /v1/recipes`: whether a recipe makes sense, and its steps as `/v1/run` takes them."""
+        given = await _json(request)
+        if set(given) != {"recipe"}:
+            raise UsageError("there is no `recipe`, or something besides", hint='send {"recipe": "..."}')
+        spec = VERBS["run"]
+        values = fields.read(spec, given)
+        kitchen = self.kitchens[0]
+        order = Order(spec.name, None, values)
+        try:
+            await anyio.to_thread.run_sync(kitchen.check_recipe, order)
+        except ImgfixError as error:
+            raise refusal(error, kitchen.names(order), spec.public) from error
+        return JSONResponse(values)
 
     async def _ended(self, request: Request, job: Job) -> bool:
         """Wait for a job; False: it takes too long. Raises ClientDisconnect when its caller has gone."""
@@ -405,6 +423,7 @@ def build(settings: Settings) -> tuple[ASGIApp, Server]:
         Route("/v1/jobs/{id}", server.cancel, methods=["DELETE"]),
         Route("/v1/jobs/{id}/events", server.events),
         Route("/v1/models", server.models),
+        Route("/v1/recipes", server.recipe, methods=["POST"]),
         Route("/v1/options/{verb}", server.options),
         *(Route(f"/v1/{spec.name}", server.verb(spec), methods=["POST"]) for spec in VERBS.values()),
         Mount("/page", StaticFiles(directory=PAGE, check_dir=False)),

@@ -35,7 +35,7 @@ from imgfix.pipelines.options import (
 )
 from imgfix.pipelines.recipes import RunRequest
 
-Kind = Literal["flag", "whole", "number", "text", "list", "file", "file or text", "steps"]
+Kind = Literal["flag", "whole", "number", "text", "list", "file", "file or text", "steps", "recipe"]
 _LONGEST = 2000
 """Letters of a value."""
 _MOST = 256
@@ -254,6 +254,7 @@ VERBS = {
             "run", "Several verbs one after the other, in one pass", RunRequest,
             (
                 Field("steps", "steps", "a list of objects, each with `verb` and fields of that verb", "recipe"),
+                Field("recipe", "recipe", "instead of them what a recipe file holds, in TOML"),
                 *_PICTURE, *_CLIP,
             ),
             moves=True,
@@ -317,7 +318,7 @@ def read(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
     given: values of a form, which are text or lists of it, or of JSON.
     """
     found: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in _unfolded(verb, given).items():
         field = verb.find(name)
         if field is None:
             known = [field.name for field in verb.fields]
@@ -328,6 +329,27 @@ def read(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
             continue
         found[field.name] = _value(field, value)
     return found
+
+
+def _unfolded(verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with what stands in a recipe file in place of it; what is said besides wins. Raises UsageError."""
+    text = given.get("recipe")
+    if text is None or verb.find("recipe") is None:
+        return dict(given)
+    if given.get("steps") is not None:
+        raise UsageError("`steps` and `recipe` were both given", hint="give one of them")
+    text = text[0] if isinstance(text, list) and len(text) == 1 else text
+    if not isinstance(text, str):
+        raise UsageError("`recipe` is no text", hint="give what stands in a recipe file")
+    content = recipes.parsed(text.encode("utf-8", "surrogatepass"), "`recipe`")
+    steps = content.pop("step", [])
+    if isinstance(steps, list):
+        steps = [_underscored(step) if isinstance(step, Mapping) else step for step in steps]
+    return {**_underscored(content), "steps": steps, **{key: one for key, one in given.items() if key != "recipe"}}
+
+
+def _underscored(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.replace("-", "_"): value for name, value in options.items()}
 
 
 def _steps(value: Any) -> list[dict[str, Any]]:

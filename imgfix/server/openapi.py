@@ -18,6 +18,7 @@ TYPES: dict[str, dict[str, Any]] = {
     },
     "file": {"type": "string"},
     "file or text": {"type": "string"},
+    "recipe": {"type": "string"},
     "steps": {
         "type": "array",
         "items": {
@@ -157,6 +158,15 @@ def _others() -> dict[str, Any]:
         "/v1/models": {"get": {
             "summary": "The models, and whether they are here", "operationId": "models",
             "responses": {"200": {"description": "The models"}} | _refusals("401", "403"),
+        }},
+        "/v1/recipes": {"post": {
+            "summary": "Read a recipe: its steps, as `run` takes them", "operationId": "recipe",
+            "requestBody": {"content": {"application/json": {"schema": {
+                "type": "object", "properties": {"recipe": {"type": "string", "description": "TOML"}},
+                "required": ["recipe"], "additionalProperties": False,
+            }}}},
+            "responses": {"200": {"description": "Fields of `run`"}}
+            | _refusals("400", "401", "403", "404", "413", "415"),
         }},
         "/v1/options/{verb}": {"get": {
             "summary": "The fields of a verb: type, default, choices, help", "operationId": "options",

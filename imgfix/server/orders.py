@@ -117,6 +117,11 @@ class Kitchen:
         pixels = self._pixels(order, pipeline, source)
         return self._command(order), 0 if order.verb == "select" else pixels
 
+    def check_recipe(self, order: Order) -> None:
+        """Whether steps make sense, without a file to do them on. Raises Refused, ImgfixError."""
+        fields.check_models(order.values, VERBS[order.verb])
+        self._pipeline(order)
+
     def _pixels(self, order: Order, pipeline: Pipeline[Any], source: FileRow) -> int:
         """Of a picture's result. Raises Refused: it would be too large."""
         from imgfix.pipelines.upscale import UpscalePipeline

@@ -18,12 +18,13 @@ from typing import Any
 
 from imgfix import __version__
 from imgfix.errors import ImgfixError, MissingExtraError, UsageError, out_of_memory
+from imgfix.pipelines import recipes
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.options import Reading
 from imgfix.pipelines.result import Progress
 from imgfix.server import fields
 from imgfix.server.answers import Refused, refusal
-from imgfix.server.fields import VERBS, Verb
+from imgfix.server.fields import STEPS, VERBS, Verb
 from imgfix.server.heard import Heard
 from imgfix.server.places import Places
 from imgfix.server.records import Meaning, asked, comparison, drawing, measured
@@ -72,7 +73,7 @@ class Tools:
 
     def _described(self, verb: Verb, path: dict[str, Any]) -> dict[str, Any]:
         options = {field.name: _property(verb, field) for field in verb.fields if field.name != "hover"}
-        required = [*(["input"] if verb.takes_input else []), *(["steps"] if verb.name == "run" else [])]
+        required = ["input"] if verb.takes_input else []
         if verb.name == "evaluate":
             source = {"input": {**path, "description": "path of a picture, a clip, or a folder of them"}}
             return _tool(verb.name, f"{verb.summary}. Writes nothing.", {**source, **options}, required)
@@ -191,8 +192,24 @@ class Tools:
         return read, target, given.pop("overwrite", False) is True
 
     def _read(self, verb: Verb, given: Mapping[str, Any]) -> dict[str, Any]:
-        values = fields.read(verb, given)
+        recipe = given.get("recipe")
+        if recipe is not None and verb.find("recipe") is not None:
+            values = self._followed(verb, given, self.places.find(recipe))
+        else:
+            values = fields.read(verb, given)
         fields.check_models(values, verb)
+        return values
+
+    def _followed(self, verb: Verb, given: Mapping[str, Any], recipe: Path) -> dict[str, Any]:
+        """What a recipe file says; files that it names lie where it lies."""
+        with recipe.open("rb") as stream:
+            text = stream.read(recipes.LARGEST + 1).decode("utf-8", "replace")
+        values = fields.read(verb, {**given, "recipe": text})
+        for step in values["steps"]:
+            for one in STEPS[step["verb"]].fields:
+                beside = recipe.parent / str(step.get(one.name))
+                if one.name in step and (one.kind == "file" or (one.kind == "file or text" and beside.is_file())):
+                    step[one.name] = str(beside)
         return values
 
     def _check_new(self, path: Path) -> None:
@@ -233,6 +250,8 @@ def _property(verb: Verb, field: fields.Field) -> dict[str, Any]:
     from imgfix.server.openapi import TYPES
 
     found = {**TYPES[field.kind], "description": field.help}
+    if field.kind == "recipe":
+        found["description"] = "instead of them the path of a recipe file"
     if "file" in field.kind:
         found["description"] = field.help.replace("the identifier of an upload", "a path").split(", or a part")[0]
     return found | ({"enum": list(field.choices)} if field.choices else {})

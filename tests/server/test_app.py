@@ -134,7 +134,7 @@ def test_several_steps_give_what_the_recipe_gives(site: Site, tmp_path: Path, mo
     ]
     found = site.ask("run", input=photo["id"], steps=steps).json()
     assert found["status"] == "done" and found["command"] == "imgfix run recipe.toml photo.png"
-    assert (found["output"]["name"], found["output"]["width"]) == ("photo_run.png", 96)
+    assert (found["output"]["name"], found["output"]["width"]) == ("photo_filled_x2.png", 96)
     assert [step["verb"] for step in found["result"]["run"]] == ["inpaint", "upscale"]
     made = site.client.get(f"/v1/files/{found['output']['id']}").content
     assert os.fsencode(site.server.store.folder) not in made
@@ -147,6 +147,70 @@ def test_several_steps_give_what_the_recipe_gives(site: Site, tmp_path: Path, mo
     )
     assert cli.run(["run", "recipe.toml", "photo.png", "-o", "out.png"]) == ExitCode.OK
     assert np.array_equal(image.read(made).pixels, image.read(Path("out.png")).pixels)
+
+
+RECIPE = """
+quality = 80
+format = "webp"
+
+[[step]]
+verb = "inpaint"
+box = "1,1,9,9"
+model = "telea"
+
+[[step]]
+verb = "upscale"
+model = "bicubic"
+long-side = 96
+"""
+
+
+def test_a_recipe_file_is_taken_as_it_is(site: Site) -> None:
+    said = site.ask("recipes", recipe=RECIPE)
+    assert said.status_code == 200, said.text
+    steps = [
+        {"verb": "inpaint", "box": ["1,1,9,9"], "model": "telea"},
+        {"verb": "upscale", "model": "bicubic", "long_side": 96},
+    ]
+    assert said.json() == {"quality": 80, "format": "webp", "steps": steps}
+    photo = site.upload(png())["id"]
+    made = site.ask("run", input=photo, **said.json()).json()
+    assert (made["output"]["name"], made["output"]["width"]) == ("photo_filled_large.webp", 96)
+    form = {"files": {"recipe": ("clean.toml", RECIPE.encode())}, "headers": {"Accept": "application/json"}}
+    sent = site.client.post("/v1/run", data={"input": photo, "quality": "30"}, **form).json()
+    texts = [site.client.get(f"/v1/files/{one['output']['id']}").content for one in (made, sent)]
+    assert len(texts[1]) < len(texts[0])  # what is said besides wins
+    in_json = site.ask("run", input=photo, recipe=RECIPE).json()
+    assert site.client.get(f"/v1/files/{in_json['output']['id']}").content == texts[0]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "status", "said"),
+    [
+        ("[[step]", 400, "is no recipe"),
+        ("", 400, "no list of objects"),
+        ("step = 3", 400, "no list of objects"),
+        ('[[step]]\nverb = "train"', 400, "is no step"),
+        ('[[step]]\nverb = "upscale"\nlong_sid = 4', 400, "step 1 (upscale): 'long_sid'"),
+        ('output = "/tmp/x.png"\n[[step]]\nverb = "upscale"', 400, "'output' is no field"),
+        ('[[step]]\nverb = "inpaint"\nmask = "/etc/passwd"', 404, "there is no file"),
+        ('[[step]]\nverb = "upscale"\nmodel = "/etc/passwd"', 400, "no such model"),
+        ('[[step]]\nverb = "restore"\nstrength = 7', 400, "step 1 (restore)"),
+        (7, 400, "is no text"),
+        ("x = " + "[" * 5000, 400, "is no recipe"),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_refused_before_any_file(
+    site: Site, recipe: object, status: int, said: str
+) -> None:
+    answer = site.ask("recipes", recipe=recipe)
+    assert answer.status_code == status, answer.text
+    assert said in answer.json()["error"]["message"] and "/state" not in answer.text
+
+
+def test_steps_and_a_recipe_are_not_mixed(site: Site) -> None:
+    answer = site.ask("run", input=site.upload(png())["id"], recipe=RECIPE, steps=[{"verb": "restore"}])
+    assert answer.status_code == 400 and "both given" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

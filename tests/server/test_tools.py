@@ -169,6 +169,24 @@ def test_a_client_draws_and_measures(folder: Path) -> None:
     talk(folder, conversation)
 
 
+def test_a_recipe_file_names_what_lies_beside_it(folder: Path) -> None:
+    (folder / "recipes").mkdir()
+    (folder / "recipes" / "hole.png").write_bytes(mask_png())
+    step = '[[step]]\nverb = "inpaint"\nmodel = "telea"\nmask = '
+    (folder / "recipes" / "clean.toml").write_text(f'{step}"hole.png"')
+    (folder / "recipes" / "sly.toml").write_text(f'{step}"{folder.parent / "secret.png"}"')
+    tools = Tools(Places((folder,)), "cpu")
+
+    def run(recipe: str) -> Any:
+        return tools.call("run", {"input": "a.png", "recipe": recipe}, lambda done, total: None)
+
+    assert run("recipes/clean.toml").facts["output"] == "a_filled.png"
+    with pytest.raises(UsageError, match="is outside"):
+        run("recipes/sly.toml")
+    with pytest.raises(UsageError, match="refused"):
+        run("../recipes/clean.toml")
+
+
 def test_what_is_chosen_is_told_with_its_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "a.png").write_bytes(png(100, 60))
     found = Finding(*PEOPLE)
