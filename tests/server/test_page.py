@@ -453,6 +453,72 @@ def test_a_batch_runs_one_recipe_and_comes_as_a_zip(desk: Desk, tmp_path: Path) 
     assert desk.page.inner_text("#file-name") == "a_filled_x2.png"
 
 
+RECIPE = """
+format = "webp"
+
+[[step]]
+verb = "inpaint"
+object = "dog"
+
+[[step]]
+verb = "upscale"
+model = "bicubic"
+long-side = 150
+"""
+
+
+def test_a_recipe_file_is_dropped_with_the_files(desk: Desk, tmp_path: Path) -> None:
+    paths = [photo(tmp_path / name) for name in ("a.png", "b.png")]
+    wrong, recipe = tmp_path / "wrong.toml", tmp_path / "clean.toml"
+    wrong.write_text('[[step]]\nverb = "upscale"\nlong_sid = 150')
+    recipe.write_text(RECIPE)
+    desk.open(*paths, wrong)
+    fault = desk.page.wait_for_selector(".recipe [role=alert]:not([hidden])")
+    assert "step 1 (upscale): 'long_sid'" in fault.inner_text()
+    desk.page.click("#batch-go")
+    desk.page.wait_for_selector("#batch-sum:text-is('Choose what to do.')")
+    desk.page.set_input_files("#recipe-picker", str(recipe))
+    shown = desk.page.locator(".recipe-list:visible")
+    shown.wait_for()
+    assert shown.locator(".step-title").all_inner_texts() == ["Remove", "Upscale", "Output"]
+    assert "long_side = 150" in shown.inner_text()
+    desk.page.click("#batch-go")
+    desk.page.wait_for_selector("#batch-zip:not([disabled])")
+    assert desk.page.inner_text("#batch-sum") == "2 of 2 done, 0 failed"
+    with zipfile.ZipFile(io.BytesIO(desk.download("#batch-zip")[1])) as archive:
+        assert archive.namelist() == ["a_filled_large.webp", "b_filled_large.webp"]
+        assert pixels(archive.read("b_filled_large.webp")).shape[:2] == (90, 150)
+
+
+def test_what_was_done_to_a_picture_is_done_to_others_and_kept_as_a_recipe(desk: Desk, tmp_path: Path) -> None:
+    from imgfix import cli
+
+    one = photo(tmp_path / "one.png")
+    desk.open(one)
+    desk.page.click("[data-tool=box]")
+    desk.drag((10, 10), (30, 30))
+    desk.marks(1)
+    desk.run("inpaint", 2)
+    mask = desk.download("#steps li:nth-child(2) button:has-text('Mask')")[1]
+    desk.run("upscale", 3)
+    alone = desk.download()[1]
+    desk.page.click("#apply")
+    assert desk.page.locator(".recipe-list:visible .step-title").all_inner_texts() == ["Remove", "Upscale"]
+    assert "stay at the same place" in desk.page.inner_text(".recipe")
+    desk.page.set_input_files("#picker", str(one))
+    desk.page.click("#batch-go")
+    desk.page.wait_for_selector("#batch-zip:not([disabled])")
+    assert desk.page.inner_text("#batch-sum") == "1 of 1 done, 0 failed"
+    with zipfile.ZipFile(io.BytesIO(desk.download("#batch-zip")[1])) as archive:
+        assert archive.namelist() == ["one_filled_x2.png"]
+        assert np.array_equal(pixels(archive.read("one_filled_x2.png")), pixels(alone))
+    name, text = desk.download("#recipe-save")
+    (tmp_path / name).write_bytes(text)
+    (tmp_path / "one_mask.png").write_bytes(mask)
+    code = cli.run(["run", str(tmp_path / name), str(one), "-o", str(tmp_path / "shell.png"), "--device", "cpu"])
+    assert code == 0 and np.array_equal(pixels((tmp_path / "shell.png").read_bytes()), pixels(alone))
+
+
 def test_a_folder_keeps_its_tree_in_the_zip(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "trip" / "day").mkdir(parents=True)
     photo(tmp_path / "trip" / "a.png")
@@ -584,6 +650,14 @@ def test_axe_finds_nothing_against_wcag(
         look(verb)
     found.page.set_input_files("#picker", [str(photo(tmp_path / name)) for name in ("a.png", "b.png")])
     look("batch")
+    for source in ("Recipe file", "History"):
+        found.page.click(f".recipe .segments label:has-text('{source}')")
+        look(f"batch, {source}")
+    recipe = tmp_path / "clean.toml"
+    recipe.write_text(RECIPE)
+    found.page.set_input_files("#recipe-picker", str(recipe))
+    found.page.locator(".recipe-list:visible").wait_for()
+    look("batch, a recipe")
     assert not looks, "\n".join(looks)
 
 

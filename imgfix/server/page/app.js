@@ -6,7 +6,7 @@ import { Comparing } from "./comparing.js";
 import { Desk } from "./desk.js";
 import { byId, save, say } from "./dom.js";
 import { watchDrops } from "./drops.js";
-import { copyCommands, showHistory } from "./history.js";
+import { copyCommands, showHistory, stepsOf } from "./history.js";
 import { placeIcons } from "./icons.js";
 import { translate, t } from "./language.js";
 import { Masks } from "./marks.js";
@@ -40,7 +40,7 @@ class App {
     this.work = new Work({ client, told: { started: (job) => this.#jobStarted(job), progress: (job) => this.panel.progress(job), ended: (...said) => this.#jobEnded(...said) } });
     this.panel = new Panel({ app: this, known });
     this.toolbar = new Toolbar(this);
-    this.batch = new Batch({ client, known, edit: (file) => this.#edit(file), leave: () => this.#leaveBatch(), changed: () => this.#keep() });
+    this.batch = new Batch({ client, known, edit: (file) => this.#edit(file), leave: () => this.#leaveBatch(), changed: () => this.#keep(), history: () => stepsOf(this.desk.timeline) });
     this.settings = new Settings(() => location.reload());
     this.#buttons();
     watchDrops((files) => this.take(files));
@@ -73,14 +73,18 @@ class App {
     press("undo", () => this.step("undo"));
     press("redo", () => this.step("redo"));
     press("download", () => this.download());
+    press("apply", () => { this.batch.form.fromHistory(); this.#see("batch"); byId("open").focus(); });
     press("copy", () => copyCommands(this.desk.timeline));
     press("cancel", () => this.work.cancel().catch((fault) => this.panel.fault(fault)));
   }
 
   /** Open files that were dropped, pasted or chosen: one is worked on, several are a batch. */
   async take(files) {
-    if (!files.length) return;
-    if (files.length > 1 || document.body.dataset.view === "batch") {
+    const recipes = files.filter(({ file }) => /\.toml$/i.test(file.name));
+    if (recipes.length) this.batch.form.open(recipes.at(-1).file);
+    files = files.filter((file) => !recipes.includes(file));
+    if (!files.length && !recipes.length) return;
+    if (files.length !== 1 || recipes.length || document.body.dataset.view === "batch") {
       this.batch.add(files);
       return this.#see("batch");
     }
@@ -122,6 +126,7 @@ class App {
 
   #see(view) {
     document.body.dataset.view = view;
+    if (view === "batch") this.batch.form.draw(); // the history may have grown
     if (view === "photo") this.view.fit();
     this.#keep();
   }
@@ -191,10 +196,10 @@ class App {
       this.comparing.toggle(true);
     } else if (purpose.kind === "variant") {
       const { step } = desk.now;
-      const made = [...step.made, { ...purpose.idea, model, file: output, command }];
+      const made = [...step.made, { ...purpose.idea, model, file: output, command, body }];
       desk.timeline.swap({ file: output, marks: [], step: { ...step, command, made } });
     } else {
-      const made = [{ key: "first", words: model || t("variant.first"), model, file: output, command }];
+      const made = [{ key: "first", words: model || t("variant.first"), model, file: output, command, body }];
       desk.timeline.push({ file: output, marks: [], step: { verb, title: titleOf(verb, body), command, body, mask: purpose.mask, made } });
     }
     desk.changed();

@@ -1,25 +1,22 @@
-// Many files, one recipe: each file goes through the same steps, and the results come as a zip.
+// Many files, one recipe: each file goes through the same steps in one pass, and the results come as a zip.
 
 import { byId, el, button, save, say } from "./dom.js";
-import { tick } from "./fields.js";
 import { bytes, percent, t } from "./language.js";
-import { formOf } from "./verbs.js";
+import { RecipeForm } from "./recipe.js";
 import { distinct, groups, zip } from "./zip.js";
 
-const ORDER = ["restore", "inpaint", "upscale", "cutout"];
 const ENDED = ["done", "failed", "lost"];
 
-/** An item: { path, bytes, state, share, words, file, job, at, output }, `at` the step of the recipe it is at. */
+/** An item: { path, bytes, state, share, words, file, job, output }. */
 export class Batch {
   items = [];
   #blobs = new Map();
-  #steps = [];
   #stop = null;
 
-  constructor({ client, known, edit, leave, changed }) {
+  constructor({ client, known, edit, leave, changed, history }) {
     Object.assign(this, { client, edit, changed });
-    const place = { models: known.models, offers: known.offers, marks: null };
-    this.#steps = ORDER.map((verb) => this.#step(verb, formOf(verb, place)));
+    this.form = new RecipeForm({ client, known, history });
+    this.form.missing = () => this.#missing();
     this.rows = el("tbody");
     this.sum = el("p", { class: "quiet", id: "batch-sum" });
     this.title = el("h2");
@@ -32,20 +29,13 @@ export class Batch {
         el("div", { class: "row spread" }, this.title, button(t("batch.close"), "close", leave, { class: "plain" })),
         this.bar, this.sum,
         el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": t("batch.list") }, el("table", {}, el("thead", {}, head), this.rows))),
-      el("div", { class: "batch-recipe" }, el("h2", { text: t("batch.recipe") }), ...this.#steps.map((step) => step.node),
+      el("div", { class: "batch-recipe" }, el("h2", { text: t("batch.recipe") }), this.form.node,
         el("p", { class: "row go" }, this.go, this.pack)));
-  }
-
-  #step(verb, form) {
-    const on = tick(t(`verb.${verb}`), { checked: verb === "restore", changed: (checked) => { form.node.hidden = !checked; } });
-    on.input.id = `batch-${verb}`;
-    form.node.hidden = verb !== "restore";
-    return { verb, form, on, node: el("section", { class: "recipe-step" }, on.node, form.node) };
   }
 
   add(files) {
     for (const { file, path } of files) {
-      const item = { key: crypto.randomUUID(), path, bytes: file.size, state: "waiting", at: 0 };
+      const item = { key: crypto.randomUUID(), path, bytes: file.size, state: "waiting" };
       const lost = this.items.findIndex((other) => other.state === "lost" && other.path === path && other.bytes === file.size);
       if (lost >= 0) this.items[lost] = { ...item, key: this.items[lost].key };
       else this.items.push(item);
@@ -63,7 +53,7 @@ export class Batch {
     this.recipe = recipe;
     this.items = items.map((item) => ENDED.includes(item.state) || item.file ? item : { ...item, state: "lost" });
     this.#draw();
-    if (recipe && this.items.some((item) => !ENDED.includes(item.state))) this.#run();
+    if (recipe?.steps && this.items.some((item) => !ENDED.includes(item.state))) this.#run();
   }
 
   async #toggle() {
@@ -73,24 +63,23 @@ export class Batch {
       if (job) await this.client.cancel(job).catch(() => {});
       return;
     }
-    const chosen = this.#steps.filter(({ on }) => on.read());
-    if (!chosen.length || chosen.some(({ form }) => form.complete && !form.complete())) {
-      this.sum.textContent = t("batch.none");
-      say(t("batch.none"));
-      return;
-    }
-    this.recipe = chosen.map(({ verb, form }) => ({ verb, options: form.read() }));
-    this.items = this.items.map((item) => item.state === "lost" ? item : { ...item, state: "waiting", at: 0, job: undefined, output: undefined, words: undefined });
+    const recipe = this.form.read();
+    if (!recipe) return this.#missing();
+    this.recipe = recipe;
+    this.items = this.items.map((item) => item.state === "lost" ? item : { ...item, state: "waiting", job: undefined, output: undefined, words: undefined });
     await this.#run();
+  }
+
+  #missing() {
+    this.sum.textContent = t("batch.none");
+    say(t("batch.none"));
   }
 
   async #run() {
     const stop = this.#stop = new AbortController();
     this.#draw();
-    for (const { key } of this.items) {
-      if (stop.signal.aborted) break;
-      if (!ENDED.includes(this.#item(key).state)) await this.#one(key, stop.signal);
-    }
+    const next = () => this.items.find((item) => !ENDED.includes(item.state)); // what is added meanwhile, too
+    for (let item = next(); item && !stop.signal.aborted; item = next()) await this.#one(item.key, stop.signal);
     this.#stop = null;
     this.#draw();
     say(this.sum.textContent);
@@ -112,26 +101,27 @@ export class Batch {
         const blob = this.#blobs.get(key);
         this.#set(key, { file: await this.client.upload(blob, blob.name, (share) => this.#set(key, { share }), signal) });
       }
-      let { output } = this.#item(key);
-      for (let { at } = this.#item(key); at < this.recipe.length; at++) {
-        output = await this.#apply(key, this.recipe[at], output ?? this.#item(key).file, signal);
-        this.#set(key, { at: at + 1, output, job: undefined });
-      }
-      this.#set(key, { state: "done" });
+      const { output, result } = await this.#apply(key, signal);
+      this.#set(key, { state: "done", output, words: (result?.notes ?? []).join(" ") || undefined, job: undefined });
     } catch (fault) {
       if (signal.aborted) this.#set(key, { state: "waiting", job: undefined });
       else this.#set(key, { state: "failed", words: fault.hint ? `${fault.message} (${fault.hint})` : fault.message, job: undefined });
     }
   }
 
-  async #apply(key, { verb, options }, input, signal) {
+  /** One pass over a file. Returns the server's last word about it. */
+  async #apply(key, signal) {
     this.#set(key, { state: "working", share: undefined });
-    if (!this.#item(key).job) this.#set(key, { job: (await this.client.start(verb, { input: input.id, ...options })).id });
+    const { file, job: begun } = this.#item(key);
+    if (!begun) {
+      const [verb, body] = request(this.recipe);
+      this.#set(key, { job: (await this.client.start(verb, { input: file.id, ...body })).id });
+    }
     const job = await this.client.follow(this.#item(key).job, ({ progress }) => {
       if (progress?.total) this.#set(key, { share: progress.done / progress.total });
     }, signal);
     if (job.status !== "done") throw Object.assign(new Error(job.error?.message ?? t("run.cancelled")), { hint: job.error?.hint });
-    return job.output;
+    return job;
   }
 
   get #done() {
@@ -165,7 +155,7 @@ export class Batch {
     this.go.querySelector("span").textContent = t(this.#stop ? "batch.stop" : "batch.go");
     this.go.disabled = !this.items.length;
     this.pack.disabled = !done || this.#stop !== null;
-    for (const { node } of this.#steps) node.toggleAttribute("inert", this.#stop !== null);
+    this.form.node.toggleAttribute("inert", this.#stop !== null);
     this.#rows();
     this.changed();
   }
@@ -187,6 +177,13 @@ export class Batch {
     const get = state === "done" ? el("span", { class: "row" },
       button(t("download"), "download", async () => save(await this.client.file(output.id), output.name), { class: "plain small", "aria-label": t("batch.get", { name: output.name }) }),
       button(t("panel"), "brush", () => this.edit(output), { class: "plain small", "aria-label": t("batch.look", { name: output.name }) })) : null;
-    return el("tr", { class: state }, el("th", { scope: "row" }, el("bdi", { text: path })), el("td", { text: bytes(size) }), el("td", { text: said }), el("td", {}, get));
+    return el("tr", { class: state }, el("th", { scope: "row" }, el("bdi", { text: path })), el("td", { text: bytes(size) }), el("td", { text: said }, state === "done" && words ? el("p", { class: "quiet small", text: words }) : null), el("td", {}, get));
   }
+}
+
+/** Verb and options of one pass: a recipe of one step is that verb, so that the result says what made it. */
+function request({ steps, ...whole }) {
+  if (steps.length > 1 || Object.keys(whole).length) return ["run", { steps, ...whole }];
+  const [{ verb, ...options }] = steps;
+  return [verb, options];
 }

@@ -113,6 +113,11 @@ export class Client {
     return this.json(`/v1/options/${verb}`);
   }
 
+  /** The steps of a recipe file, as `/v1/run` takes them. Throws Refusal. */
+  recipe(text) {
+    return this.json("/v1/recipes", { method: "POST", json: { recipe: text } });
+  }
+
   select(body, signal) {
     return this.json("/v1/select", { method: "POST", json: body, signal });
   }

@@ -51,7 +51,8 @@ export function segments(words, choices, changed = () => {}) {
   const inputs = choices.map(([value], index) => el("input", { type: "radio", name, value, checked: index === 0, on: { change: () => changed(value) } }));
   const node = el("fieldset", { class: "field" }, el("legend", { text: words }),
     el("div", { class: "segments" }, ...choices.map(([, text], index) => el("label", {}, inputs[index], el("span", { text })))));
-  return { node, read: () => inputs.find((input) => input.checked).value };
+  const choose = (value) => { for (const input of inputs) input.checked = input.value === value; };
+  return { node, read: () => inputs.find((input) => input.checked).value, choose };
 }
 
 /** Fields that most people leave alone. */

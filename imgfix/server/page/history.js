@@ -8,7 +8,17 @@ export function showHistory(desk, client) {
   const files = timeline ? timeline.files : [];
   byId("steps").replaceChildren(...files.map((entry) => line(entry, desk, client)));
   byId("steps-empty").hidden = files.length > 1;
-  byId("copy").hidden = files.length < 2;
+  byId("copy").hidden = byId("apply").hidden = files.length < 2;
+}
+
+/** What was done up to the file that is shown, as steps of a recipe: `shown` calls a mask by its name. */
+export function stepsOf(timeline) {
+  if (!timeline) return [];
+  const here = timeline.files.findIndex(({ state }) => state.file.id === timeline.now.file.id);
+  return timeline.files.slice(1, here + 1).map(({ state: { file, step } }) => {
+    const { input, ...options } = step.made.find((variant) => variant.file.id === file.id)?.body ?? step.body;
+    return { verb: step.verb, options, shown: options.mask && step.mask ? { ...options, mask: step.mask.name } : options };
+  });
 }
 
 function line({ state, index }, desk, client) {
