@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from imgfix.errors import UsageError
-from imgfix.runtime import container, engines
+from imgfix.runtime import bf16, container, engines
+from imgfix.runtime.processor import capabilities
 
 if TYPE_CHECKING:
     from imgfix.zoo.descriptor import Descriptor, Precision
@@ -67,7 +68,16 @@ def device_name(device: torch.device) -> str:
 
 
 def precisions(device: torch.device) -> list[Precision]:
-    """Number formats that the device computes natively, quickest first; `fp32` is always among them."""
+    """Number formats that the device computes natively, quickest first; `fp32` is always among them.
+
+    A CPU that has bf16 is not always quicker in it than in fp32: that is measured, once on each machine.
+    """
+    able = _computed(device)
+    return ["fp32", "bf16"] if device.type == "cpu" and "bf16" in able and not cpu_gain_of_bf16().pays else able
+
+
+def _computed(device: torch.device) -> list[Precision]:
+    """The same without a measurement, in the order that holds for most."""
     if device.type == "cuda":
         major, minor = torch.cuda.get_device_capability(device)
         # fp16 has three more bits of mantissa than bf16 at the same speed; its shorter range is watched by the engine.
@@ -89,13 +99,14 @@ def cpu_has_bf16() -> bool:
     """
     if not torch.backends.mkldnn.is_available():
         return False
-    ask = getattr(torch.cpu, "get_capabilities", None)
-    if ask is not None:
-        found = ask()
-        return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
-    # Older versions of torch answer one question at a time.
-    probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(probe is not None and probe() for probe in probes)
+    found = capabilities()
+    return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "arm_bf16", "bf16"))
+
+
+@cache
+def cpu_gain_of_bf16() -> bf16.Gain:
+    """What bf16 brings on this processor, which has it; measured where nobody did before (once a process at most)."""
+    return bf16.gain()
 
 
 @cache
@@ -122,10 +133,11 @@ def select(device: str = "auto", precision: str = "auto", descriptor: Descriptor
         UsageError: the device is unknown or not there, or cannot compute in the precision asked for.
     """
     chosen = _device(device)
-    native = precisions(chosen)
+    native = _computed(chosen)
     if precision == "auto":
         allowed = descriptor.precisions if descriptor is not None else ("fp32", "bf16", "fp16")
-        picked: Precision = next((p for p in native if p in allowed), "fp32")
+        able = [each for each in native if each in allowed] or ["fp32"]
+        picked: Precision = next(each for each in precisions(chosen) if each in able) if len(able) > 1 else able[0]
         why = f"{picked} is the quickest format that {chosen.type} computes natively and the model holds in"
     elif precision not in DTYPES:
         raise UsageError(f"unknown precision '{precision}'", hint="choose auto, fp32, bf16 or fp16")
@@ -150,7 +162,7 @@ def select_for(engine: str, device: str, precision: str, descriptor: Descriptor)
     placed = select("cpu" if device == "auto" else device, precision, descriptor)
     if not placed.on_cpu:
         raise UsageError(f"`engine` {engine} computes on the CPU", hint="use `device` cpu, or `engine` torch")
-    able = engines.precisions(engine, precisions(placed.device))
+    able = engines.precisions(engine, _computed(placed.device))
     if precision == "auto" and placed.precision not in able:
         placed = replace(placed, precision="fp32")
     if placed.precision not in able:

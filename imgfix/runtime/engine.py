@@ -20,6 +20,7 @@ from imgfix.errors import ImgfixError, ModelError, out_of_memory
 from imgfix.runtime import device as devices
 from imgfix.runtime import engines, memory, precision, prefetch
 from imgfix.runtime.engines import choice
+from imgfix.runtime.processor import processor
 from imgfix.zoo import exported
 from imgfix.zoo.descriptor import Descriptor, Model
 from imgfix.zoo.export import probe
@@ -307,7 +308,7 @@ class Engine:
     def _compiled(self) -> engines.Compiled:
         """The network in another engine than torch, compared with it."""
         place, name = self.placement, self.descriptor.name
-        checked = f"{choice.processor()}, {engines.version(place.engine)}, {place.precision}"
+        checked = f"{processor()}, {engines.version(place.engine)}, {place.precision}"
         try:
             network = engines.compile_network(
                 place.engine, exported.file_for(self.model), place.precision, torch.get_num_threads()

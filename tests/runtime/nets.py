@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgfix.runtime import bf16, device
 from imgfix.runtime.engine import Engine
 from imgfix.zoo.descriptor import Descriptor, Model
+
+
+def pretend_bf16(monkeypatch: pytest.MonkeyPatch, native: bool = True) -> None:
+    """The processor is quick in bf16, or does not have it."""
+    monkeypatch.setattr(device, "cpu_has_bf16", lambda: native)
+    monkeypatch.setattr(device, "cpu_gain_of_bf16", lambda: bf16.Gain(2.0, native, "pretended"))
 
 
 class Shuffle(nn.Module):

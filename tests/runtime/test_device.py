@@ -8,6 +8,7 @@ import torch
 from imgfix.errors import UsageError
 from imgfix.runtime import device
 from imgfix.zoo.descriptor import Descriptor
+from tests.runtime.nets import pretend_bf16
 
 UNCHECKED = Descriptor(name="m", task="upscale", net="n", precisions=("fp32",))
 
@@ -47,12 +48,12 @@ def test_fp16_on_a_cpu_is_refused_with_the_alternatives() -> None:
 
 @pytest.mark.parametrize(("native", "expected"), [(True, "bf16"), (False, "fp32")])
 def test_a_cpu_uses_bf16_only_where_it_is_native(monkeypatch: pytest.MonkeyPatch, native: bool, expected: str) -> None:
-    monkeypatch.setattr(device, "cpu_has_bf16", lambda: native)
+    pretend_bf16(monkeypatch, native)
     assert device.select("cpu").precision == expected
 
 
 def test_auto_keeps_to_precisions_in_which_the_model_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "cpu_has_bf16", lambda: True)
+    pretend_bf16(monkeypatch)
     assert device.select("cpu", "auto", UNCHECKED).precision == "fp32"
     assert device.select("cpu", "bf16", UNCHECKED).precision == "bf16"  # as asked
 

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from imgfix.errors import ModelError
-from imgfix.runtime import device, memory
+from imgfix.runtime import memory
 from imgfix.runtime.engine import pad_to_rule
-from tests.runtime.nets import Folded, Shuffle, Small, engine, shuffle_engine
+from tests.runtime.nets import Folded, Shuffle, Small, engine, pretend_bf16, shuffle_engine
 
 
 @pytest.fixture
 def bf16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "cpu_has_bf16", lambda: True)
+    pretend_bf16(monkeypatch)
 
 
 def picture(height: int, width: int) -> Tensor:

@@ -20,7 +20,7 @@ from imgfix.runtime.engine import Engine
 from imgfix.runtime.engines import choice
 from imgfix.zoo import exported
 from imgfix.zoo.descriptor import Descriptor, Model
-from tests.runtime.nets import Shuffle
+from tests.runtime.nets import Shuffle, pretend_bf16
 
 HERE = [name for name in (engines.OPENVINO, engines.ONNX) if engines.is_installed(name)]
 
@@ -144,7 +144,7 @@ def test_a_run_ends_when_it_is_no_longer_wanted(name: str) -> None:
 def test_too_large_a_difference_in_bf16_means_fp32(
     stand_in: Callable[[Callable[[Tensor, str], Tensor]], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "cpu_has_bf16", lambda: True)
+    pretend_bf16(monkeypatch)
     given, told = model(), []
     made = stand_in(lambda x, precision: given.net(x) + (0.02 if precision == "bf16" else 0))
     other = Engine(given, "cpu", "auto", told.append, "openvino")
@@ -166,7 +166,7 @@ def test_too_large_a_difference_in_fp32_is_an_error(
 def test_a_result_that_is_no_number_is_computed_again_in_fp32(
     stand_in: Callable[[Callable[[Tensor, str], Tensor]], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device, "cpu_has_bf16", lambda: True)
+    pretend_bf16(monkeypatch)
     given = model()
     stand_in(lambda x, p: given.net(x) * (math.nan if p == "bf16" and x.shape[-1] == 9 else 1))
     other = Engine(given, "cpu", "auto", engine="openvino")
@@ -276,7 +276,7 @@ def test_pictures_above_8_bits_are_computed_in_fp32_by_the_same_engine(
 ) -> None:
     import numpy as np
 
-    monkeypatch.setattr(device, "cpu_has_bf16", lambda: True)
+    pretend_bf16(monkeypatch)
     given = model()
     made = stand_in(lambda x, precision: given.net(x))
     exact = Engine(given, "cpu", engine="openvino").for_samples(np.dtype(np.uint16))

@@ -36,8 +36,14 @@ def devices(checks: list[Check]) -> list[dict[str, Any]]:
         checks.append(
             Check("devices", unused, "missing", "is here, but this torch cannot use it", "see pytorch.org/get-started")
         )
+    found[-1]["bf16_gain"] = None
     if found[-1]["precisions"] == ["fp32"]:
         checks.append(Check("devices", "bf16 on the CPU", "missing", "not in this processor; fp32 is used"))
+    else:
+        gain = device.cpu_gain_of_bf16()
+        found[-1]["bf16_gain"] = gain.times
+        remedy = None if gain.known else "set IMGFIX_HOME to a folder you may write in"
+        checks.append(Check("devices", "bf16 on the CPU", "ok" if gain.known else "missing", gain.words, remedy))
     if found[-1]["free"] < 1 << 30:
         checks.append(
             Check("devices", "memory", "missing", "less than 1 GB is free", "close other programs, or use small tiles")

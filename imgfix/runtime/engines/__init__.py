@@ -58,7 +58,7 @@ def version(name: str) -> str:
 
 
 def precisions(name: str, native: list[Precision]) -> list[Precision]:
-    """Of the formats that the CPU computes natively, those that an engine uses, quickest first."""
+    """Of the formats that the CPU computes natively, those that an engine uses, in the same order."""
     return native if name != ONNX else [each for each in native if each == "fp32"]
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import platform
-import re
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
 
 import torch
 
 from imgfix.runtime import engines
+from imgfix.runtime.processor import processor
 from imgfix.zoo import exported
 from imgfix.zoo.descriptor import Model, Precision
 
@@ -38,21 +33,6 @@ def circumstances(precision: Precision, pixels: int) -> str:
     versions = ", ".join(engines.version(name) for name in engines.installed())
     threads = torch.get_num_threads()
     return f"{processor()}, {threads} threads, {versions}, {precision}, {size_class(pixels)}"
-
-
-@cache
-def processor() -> str:
-    """The name of this machine's processor, and the instructions that torch uses of it."""
-    name = platform.processor() or platform.machine()
-    if sys.platform == "linux":
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8", "replace"), re.MULTILINE)
-        name = found[1] if found else name
-    elif sys.platform == "darwin":
-        answer = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False
-        )
-        name = answer.stdout.strip() or name
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def quickest(seconds: Mapping[str, float]) -> str:
