@@ -21,7 +21,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from imgfix.errors import ImgfixError
-from imgfix.media.files import write_atomic
 from imgfix.runtime.processor import capabilities, processor
 from imgfix.zoo import folders
 
@@ -118,10 +117,8 @@ def _keep(seconds: dict[str, float]) -> dict[str, float] | None:
         folders.check_home()
         file = place()
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with file.open("x", encoding="utf-8") as stream:
-                stream.write(text)
-        except FileExistsError:
-            if _kept() is None:  # damaged
-                write_atomic(file, text)
+        if _kept() is None:
+            file.unlink(missing_ok=True)  # it is damaged
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
     return _kept()
