@@ -124,7 +124,7 @@ MAY_SPELL_OPTIONS = {
     "pipelines/record.py": "puts the command line of a record together",
     "zoo/package_sources.py": "calls pip and npm",
     "pipelines/doctor/machine.py": "calls nvidia-smi",
-    "runtime/engines/choice.py": "calls sysctl",
+    "runtime/processor.py": "calls sysctl",
     "tasks/report_page.py": "holds a style sheet",
 }
 OPTION = re.compile(r"(?<![\w}-])(--[a-z][a-z-]*|-[a-z](?![\w-]))")
