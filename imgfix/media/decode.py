@@ -255,7 +255,7 @@ def _finish(found: Decoded) -> Picture:
 
 
 def _upright_samples(found: Decoded) -> SampleRange | None:
-    if found.samples is None or found.samples.stored is None:
+    if found.samples is None or not isinstance(found.samples.stored, np.ndarray):
         return found.samples
     return replace(found.samples, stored=upright(found.samples.stored, found.orientation))
 

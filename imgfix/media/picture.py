@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -19,6 +20,19 @@ class JpegSettings:
     rgb: bool = False  # coded as RGB, not YCbCr
 
 
+class Numbers(Protocol):
+    """Rows of numbers, as an array has them or as they are made when asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C)."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray:
+        """Some of the rows."""
+        ...
+
+
 @dataclass(frozen=True)
 class SampleRange:
     """Numbers that are no unsigned 8 or 16 bits; as pixels they are spread over 16 bits from `low` to `high`.
@@ -32,7 +46,7 @@ class SampleRange:
     high: float
     middle: float = 0.0
     scale: float | None = None  # None: evenly
-    stored: np.ndarray | None = field(default=None, compare=False, repr=False)
+    stored: Numbers | None = field(default=None, compare=False, repr=False)
     """(H, W, colours and alpha) as in the file, upright, for pixels that nobody changes."""
 
     def to_unit(self, values: np.ndarray) -> np.ndarray:

@@ -84,6 +84,7 @@ def read_pixels(
             kept, more, _ = _taken_apart(samples, photometric, colours, extras)
             if (more is None) == (alpha is None):
                 found = replace(found, stored=kept if more is None else np.dstack((kept, more)))
+                note += "; those that nothing changes stay exactly the same"
         return pixels, alpha, (note, *notes), found
     return *_taken_apart(samples, photometric, colours, extras), None
 

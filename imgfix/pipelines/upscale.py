@@ -160,6 +160,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import colour, image
+        from imgfix.tasks.resampling import Resampling
 
         start = time.monotonic()
         saving = self._saving(source)
@@ -175,6 +176,9 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         upscaler = models.fitted(upscaler, picture.width * picture.height, self.listener)
         task = _still(picture.pixels, upscaler, wanted, picture.alpha, transform)
         self._expect(task, source)
+        if isinstance(task, Resampling):
+            numbers = task.kept(picture.metadata.samples)
+            picture = replace(picture, metadata=replace(picture.metadata, samples=numbers))
         made = _Kept(picture, task.width, task.height) if keep else None
         own = self._made(source, fit, upscaler, wanted)
         notes: list[str] = []

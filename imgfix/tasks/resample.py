@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from imgfix.media.picture import Numbers
 from imgfix.runtime.rows import Rows
 
 ReadRows = Callable[[int, int], np.ndarray]
@@ -77,10 +78,36 @@ def nearest(samples: np.ndarray, target: tuple[int, int], y0: int, y1: int) -> n
         (y1 - y0, W', C) of the same type.
     """
     height, width = samples.shape[:2]
+    return samples[_centres(y0, y1, height, target[1])[:, None], _centres(0, target[0], width, target[0])]
+
+
+def _centres(start: int, end: int, size: int, new_size: int) -> np.ndarray:
+    """The samples that the centres of pixels `start` to `end` lie in, where `size` samples become `new_size`."""
     # In integers: a centre on the border of two samples belongs to the later one, on every machine.
-    rows = (2 * np.arange(y0, y1) + 1) * height // (2 * target[1])
-    columns = (2 * np.arange(target[0]) + 1) * width // (2 * target[0])
-    return samples[rows[:, None], columns]
+    found: np.ndarray = (2 * np.arange(start, end) + 1) * size // (2 * new_size)
+    return found
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """A picture resampled by `nearest`, whose rows are made when they are asked for."""
+
+    samples: Numbers
+    target: tuple[int, int]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H', W', C)."""
+        return self.target[1], self.target[0], *self.samples.shape[2:]
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray:
+        y0, y1, _ = rows.indices(self.target[1])
+        height, width = self.samples.shape[:2]
+        wanted = _centres(y0, y1, height, self.target[1])
+        if not len(wanted):
+            return np.empty((0, *self.shape[1:]))
+        block = self.samples[int(wanted[0]) : int(wanted[-1]) + 1]
+        return block[(wanted - wanted[0])[:, None], _centres(0, self.target[0], width, self.target[0])]
 
 
 def span(height: int, new_height: int, y0: int, y1: int, by: Filter = LANCZOS) -> tuple[int, int]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
+from imgfix.media.picture import SampleRange
 from imgfix.runtime.prefetch import prefetch
 from imgfix.tasks import resample
 from imgfix.tasks.alpha import bleed_alpha
@@ -50,6 +52,12 @@ class Resampling:
         self.width, self.height = target_size(*self.size, options, SCALE)
         channels = pixels.shape[2] + (alpha is not None)
         self._step = max(1, _BAND_BYTES // (self.width * channels * 4))
+
+    def kept(self, samples: SampleRange | None) -> SampleRange | None:
+        """The numbers behind the result, of those behind the pixels: repeated ones are the very same."""
+        if samples is None or samples.stored is None or self.method != "nearest":
+            return samples
+        return replace(samples, stored=resample.Nearest(samples.stored, (self.width, self.height)))
 
     @property
     def tiles(self) -> int:

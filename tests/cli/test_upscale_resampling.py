@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import imgfix as library
@@ -58,6 +60,31 @@ def test_nearest_changes_no_sample(imgfix: Run, tmp_path: Path, dtype: type, cha
     made = image.read(tmp_path / "a_x2.png")
     assert np.array_equal(made.pixels, twice(pixels))
     assert made.alpha is None if share is None else np.array_equal(made.alpha, twice(share))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "u4", "i4"])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_nearest_changes_no_number_of_a_tiff(imgfix: Run, tmp_path: Path, dtype: str, channels: int) -> None:
+    rng = np.random.default_rng(0)
+    pages = []
+    for _ in range(2):
+        page = rng.normal(0, 1000, (9, 7, channels)).astype(dtype) if dtype[0] == "f" else None
+        page = rng.integers(0, 2**31, (9, 7, channels)).astype(dtype) if page is None else page
+        if dtype[0] == "f":
+            page[0, 0, 0], page[4, 4, 0] = np.nan, 1e30
+        pages.append(page if channels > 1 else page[..., 0])
+    about: dict[str, Any] = {"photometric": "rgb", "extrasamples": "unassalpha"} if channels > 1 else {}
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for page in pages:
+            writer.write(page, metadata=None, **about)
+    for number, size in enumerate((("--scale", "2"), ("--width", "14", "--height", "18"))):
+        made = tmp_path / f"b{number}.tif"
+        result = imgfix("upscale", tmp_path / "a.tif", "--model", "nearest", *size, "-o", made)
+        assert result.code == 0 and "those that nothing changes stay exactly the same" in result.err, result.err
+        for page, before in enumerate(pages):
+            after = tifffile.imread(made, key=page)
+            assert after.dtype == np.dtype(dtype)
+            np.testing.assert_array_equal(after, twice(before))
 
 
 def test_inks_are_repeated_too(imgfix: Run, tmp_path: Path) -> None:
