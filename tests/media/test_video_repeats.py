@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from imgfix.media.video import encoding, header, repeatable
@@ -18,13 +19,15 @@ SIZE = (160, 128)
 PICTURES = [picture(number, SIZE) for number in range(24)]
 
 
-def written(folder: Path, head: header.Header, wanted: EncoderOptions, run: int, threads: int) -> tuple[bytes, ...]:
+def written(
+    folder: Path, head: header.Header, wanted: EncoderOptions, run: int, threads: int, size: tuple[int, int] = SIZE
+) -> tuple[bytes, ...]:
     """The packets of a segment, as a clip writes it."""
     how = encoding.choose(head, "matroska", wanted)
     path = folder / f"{run}.seg"
-    writer = SegmentWriter(path, how, encoding.as_written(head, how), SIZE, Fraction(25), Fraction(1), threads)
+    writer = SegmentWriter(path, how, encoding.as_written(head, how), size, Fraction(25), Fraction(1), threads)
     for number, pixels in enumerate(PICTURES):
-        writer.write(pixels, number, 1)
+        writer.write(np.ascontiguousarray(pixels[: size[1], : size[0]]), number, 1)
     writer.close(0, 0, None)
     return tuple(bytes(packet) for packet, _ in packets_of(path))
 
@@ -47,6 +50,21 @@ def test_the_same_frames_give_the_same_packets(tmp_path: Path, codec: str, pixel
     assert (
         len({written(tmp_path, head, EncoderOptions(codec, pixels=pixels), run, threads) for run in range(runs)}) == 1
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(96, 64), (64, 96), (64, 64)])
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuv420p10le"])
+def test_small_pictures_of_x265_are_the_same_each_time(tmp_path: Path, size: tuple[int, int], pixels: str) -> None:
+    """Those of a single row or column of its largest blocks are not, if it is let."""
+    head = header.inspect(make(tmp_path / "a.mp4", Recipe(size=(96, 64), times=(0, 0.04))))
+    wanted = EncoderOptions("libx265", pixels=pixels)
+    assert len({written(tmp_path, head, wanted, run, 1, size) for run in range(8)}) == 1
+
+
+def test_x265_takes_blocks_of_which_there_are_two_each_way() -> None:
+    assert repeatable.x265_params(66, 96) == ""
+    assert repeatable.x265_params(64, 96) == repeatable.x265_params(96, 64) == "ctu=32"
 
 
 @pytest.mark.parametrize("avx512", [True, False])

@@ -40,7 +40,7 @@ class Encoder:
     options: Mapping[str, str] = field(default_factory=dict)
     lossless: bool = False
     least: int = 1
-    """Shortest side; libx265 damages its own memory below one of its blocks."""
+    """Shortest side; libx265 damages its own memory below 64, with smaller blocks too."""
     even: bool = True
     """Sides must be multiples of the chroma subsampling."""
 
@@ -130,6 +130,8 @@ class Encoding:
         options = dict(self.options)
         if self.encoder.name == "ffv1":
             options["slices"] = _slices(width, height, self.pixels.name, self.options)
+        if self.encoder.name == "libx265":
+            _put_before(options, "x265-params", repeatable.x265_params(width, height))
         stream = container.add_stream(self.encoder.name, rate=rate)
         encoder = stream.codec_context
         encoder.width, encoder.height = width, height
