@@ -213,6 +213,8 @@ def inpaint(
     fit_mask: bool = False,
     tta: bool | None = None,
     grain: bool = True,
+    variants: int = 1,
+    sheet: File | None = None,
     point: Several = None,
     not_point: Several = None,
     box_object: Several = None,
@@ -272,6 +274,8 @@ def inpaint(
         fit_mask: resize a mask of another size but the same shape.
         tta: join several runs of the network into one; None: for small pictures and for large holes.
         grain: give the fill the grain of its surroundings.
+        variants: several fills to choose from, 1 to 8, ranked; `output` has the best, `NAME-2` and so on the others.
+        sheet: also write them side by side.
         point ... score: what is filled is chosen by what it is, as of `select`. In a clip it is followed from the
             first frame in which it is found; `overlay` is what stands still over all frames.
         at: seconds, or "h:m:s": the moment of a clip in which it is chosen; it is followed both ways.
@@ -284,7 +288,7 @@ def inpaint(
         output ... listener: as for `upscale`.
 
     Returns:
-        As `upscale`.
+        As `upscale`; of several variants a list, the best first.
 
     Raises:
         ImgfixError: as for `upscale`.
@@ -823,12 +827,17 @@ def _run_one(pipeline: Pipeline[Any], given: arrays.Given, target: Path | None, 
     kind = pipeline.kind(source, target)
     if skip:
         assert target is not None
-        return given.back(pictures.read(target, None)) if kind == IMAGE else None
+        if kind != IMAGE:
+            return None
+        made = [given.back(pictures.read(file, None)) for file in pipeline.results_of(target)]
+        return made[0] if len(made) == 1 else made
     if target is None and kind != IMAGE:  # an animated picture gives its first frame
         source = pictures.read(source, pipeline.reading.limit)
     result = pipeline.run(source, target, progress=progress, keep=True)
     for note in result.notes:
         pipeline.listener.warned(f"{pictures.name_of(source)}: {worded(note)}")
+    if result.pictures:
+        return [given.back(each) for each in result.pictures]
     return None if result.picture is None else given.back(result.picture)
 
 

@@ -191,6 +191,10 @@ INPAINT = [
     row("--box 4,4,8,8 --grain", boxes=[(4, 4, 8, 8)], grain=True),
     row("--box 4,4,8,8 --no-grain", boxes=[(4, 4, 8, 8)], grain=False),
     row("--box 4,4,8,8 --save-mask <found.png>", boxes=[(4, 4, 8, 8)], save_mask="<found.png>"),
+    row("--box 4,4,8,8 --variants 2", boxes=[(4, 4, 8, 8)], variants=2, refused=True),  # a classical method has one
+    row("--box 4,4,8,8 --variants 2 --tta", boxes=[(4, 4, 8, 8)], variants=2, tta=True, refused=True),
+    row("--box 4,4,8,8 --variants 9", boxes=[(4, 4, 8, 8)], variants=9, refused=True),
+    row("--box 4,4,8,8 --sheet <sheet.png>", boxes=[(4, 4, 8, 8)], sheet="<sheet.png>", refused=True),
     row("--point 5,5 --not-point 9,9", point=(5, 5), not_point=["9,9"], refused=True),  # no model for it is here
     row("--point 5", point="5", refused=True),
     row("--box-object 4,4,8,8", box_object=(4, 4, 8, 8), refused=True),

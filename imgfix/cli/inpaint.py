@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from imgfix.cli import choosing, files, options
-from imgfix.pipelines.options import CLASSICAL, InpaintRequest
+from imgfix.pipelines.options import CLASSICAL, MOST_VARIANTS, InpaintRequest
 
 EPILOG = options.examples(
     "imgfix inpaint photo.jpg --mask mask.png",
     "imgfix inpaint photo.jpg --box 100,50,200,80 --dilate 4",
     "imgfix inpaint photo.jpg --object person:2",
     "imgfix inpaint photos/ --mask masks/ -o clean/",
+    "imgfix inpaint photo.jpg --mask mask.png --variants 4 --sheet sheet.jpg",
     "imgfix inpaint photo.jpg --expand left=20%,right=20%",
     "imgfix inpaint clip.mp4 --mask logo.png --crf 14",
 )
@@ -42,6 +43,20 @@ Grain = Annotated[
         help="Give the fill the grain of its surroundings. Default: on.",
     ),
 ]  # fmt: skip
+Variants = Annotated[
+    int,
+    typer.Option(
+        "--variants", metavar="N", min=1, max=MOST_VARIANTS, rich_help_panel=_FILL,
+        help="Write several fills to choose from, the likeliest first: NAME, NAME-2 ...",
+    ),
+]  # fmt: skip
+Sheet = Annotated[
+    str | None,
+    typer.Option(
+        "--sheet", metavar="PATH", rich_help_panel=_FILL, show_default=False,
+        help="Also write the variants side by side: a file, or a folder for several inputs.",
+    ),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,8 @@ class Request(choosing.Region, InpaintRequest):
     expand: Expand = None
     tta: Tta = None
     grain: Grain = True
+    variants: Variants = 1
+    sheet: Sheet = None
 
 
 @dataclass(frozen=True)

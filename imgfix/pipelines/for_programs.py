@@ -53,7 +53,7 @@ def _planned(plan: Plan) -> dict[str, Any]:
 
 def _done(result: Result) -> dict[str, Any]:
     return {
-        "filler": result.filler, "resumed": result.resumed,
+        "filler": result.filler, "resumed": result.resumed, "variants": list(result.variants) or None,
         "fps": None if result.fps is None else round(result.fps, 3),
         "seconds": None if result.seconds is None else round(result.seconds, 3),
     }  # fmt: skip

@@ -28,6 +28,8 @@ CLASSICAL = ("telea", "ns")
 """Methods that fill holes and need no weights."""
 SMOOTHING = ("flow",)
 """Methods that make frames between frames and need no weights."""
+MOST_VARIANTS = 8
+"""Ways in which a picture can lie before a network that fills it."""
 RESAMPLING = ("nearest", "bicubic", "lanczos")
 """Methods that enlarge and need no weights."""
 
@@ -367,6 +369,19 @@ class InpaintRequest(Regional):
     tta: bool | None = None
     grain: bool = True
     """Whether a fill gets the grain of its surroundings."""
+    variants: int = 1
+    """How many fills of each picture are made to choose from, ranked; see `imgfix.pipelines.variants`."""
+    sheet: str | Path | None = None
+    """Where they are shown side by side."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.variants <= MOST_VARIANTS:
+            raise UsageError(f"`variants` {self.variants} is out of range", hint=f"choose 1 to {MOST_VARIANTS}")
+        if self.tta and self.variants > 1:
+            raise UsageError("`tta` merges runs into one fill, `variants` keeps them apart", hint="give one of them")
+        if self.sheet is not None and self.variants == 1:
+            raise UsageError("`sheet` shows variants side by side, and there is one", hint="add `variants` 4")
 
 
 @dataclass(frozen=True)

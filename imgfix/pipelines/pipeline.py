@@ -123,6 +123,10 @@ class Pipeline(ABC, Generic[Request]):
         """How results are written, where what is made of a picture does not fit into the format of its source."""
         return saving
 
+    def results_of(self, target: Path) -> list[Path]:
+        """The files that hold the result of a job, of those that are there."""
+        return [target]
+
     def side_files(self, overwrite: bool) -> SideFiles | None:
         """What is written beside each result."""
         return None

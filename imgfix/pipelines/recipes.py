@@ -45,7 +45,18 @@ _FILES = ("mask", "scratch_mask", "save_mask")
 """Options that name a file or folder, which may not be there yet."""
 _PERHAPS_FILES = ("model", "detector", "behind")
 """Options that name a file where one of that name is there."""
-_NOT_OF_RECIPES = ("output", "overwrite", "skip_existing", "frames", "resume", "device", "offline", "recursive")
+_NOT_OF_RECIPES = (
+    "output",
+    "overwrite",
+    "skip_existing",
+    "frames",
+    "resume",
+    "device",
+    "offline",
+    "recursive",
+    "variants",
+    "sheet",
+)
 """Options that say where and when, and not what."""
 _OTHER_VERBS = {
     "select": "it makes a mask; 'inpaint' and 'cutout' choose by the same options",

@@ -273,6 +273,9 @@ class Afar:
         if url.split("://", 1)[0] in _WEB:
             words = f"{url} cannot be written: the web is read only"
             return replace(job, error=OutputError(words, hint="name a folder with `output`"))
+        if getattr(self._pipeline.request, "variants", 1) > 1:
+            words = f"{url} takes one file, and `variants` are several"
+            return replace(job, error=OutputError(words, hint="name a folder of this machine with `output`"))
         if saving.overwrite:
             return job
         if not self._store.exists(target):

@@ -232,6 +232,10 @@ class Result(Facts):
     """What scratches were filled by."""
     picture: Picture | None = None
     """The result itself, where it was asked for."""
+    variants: tuple[str, ...] = ()
+    """The files of several results to choose from, the best first."""
+    pictures: tuple[Picture, ...] = ()
+    """These results themselves, where they were asked for."""
     quality: int | None = None
     """At which a lossy format has to be written to keep what was won; None: the file's own will do."""
     record: Mapping[str, Any] | None = None

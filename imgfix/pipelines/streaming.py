@@ -21,7 +21,7 @@ MANY = 10_000
 """Files in folders up to which everything is found, and every clash, before the first is worked on."""
 _CHUNK = 500
 """Files whose targets are settled together."""
-_SIDES = ("save_mask", "preview")
+_SIDES = ("save_mask", "preview", "sheet")
 """What may be written beside results, by the field that asks for it."""
 
 

@@ -287,7 +287,7 @@ REFUSED = {
     Machine: {"device", "offline"},
     SelectRequest: {"preview"},
     CutoutRequest: {"save_mask"},
-    InpaintRequest: {"save_mask"},
+    InpaintRequest: {"save_mask", "variants", "sheet"},
     RestoreRequest: {"save_mask"},
     UpscaleRequest: {"save_mask"},
     GenerateRequest: {

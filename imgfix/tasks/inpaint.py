@@ -15,7 +15,7 @@ import numpy as np
 from imgfix.media import mask as masks
 from imgfix.media.colour import ColourTransform
 from imgfix.media.mask import Bounds
-from imgfix.tasks import classical, grain, holes
+from imgfix.tasks import classical, grain, holes, looks
 from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.composite import composite
 
@@ -37,6 +37,8 @@ class InpaintOptions:
     """Join several runs of a network into one fill; `None`: for small pictures and for large holes."""
     grain: bool = True
     """Give the fill the noise of its surroundings, where they have any."""
+    look: int = 0
+    """How a network sees the picture, 0 to 7, see `imgfix.tasks.looks`: each gives another fill."""
 
 
 def inpaint(
@@ -151,16 +153,17 @@ class _Classical(_Filling):
 
 
 class _Generative(_Filling):
-    def __init__(self, engine: Engine, colour: ColourTransform, tta: bool | None) -> None:
+    def __init__(self, engine: Engine, colour: ColourTransform, tta: bool | None, look: int) -> None:
         from imgfix.tasks.generative import Filler
 
-        self.filler = Filler(engine, tta)
+        self.filler, self.look = Filler(engine, tta), look
         self.native = self.filler.native
         self.colour = colour
 
     def fill(self, pixels: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        rgb = self.filler.fill(self.colour.to_srgb(pixels), hole)
-        return self.colour.from_srgb(rgb, pixels.dtype)
+        seen = looks.turned(self.colour.to_srgb(pixels), self.look)
+        rgb = self.filler.fill(seen, looks.turned(hole, self.look))
+        return self.colour.from_srgb(looks.back(rgb, self.look), pixels.dtype)
 
 
 def _filling(filler: Engine | str, colour: ColourTransform | None, channels: int, options: InpaintOptions) -> _Filling:
@@ -171,7 +174,7 @@ def _filling(filler: Engine | str, colour: ColourTransform | None, channels: int
         from imgfix.media.picture import Metadata
 
         colour = colours.transform(Metadata(), channels)
-    return _Generative(filler, colour, options.tta)
+    return _Generative(filler, colour, options.tta, options.look)
 
 
 def _slices(box: Bounds) -> tuple[slice, slice]:
