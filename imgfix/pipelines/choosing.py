@@ -139,6 +139,13 @@ class ModelTools:
     def prepare(self, choices: tuple[Choice, ...]) -> None:
         """Open what these choices need, so that what is wrong is said before any work. Raises ModelError."""
         kinds = {choice.kind for choice in choices}
+        try:
+            self._open(kinds)
+        except ModelError:
+            self._check_here(kinds)
+            raise
+
+    def _open(self, kinds: set[str]) -> None:
         if kinds & {"subject", "background"}:
             self.subject()
         if "object" in kinds:
@@ -149,6 +156,24 @@ class ModelTools:
             self.reader()
         if "overlay" in kinds:
             self.overlays()
+
+    def _check_here(self, kinds: set[str]) -> None:
+        """Raise one ModelError for several models that are missing: who pulls one is not to be told of the next."""
+        from imgfix.zoo import auto
+
+        tasks = {"cutout": {"subject", "background"}, "detect": {"object"}, "select": {"point", "box", "object"}}
+        asked = [task for task, those in tasks.items() if kinds & those]
+        named = self._task_of_named if self._named is not None else None
+        found = {task: auto.lacking(task) for task in asked if task != named}
+        if found.get("detect") is None and not kinds & {"point", "box"}:  # the detector may draw masks itself
+            found.pop("select", None)
+        missing = {task: name for task, name in found.items() if name is not None}
+        if len(missing) > 1:
+            words = "' and '".join(missing)
+            raise ModelError(
+                f"no models for '{words}' are on this machine yet",
+                hint=f"imgfix weights pull {' '.join(missing.values())}",
+            )
 
     def _draws_masks(self) -> bool:
         from imgfix.tasks.select.instances import InstanceDetector

@@ -257,6 +257,11 @@ class Choosing:
     def __post_init__(self) -> None:
         if self.score is not None and not 0 < self.score < 1:
             raise UsageError(f"`score` {self.score:g} is out of range", hint="choose between 0 and 1")
+        if self._listed("not_point") and not (self._listed("point") or self._listed("box_object")):
+            raise UsageError(
+                "`not_point` says what a click does not mean, and there is none",
+                hint="give a `point` on it, or a `box_object` around it",
+            )
         self.reach  # noqa: B018  (raises)
 
     @property

@@ -60,6 +60,15 @@ def _resolve(task: str, scale: int | None, job: str | None) -> tuple[str, str | 
     return best.name, better.name if better else None
 
 
+def lacking(task: str) -> str | None:
+    """The model to pull for a task that has none on this machine; None: it has one, or none can be pulled."""
+    known = [entry for entry in catalog.entries() if entry.task == task and _merit(entry, None) > 0]
+    if any(store.installed(entry) for entry in known):
+        return None
+    best = max((entry for entry in known if entry.sources), key=lambda entry: _merit(entry, None), default=None)
+    return best.name if best else None
+
+
 @dataclass(frozen=True)
 class Slower:
     """A better model that is on this machine and that was passed over."""

@@ -103,7 +103,8 @@ def test_options_with_signs_combine(imgfix: Run, photo: Path, there: object, tmp
         ("--object person:7", 1, "only 2 found"),
         ("--point 500,5", 1, "outside the picture, which is 100x60"),
         ("--point 5", 2, "--point 5: not a point"),
-        ("--not-point 5,5", 2, "only points that are not on it"),
+        ("--not-point 5,5", 2, "--not-point says what a click does not mean"),
+        ("--object dog --not-point 5,5", 2, "--not-point says what a click does not mean"),
         ("--box-object 1,2,0,4", 2, "has no area"),
         ("--text Paris", 1, "found: 'Rome 2019'"),
         ("--object dog --object -dog", 1, "nothing is left"),
@@ -122,7 +123,8 @@ def test_what_cannot_be_done_is_said(imgfix: Run, photo: Path, there: object, wo
     ("verb", "words", "name"),
     [
         ("select", "--point 5,5", "mobile-sam"), ("select", "--list", "efficientdet-lite0"),
-        ("cutout", "", "u2net"), ("inpaint", "--object dog --model telea", "efficientdet-lite0"),
+        ("cutout", "", "u2net"), ("inpaint", "--object dog --model telea", "efficientdet-lite0 mobile-sam"),
+        ("select", "--subject --object -cup --point 5,5", "u2net efficientdet-lite0 mobile-sam"),
     ],
 )  # fmt: skip
 def test_a_model_that_is_not_here_is_named_and_not_fetched(
