@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -145,7 +146,7 @@ class ModelTools:
             self._check_here(kinds)
             raise
 
-    def _open(self, kinds: set[str]) -> None:
+    def _open(self, kinds: AbstractSet[str]) -> None:
         if kinds & {"subject", "background"}:
             self.subject()
         if "object" in kinds:
@@ -157,7 +158,7 @@ class ModelTools:
         if "overlay" in kinds:
             self.overlays()
 
-    def _check_here(self, kinds: set[str]) -> None:
+    def _check_here(self, kinds: AbstractSet[str]) -> None:
         """Raise one ModelError for several models that are missing: who pulls one is not to be told of the next."""
         from imgfix.zoo import auto
 
