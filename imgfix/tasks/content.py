@@ -34,6 +34,7 @@ _FEW_LETTERS, _LETTERS = 8, 20
 _ENOUGH = 500  # in a window; more tell no more
 _MOST_INK, _MUCH_INK = 0.7, 0.45  # share of the ink that stands in such rows
 _EVEN = 5.0  # standard deviation of the ground, of 255
+_SAME, _MOSTLY = 3.0, 0.75  # or this share of a square is that near to its median, which a ruled line leaves
 
 # Made by a computer: neighbours are equal; edges of windows and tables run straight.
 _FLAT = 0.8
@@ -274,7 +275,8 @@ def _ground(luma: np.ndarray, ink: np.ndarray) -> tuple[int, int]:
         for plane in (luma, around)
     )
     free = squares[inked.max(1, initial=0) == 0].astype(np.float32)
-    return int((free.std(1) < _EVEN).sum()), len(free)
+    ruled = (np.abs(free - np.median(free, axis=1, keepdims=True)) <= _SAME).mean(1) >= _MOSTLY
+    return int(((free.std(1) < _EVEN) | ruled).sum()), len(free)
 
 
 # -- screens and drawings ----------------------------------------------------------------------------------------------

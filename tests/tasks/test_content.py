@@ -129,6 +129,17 @@ def test_photos(seed: int) -> None:
     assert look(pixels[..., :1]).kind == "photo"
 
 
+@pytest.mark.parametrize(("ink", "ground", "line"), [(220, 30, 90), (100, 245, 200), (150, 40, 70)])
+def test_fainter_ruled_lines_do_not_hide_a_page(ink: int, ground: int, line: int) -> None:
+    for height in (9, 13, 20):
+        picture = Image.fromarray(page((300, 160), ink, ground, height))
+        draw = ImageDraw.Draw(picture)
+        draw.rectangle((4, 4, 295, 155), outline=(line,) * 3)
+        for y in range(8 + height + 3, 152, height + 6):
+            draw.line((4, y, 295, y), (line,) * 3)
+        assert look(np.asarray(picture)).kind == "text"
+
+
 @pytest.mark.parametrize("side", [16, 32, 64])
 def test_thumbnails_of_photos(side: int) -> None:
     for seed in range(6):
