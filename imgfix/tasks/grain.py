@@ -34,6 +34,7 @@ LEVELS = 4  # brightness ranges measured apart
 SWING = 1.6  # times, up or down, that the grain of one range may differ from that of all
 LOCAL = 15  # pixels around a place in which the grain that a fill already has is measured
 CLIPPED = 3.0 / 255  # distance from black and white, of 1, within which grain is cut off
+MANY = 0.02  # share of samples there, above which a block tells too little grain
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,12 @@ def measure(pixels: np.ndarray, hole: np.ndarray) -> Grain | None:
         return None
     blocks = _blocks(samples, at)  # (n, BLOCK, BLOCK, C)
     brightness = blocks.mean(axis=(1, 2, 3))
-    ends = (blocks.min(axis=(1, 2, 3)) < CLIPPED) | (blocks.max(axis=(1, 2, 3)) > 1 - CLIPPED)
+    ends = ((blocks < CLIPPED) | (blocks > 1 - CLIPPED)).mean(axis=(1, 2, 3)) > MANY
     cut_off, cut_at = brightness[ends], at[ends]
     blocks, brightness, at = blocks[~ends], brightness[~ends], at[~ends]
     if len(blocks) < FEW:
         return None
-    rest = _without_plane(blocks)
+    rest = _without_shade(blocks)
     luma = rest.mean(axis=3)
     deviation = luma.std(axis=(1, 2))
     flat = _noise_alone(luma, deviation)
@@ -142,13 +143,14 @@ def _blocks(samples: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.moveaxis(views[at[:, 0], at[:, 1]], 1, -1)
 
 
-def _without_plane(blocks: np.ndarray) -> np.ndarray:
-    """Blocks (n, BLOCK, BLOCK, C) without their mean and slopes: what light and shade do."""
-    slope = np.linspace(-1, 1, BLOCK, dtype=np.float32)
-    weight = slope / np.square(slope).sum() / BLOCK
-    down = np.einsum("nyxc,y->nc", blocks, weight)[:, None, None] * slope[:, None, None]
-    right = np.einsum("nyxc,x->nc", blocks, weight)[:, None, None] * slope[None, :, None]
-    return blocks - blocks.mean(axis=(1, 2), keepdims=True) - down - right
+def _without_shade(blocks: np.ndarray) -> np.ndarray:
+    """Blocks (n, BLOCK, BLOCK, C) without the surface of second order that fits them: what light and shade do."""
+    y, x = np.mgrid[-1 : 1 : BLOCK * 1j, -1 : 1 : BLOCK * 1j].reshape(2, -1)
+    surfaces, _ = np.linalg.qr(np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=1))
+    surfaces = surfaces.astype(np.float32)
+    flat = np.moveaxis(blocks, 3, 1).reshape(-1, BLOCK * BLOCK)
+    rest = flat - (flat @ surfaces) @ surfaces.T
+    return np.moveaxis(rest.reshape(len(blocks), blocks.shape[3], BLOCK, BLOCK), 1, 3)
 
 
 def _noise_alone(rest: np.ndarray, deviation: np.ndarray) -> np.ndarray | None:
@@ -162,7 +164,7 @@ def _noise_alone(rest: np.ndarray, deviation: np.ndarray) -> np.ndarray | None:
 
 
 def _like_noise(rest: np.ndarray) -> bool:
-    """Whether blocks (n, BLOCK, BLOCK) without their planes hold noise: even, normal, of short correlation."""
+    """Whether blocks (n, BLOCK, BLOCK) without their shade hold noise: even, normal, of short correlation."""
     power = np.square(rest).mean()
     for distance, most in zip((2, 3), FARTHEST, strict=True):
         across = (rest[:, :, distance:] * rest[:, :, :-distance]).mean()

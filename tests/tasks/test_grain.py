@@ -59,6 +59,23 @@ def test_without_grain_the_fill_stays_smooth() -> None:
     assert spread(filled[64:128, 96:160]) < 0.5 * spread(picture[64:128, 96:160])
 
 
+def test_grain_is_measured_on_curved_shades() -> None:
+    x = np.arange(256, dtype=np.float32)
+    clean = np.broadcast_to((128 + 50 * np.sin(x / 16))[None, :, None], (192, 256, 3)).astype(np.float32)
+    picture = noisy(clean, 5.0)
+    hole = centre(picture) > 0
+    found = grain.matched(clean.astype(np.uint8), picture, hole)
+    assert spread(found[64:128, 96:160]) == pytest.approx(spread(picture[64:128, 96:160]), rel=0.15)
+
+
+def test_a_few_samples_of_black_do_not_hide_the_grain_of_a_dark_picture() -> None:
+    clean = np.full((192, 256, 3), 14, np.float32)
+    picture = noisy(clean, 5.0)
+    hole = centre(picture) > 0
+    found = grain.matched(clean.astype(np.uint8), picture, hole)
+    assert spread(found[64:128, 96:160]) == pytest.approx(spread(picture[64:128, 96:160]), rel=0.15)
+
+
 def test_chroma_and_luma_are_as_strong_as_around() -> None:
     random = np.random.default_rng(5)
     luma = random.normal(0, 3, (192, 256, 1))
