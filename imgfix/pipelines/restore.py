@@ -157,7 +157,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         before: list[str] = []
         if wanted.light:
             pixels, lit, before = self._brightened(picture, pixels, transform, progress, jpeg)
-            wanted = replace(wanted, light=False, jpeg=None)
+            wanted = wanted.after_light()
         found, steps, notes = look_at_picture(picture, pixels, transform, wanted, self.engines, jpeg)
         notes = [*before, *notes]
         own = self._record(pictures.origin(source), self.model, self._first([*lit, *steps]))
@@ -243,9 +243,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         from imgfix.tasks import exposure
         from imgfix.tasks.restore import Restore
 
-        only = replace(
-            self.wanted, denoise=None, deblur=False, derain=False, dehaze=False, retouch=False, color=False, other=False
-        )
+        only = self.wanted.until_light()
         _, steps, notes = look_at_picture(picture, pixels, transform, only, self.engines, jpeg)
         whole = replace(only, strength=1.0)
         made = np.empty_like(pixels)
@@ -459,19 +457,34 @@ def look_at(
     """
     from imgfix.tasks import restore
     from imgfix.tasks.as_it_is import AsItIs
+    from imgfix.tasks.brighten_frames import BrightenFrames
+    from imgfix.tasks.chain import Chain
     from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
     from imgfix.tasks.steady import Steady
 
     if not wanted.jobs_named - {restore.FACES}:
         return AsItIs(), [], Facts(restored=facts_of(None, []))
-    first = islice(moving.frames(), LOOKED_AT)
-    found = look(list(first), engines.meter(wanted)) if wanted.estimates else None
+    first = list(islice(moving.frames(), LOOKED_AT)) if wanted.estimates else []
+    lighter: SequenceTask | None = None
+    lit: list[Step] = []
+    before: list[str] = []
+    if wanted.light:
+        only, wanted = wanted.until_light(), wanted.after_light()
+        seen = look(first) if only.estimates else None
+        lit, before = restore.steps(only, seen, engines)
+        lighter = BrightenFrames(RestoreFrames(replace(only, strength=1.0), engines, seen), only.strength)
+        first = [made.frame for made in lighter.run(iter(first))] if wanted.estimates else []
+    found = look(first, engines.meter(wanted)) if wanted.estimates else None
     steps, notes = restore.steps(wanted, found, engines)
-    facts = Facts(summary=tuple(in_words(found, steps)), restored=facts_of(found, steps), notes=tuple(notes))
-    task: SequenceTask = RestoreFrames(wanted, engines, found)
-    if steady and steps:
+    done = [*lit, *steps]
+    words = [*(step.in_words() for step in lit), *in_words(found, steps)]
+    facts = Facts(
+        summary=tuple(something(words) if lit else words), restored=facts_of(found, done), notes=(*before, *notes)
+    )
+    task: SequenceTask = RestoreFrames(wanted, engines, found) if steps or lighter is None else AsItIs()
+    if steady and done:
         task, facts = Steady(task), replace(facts, summary=(*facts.summary, "steadied"))
-    return task, steps, facts
+    return Chain(lighter, task) if lighter is not None else task, done, facts
 
 
 def in_words(found: Damage | None, steps: list[Step], fading: Fading | None = None) -> list[str]:

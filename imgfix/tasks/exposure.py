@@ -1,28 +1,45 @@
 """What a network made of a dark picture, brought to the brightness and the colours that the dark picture speaks for.
 
 Networks that brighten are trained on a few cameras and rooms, and make every picture about as bright and as pale as
-those. But less light only scales what a camera records: in linear light, and so, but for the tone curve's toe, in sRGB.
-Colours keep their saturation, and the brightest parts say by how much was scaled, for most photos have some near white.
+those. How bright and colourful a picture has to become is judged by its own tones instead (`imgfix.tasks.brightness`),
+and of a clip once for a scene: what is held is the gain, so that frames keep their differences.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-WHITE = 0.98
-"""Brightest channel of the brightest parts of a picture that got its light."""
-BRIGHTEST = 99.5
-"""The percentile that counts as them: lamps and reflections are brighter."""
+from imgfix.tasks import brightness
+from imgfix.tasks.brightness import calm
+from imgfix.tasks.samples import LUMA
+
 POWERS = (0.3, 3.0)
 """How far the tone curve is bent at most."""
-SATURATIONS = (0.8, 2.0)
+SATURATIONS = (0.4, 2.0)
 """By which the distance from grey is multiplied at least and at most."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_SIDE = 1024
-_BLUR = 5  # pixels; less is noise, which looks like colour
+GAINS = (1.0, 60.0)
+"""By which mean luma is multiplied at least and at most."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a dark picture is to become."""
+
+    gain: float
+    """Of its mean luma."""
+    saturation: float
+    """Of its saturation."""
+
+    def mixed(self, other: Wanted, share: float) -> Wanted:
+        """A share of the other in this one: the mean of the logarithms, which one black frame does not upset."""
+        return Wanted(*(own ** (1 - share) * new**share for own, new in zip(self.values, other.values, strict=True)))
+
+    @property
+    def values(self) -> tuple[float, float]:
+        """Both, to be stored."""
+        return self.gain, self.saturation
 
 
 @dataclass(frozen=True)
@@ -36,28 +53,35 @@ class Exposure:
 
     def settled(self, rgb: np.ndarray) -> np.ndarray:
         """The picture (..., 3) float32 in [0, 1] corrected, clipped to [0, 1]."""
-        luma = np.maximum(rgb @ _LUMA, np.float32(1e-4))[..., None]
+        luma = np.maximum(rgb @ LUMA, np.float32(1e-4))[..., None]
         lit = luma ** np.float32(self.power)
         found: np.ndarray = np.clip(lit + (rgb - luma) * (lit / luma) * np.float32(self.saturation), 0, 1)
         return found
 
 
-def measure(dark: np.ndarray, bright: np.ndarray) -> Exposure:
-    """Compare a picture with what a network made of it, both (H, W, 3) float32 in [0, 1], sRGB-encoded."""
-    dark, bright = _calm(dark), _calm(bright)
-    white = max(float(np.percentile(dark.max(axis=2), BRIGHTEST)), 1 / 255)
-    aim = float((dark @ _LUMA).mean()) / white * WHITE
-    power = _power(np.maximum(bright @ _LUMA, 1e-4), aim)
-    have, want = _saturation(Exposure(power, 1.0).settled(bright)), _saturation(dark)
-    factor = want / have if have > 0.01 else 1.0
+def wanted(dark: np.ndarray) -> Wanted:
+    """What a picture (H, W, 3) float32 in [0, 1], sRGB-encoded, asks for."""
+    lit, small = brightness.expected(dark), calm(dark)
+    mean, colourful = _mean(small), brightness.saturation(small)
+    more = lit.saturation / colourful if colourful > 0.01 else 1.0
+    return Wanted(float(np.clip(lit.mean / max(mean, 1 / 255), *GAINS)), float(np.clip(more, *SATURATIONS)))
+
+
+def measure(dark: np.ndarray, bright: np.ndarray, aim: Wanted | None = None) -> Exposure:
+    """Compare a picture with what a network made of it, both (H, W, 3) float32 in [0, 1], sRGB-encoded.
+
+    aim: what the picture is to become, where that is known from others of its scene.
+    """
+    aim = aim or wanted(dark)
+    dark, bright = calm(dark), calm(bright)
+    power = _power(np.maximum(bright @ LUMA, 1e-4), min(1.0, aim.gain * _mean(dark)))
+    have = brightness.saturation(Exposure(power, 1.0).settled(bright))
+    factor = aim.saturation * brightness.saturation(dark) / have if have > 0.01 else 1.0
     return Exposure(power, float(np.clip(factor, *SATURATIONS)))
 
 
-def _calm(rgb: np.ndarray) -> np.ndarray:
-    height, width = rgb.shape[:2]
-    factor = max(1.0, max(height, width) / _SIDE)
-    size = max(1, round(width / factor)), max(1, round(height / factor))
-    return np.asarray(cv2.blur(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), (_BLUR, _BLUR)))
+def _mean(rgb: np.ndarray) -> float:
+    return float((rgb @ LUMA).mean())
 
 
 def _power(luma: np.ndarray, aim: float) -> float:
@@ -67,8 +91,3 @@ def _power(luma: np.ndarray, aim: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if float((luma**middle).mean()) > aim else (low, middle)
     return (low + high) / 2
-
-
-def _saturation(rgb: np.ndarray) -> float:
-    """Mean distance between the channels, as a part of mean luma."""
-    return float((rgb.max(axis=2) - rgb.min(axis=2)).mean()) / max(float((rgb @ _LUMA).mean()), 1e-4)

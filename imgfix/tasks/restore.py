@@ -111,6 +111,14 @@ class RestoreOptions:
         wanted |= {row.option: row.name in jobs for row in TABLE if row.option and not row.level}
         return replace(self, **wanted)
 
+    def until_light(self) -> RestoreOptions:
+        """The part that has to be done before anything else is looked for: noise shows in the light."""
+        return RestoreOptions(jpeg=self.jpeg, light=self.light, strength=self.strength, tile=self.tile)
+
+    def after_light(self) -> RestoreOptions:
+        """The rest."""
+        return replace(self, jpeg=None, light=False)
+
     def check(self, name: str, own: Collection[str]) -> None:
         """Raise UsageError when a model that is for other damage (`own`) is named for what is asked for."""
         if self.jobs_named and not self.jobs_named & set(own):
