@@ -100,12 +100,36 @@ def _digest(found: Masks) -> str:
     return whole.hexdigest()
 
 
-def laid_over(moving: Moving, dilate: float | None) -> np.ndarray:
-    """What was laid over a clip and stands still, (H, W) float32, upright. Raises InputError: nothing of the kind."""
-    from imgfix.tasks.select.choose import reach
-    from imgfix.tasks.select.still import still_overlay
+class Spread:
+    """Keeps some of the frames that pass, spread over all of them; between `number` and twice as many."""
 
-    found = still_overlay((upright(moving, frame) for frame in moving.frames()), moving.count)
+    def __init__(self, number: int) -> None:
+        self.number, self.kept = number, list[np.ndarray]()
+
+    def of(self, frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """The same frames."""
+        step = 1
+        for place, frame in enumerate(frames):
+            if place % step == 0:
+                self.kept.append(frame)
+                if len(self.kept) == 2 * self.number:
+                    self.kept, step = self.kept[::2], 2 * step
+            yield frame
+
+
+def laid_over(moving: Moving, dilate: float | None, tools: Tools) -> np.ndarray:
+    """What was laid over a clip and stands still, (H, W) float32, upright. Raises InputError: nothing of the kind."""
+    from imgfix.tasks.select.agreed import FRAMES, TRACE, joined, votes
+    from imgfix.tasks.select.choose import reach
+    from imgfix.tasks.select.still import not_told, standing
+
+    some = Spread(FRAMES)
+    still = standing(some.of(upright(moving, frame) for frame in moving.frames()), moving.count)
+    detector = tools.overlays()
+    seen = votes([detector.find(frame, TRACE) for frame in some.kept], some.kept[0].shape[:2])
+    found = joined(still, seen)
+    if not found.any():
+        raise not_told(still)
     return masks.dilate(found.astype(np.float32), reach(moving.shown) if dilate is None else 0.0)
 
 

@@ -84,7 +84,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
 
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
-        self.tools.prepare(self.region.needed(kinds))
+        self.tools.prepare(self.region.choices)
         missing = models.bytes_to_pull(self.choice)
         if dry and missing is not None:
             self.listener.missing(self.choice.name, missing)

@@ -45,7 +45,7 @@ class Part:
 
     def prepare(self, kinds: Iterable[str]) -> None:
         """Open what finds it, so that what is wrong is said before any work. Raises ModelError, MissingExtraError."""
-        self.tools.prepare(self.region.needed(kinds))
+        self.tools.prepare(self.region.choices)
 
     def of_picture(
         self, picture: Picture, source: object, relative: Path | None, save: Path | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,12 +89,6 @@ class Region:
     def binding(self) -> dict[str, Any]:
         """What the frames of a clip depend on, without the mask, of which the content counts and not where it lies."""
         return {**asdict(replace(self, mask=None, invert=False)), "invert": self.invert}
-
-    def needed(self, kinds: Iterable[str]) -> tuple[Choice, ...]:
-        """The choices that a model has to find in these kinds of sources: what lies over a clip is told from its motion
-        alone."""
-        still = tuple(each for each in self.choices if each.kind != "overlay")
-        return still if still == self.choices or "image" not in kinds else self.choices
 
     def refuse_moving(self, source: object) -> None:
         """Raise UsageError for what is asked of a clip and is for single pictures."""
@@ -187,7 +181,7 @@ class Region:
                 digest = digest_of([given]) if isinstance(given, Path) else hashlib.sha256(values.tobytes()).hexdigest()
         chosen = None
         if any(each.kind == "overlay" for each in self.choices):
-            fixed.append(laid_over(moving, self.dilate))
+            fixed.append(laid_over(moving, self.dilate, tools))
             digest += hashlib.sha256(fixed[-1].tobytes()).hexdigest()
         followed = [each for each in self.choices if each.kind != "overlay"]
         if followed:

@@ -4,6 +4,8 @@
 
 Subjects are pictures with alpha, at least 200 pixels high and neither flat nor without a background; photos are any. A
 subject is put on a photo at 40 to 70 % of its height. --graph measures another network's ONNX graph in onnxruntime.
+--save writes the composites, 00.png and so on; --given measures what another tool made of them, the alpha of its PNGs
+of the same names (`rembg p -m u2net SAVED GIVEN`, perhaps with `-a`).
 """
 
 from __future__ import annotations
@@ -76,12 +78,20 @@ def graph(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     return find
 
 
+def given(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """What another tool made, file by file."""
+    files = iter(sorted(folder.glob("*.png")))
+    return lambda rgb: np.asarray(Image.open(next(files)))[..., -1].astype(np.float32) / 255
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subjects", type=Path, required=True)
     parser.add_argument("--photos", type=Path, required=True)
-    parser.add_argument("--model", nargs="+", default=["u2net", "u2netp"])
+    parser.add_argument("--model", nargs="*", default=["u2net", "u2netp"])
     parser.add_argument("--graph", type=Path)
+    parser.add_argument("--save", type=Path)
+    parser.add_argument("--given", type=Path, nargs="*", default=[])
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--json", type=Path)
@@ -94,6 +104,12 @@ def main() -> None:
     result: dict[str, object] = {"threads": torch.get_num_threads(), "composites": 0}
     scenes = list(composites(wanted.subjects, wanted.photos, wanted.count))
     result["composites"] = len(scenes)
+    if wanted.save is not None:
+        wanted.save.mkdir(parents=True, exist_ok=True)
+        for number, (rgb, _) in enumerate(scenes):
+            Image.fromarray(rgb).save(wanted.save / f"{number:02d}.png")
+    for folder in wanted.given:
+        finders[folder.name] = given(folder)
     for name, find in finders.items():
         rows: dict[str, list[float]] = {"map": [], "matte": []}
         edges: dict[str, list[float]] = {"map": [], "matte": []}

@@ -92,7 +92,7 @@ def test_a_turned_clip_is_chosen_from_as_it_is_shown(imgfix: Run, tmp_path: Path
     assert (mask[true[0][::-1, ::-1] if turned else true[0]] == 255).all()
 
 
-def test_a_stamp_is_removed_without_any_model(imgfix: Run, tmp_path: Path) -> None:
+def test_a_stamp_is_removed_from_every_frame(imgfix: Run, tmp_path: Path) -> None:
     frames = list(stamped(30, "12.05.2019"))
     source = written(tmp_path / "clip.mkv", frames)
     result = imgfix("inpaint", source, "--overlay", *WORDS, "-o", tmp_path / "out.mkv")

@@ -40,8 +40,33 @@ def still_overlay(frames: Iterator[np.ndarray], count: int) -> np.ndarray:
     effectiveness of visible watermarks", who take the median over pictures). Edges that lie near each other are joined
     and filled.
 
-    frames: (H, W, 3) uint8 or uint16. count: how many, roughly; it decides how they are grouped.
+    frames, count: as of `standing`.
     Returns (H, W) bool. Raises InputError: fewer than two frames, nothing stands still, or nearly everything does.
+    """
+    found = standing(frames, count)
+    if found is None or not found.any():
+        raise not_told(found)
+    return found
+
+
+def not_told(found: np.ndarray | None) -> InputError:
+    """The error for what `standing` gave, where nothing of it can be taken."""
+    if found is None:
+        return InputError(
+            "too little moves to tell what was laid over the clip from what is in it",
+            hint="a longer part of the clip tells more; `box` x,y,w,h or `mask` say where it is",
+        )
+    return InputError(
+        "nothing that was laid over the clip and stands still was found",
+        hint="`box` x,y,w,h or `mask` say where it is",
+    )
+
+
+def standing(frames: Iterator[np.ndarray], count: int) -> np.ndarray | None:
+    """See `still_overlay`, (H, W) bool, perhaps empty; None: nearly everything stands still.
+
+    frames: (H, W, 3) uint8 or uint16. count: how many, roughly; it decides how they are grouped. Raises InputError:
+    fewer than two frames.
     """
     means, shape = _grouped(frames, count)
     if len(means) < 2:
@@ -57,15 +82,7 @@ def still_overlay(frames: Iterator[np.ndarray], count: int) -> np.ndarray:
     found, number = _joined(steady & ~_lines(steady), sure)
     unmoved = steady.sum() > MOST * max(int(edges.sum()), 1) and steady.mean() > 0.01
     if unmoved or number > PARTS or found.mean() > AREA:
-        raise InputError(
-            "too little moves to tell what was laid over the clip from what is in it",
-            hint="a longer part of the clip tells more; `box` x,y,w,h or `mask` say where it is",
-        )
-    if not found.any():
-        raise InputError(
-            "nothing that was laid over the clip and stands still was found",
-            hint="`box` x,y,w,h or `mask` say where it is",
-        )
+        return None
     whole = cv2.resize(found.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR)
     return whole >= 0.5
 
