@@ -78,10 +78,11 @@ class ContextFFDNet(nn.Module):
         hidden = torch.cat([F.pixel_unshuffle(x, 2), self.told(context).to(x.dtype)], dim=1)
         middle = len(self.layers) // 2
         for number, layer in enumerate(self.layers[:-1]):
-            hidden = layer(hidden)
             if number in (0, middle):
-                hidden = hidden + F.pixel_shuffle(self.hints[0 if number == 0 else 1](context), 2)
-            hidden = F.relu(hidden)
+                hint = self.hints[0 if number == 0 else 1](context)
+                hidden = F.relu(layer(hidden) + F.pixel_shuffle(hint, 2))
+            else:
+                hidden = layer(hidden, slope=0.0)
         return F.pixel_shuffle(self.layers[-1](hidden), 2)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn import functional
+
+from imgfix.nets.convolution import Convolution
 
 
 class DnCNN(nn.Module):
@@ -19,10 +20,12 @@ class DnCNN(nn.Module):
     def __init__(self, channels: int = 3, features: int = 64, convolutions: int = 20) -> None:
         super().__init__()
         widths = [channels, *[features] * (convolutions - 1), channels]
-        self.layers = nn.ModuleList([nn.Conv2d(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)])
+        self.layers = nn.ModuleList(
+            [Convolution(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)]
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = x
         for layer in self.layers[:-1]:
-            hidden = functional.relu(layer(hidden))
+            hidden = layer(hidden, slope=0.0)
         return x - self.layers[-1](hidden)

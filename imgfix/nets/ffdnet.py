@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from imgfix.nets.convolution import Convolution
+
 
 class FFDNet(nn.Module):
     """Denoiser on half-size sub-pictures; (N, channels + 1, H, W) -> (N, channels, H, W), both sides even.
@@ -24,13 +26,15 @@ class FFDNet(nn.Module):
     def __init__(self, channels: int = 3, features: int = 96, convolutions: int = 12) -> None:
         super().__init__()
         widths = [4 * channels + 1, *[features] * (convolutions - 1), 4 * channels]
-        self.layers = nn.ModuleList([nn.Conv2d(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)])
+        self.layers = nn.ModuleList(
+            [Convolution(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)]
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         picture, noise = x[:, :-1], x[:, -1:]
         hidden = torch.cat([functional.pixel_unshuffle(picture, 2), functional.avg_pool2d(noise, 2)], dim=1)
         for layer in self.layers[:-1]:
-            hidden = functional.relu(layer(hidden))
+            hidden = layer(hidden, slope=0.0)
         return functional.pixel_shuffle(self.layers[-1](hidden), 2)
 
 
@@ -49,7 +53,9 @@ class BlindFFDNet(nn.Module):
     def __init__(self, features: int = 96, convolutions: int = 12, estimator: int = 48, hints: int = 7) -> None:
         super().__init__()
         widths = [13, *[features] * (convolutions - 1), 12]
-        self.layers = nn.ModuleList([nn.Conv2d(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)])
+        self.layers = nn.ModuleList(
+            [Convolution(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)]
+        )
         self.hint = nn.Conv2d(hints, features, 3, padding=1, bias=False)
         self.estimate = nn.Sequential(
             nn.Conv2d(24, 32, 3, padding=1),
@@ -90,7 +96,7 @@ class BlindFFDNet(nn.Module):
         first = torch.cat([functional.pixel_unshuffle(x, 2), levels[:, :1]], dim=1)
         hidden = functional.relu(self.layers[0](first) + self.hint(levels[:, 1:]))
         for layer in self.layers[1:-1]:
-            hidden = functional.relu(layer(hidden))
+            hidden = layer(hidden, slope=0.0)
         return functional.pixel_shuffle(self.layers[-1](hidden), 2)
 
 

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgfix.nets.convolution import Convolution
+
 SLOPE = 0.2
 GAIN = math.sqrt(2)
 CLAMP = 256.0
@@ -59,8 +61,8 @@ class SeparableConv(nn.Module):
         super().__init__()
         self.down = down
         self.up = up
-        self.conv1 = nn.Conv2d(inputs, inputs, 3, padding=1, groups=inputs)
-        self.conv2 = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.conv1 = Convolution(inputs, inputs, 3, padding=1, groups=inputs)
+        self.conv2 = Convolution(inputs, outputs, 1, bias=False)
         if down:
             self.register_buffer("blur", _blur(inputs), persistent=False)
         self.gain = GAIN
@@ -70,16 +72,22 @@ class SeparableConv(nn.Module):
             self.register_buffer("noise_const", torch.randn(resolution, resolution))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _activate(self.conv1(x), self.gain)
+        x = self._activated(self.conv1, x)
         if self.down:
             assert isinstance(self.blur, Tensor)
             x = F.conv2d(x, self.blur, stride=2, padding=1, groups=x.shape[1])
+        if not self.up and self.resolution is None:
+            return self._activated(self.conv2, x)
         x = self.conv2(x)
         if self.up:
             x = _upsample(x)
         if self.resolution is not None:
             x = x + self._noise(x.shape[-2], x.shape[-1])
         return _activate(x, self.gain)
+
+    def _activated(self, layer: nn.Module, x: Tensor) -> Tensor:
+        made: Tensor = layer(x, slope=SLOPE) if self.gain == 1 else _activate(layer(x), self.gain)
+        return made
 
     def fold_gain(self) -> None:
         """Multiply the gain of the activations into what comes before them."""

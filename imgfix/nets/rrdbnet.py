@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgfix.nets.convolution import Convolution
+
 SLOPE = 0.2
 RESIDUAL = 0.2
 
@@ -15,18 +17,17 @@ class ResidualDenseBlock(nn.Module):
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(features, growth, 3, padding=1)
-        self.conv2 = nn.Conv2d(features + growth, growth, 3, padding=1)
-        self.conv3 = nn.Conv2d(features + 2 * growth, growth, 3, padding=1)
-        self.conv4 = nn.Conv2d(features + 3 * growth, growth, 3, padding=1)
+        self.conv1 = Convolution(features, growth, 3, padding=1)
+        self.conv2 = Convolution(features + growth, growth, 3, padding=1)
+        self.conv3 = Convolution(features + 2 * growth, growth, 3, padding=1)
+        self.conv4 = Convolution(features + 3 * growth, growth, 3, padding=1)
         self.conv5 = nn.Conv2d(features + 4 * growth, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        # A convolution's backward pass does not need its own output, so the activation may overwrite it.
-        x1 = F.leaky_relu(self.conv1(x), SLOPE, inplace=True)
-        x2 = F.leaky_relu(self.conv2(torch.cat((x, x1), 1)), SLOPE, inplace=True)
-        x3 = F.leaky_relu(self.conv3(torch.cat((x, x1, x2), 1)), SLOPE, inplace=True)
-        x4 = F.leaky_relu(self.conv4(torch.cat((x, x1, x2, x3), 1)), SLOPE, inplace=True)
+        x1 = self.conv1(x, slope=SLOPE)
+        x2 = self.conv2(torch.cat((x, x1), 1), slope=SLOPE)
+        x3 = self.conv3(torch.cat((x, x1, x2), 1), slope=SLOPE)
+        x4 = self.conv4(torch.cat((x, x1, x2, x3), 1), slope=SLOPE)
         x5 = self.conv5(torch.cat((x, x1, x2, x3, x4), 1))
         return torch.add(x, x5, alpha=RESIDUAL)
 
@@ -74,8 +75,8 @@ class RRDBNet(nn.Module):
         self.body = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)))
         self.conv_body = nn.Conv2d(features, features, 3, padding=1)
         for stage in range(1, upsamples + 1):
-            self.add_module(f"conv_up{stage}", nn.Conv2d(features, features, 3, padding=1))
-        self.conv_hr = nn.Conv2d(features, features, 3, padding=1)
+            self.add_module(f"conv_up{stage}", Convolution(features, features, 3, padding=1))
+        self.conv_hr = Convolution(features, features, 3, padding=1)
         self.conv_last = nn.Conv2d(features, out_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,6 +86,6 @@ class RRDBNet(nn.Module):
         x = first + self.conv_body(self.body(first))
         for stage in range(1, self.upsamples + 1):
             x = F.interpolate(x, scale_factor=2, mode="nearest")
-            x = F.leaky_relu(self.get_submodule(f"conv_up{stage}")(x), SLOPE, inplace=True)
-        x = F.leaky_relu(self.conv_hr(x), SLOPE, inplace=True)
+            x = self.get_submodule(f"conv_up{stage}")(x, slope=SLOPE)
+        x = self.conv_hr(x, slope=SLOPE)
         return self.conv_last(x)
