@@ -40,8 +40,8 @@ class Convolution(nn.Conv2d):
             and x.numel() > 0
             and self.padding_mode == "zeros"
             and not isinstance(self.padding, str)
-            and torch.backends.mkldnn.is_available()
-            and torch.backends.mkldnn.enabled  # type: ignore[attr-defined]
+            and bool(torch.backends.mkldnn.is_available())
+            and bool(torch.backends.mkldnn.enabled)
         )
 
 
@@ -49,7 +49,7 @@ def _plain(x: Tensor) -> bool:
     """Whether this is a computation on a CPU and nothing else: no training, export, tracing or counting."""
     return not (
         torch.is_grad_enabled()
-        or torch.jit.is_tracing()
+        or torch._C._get_tracing_state() is not None
         or torch.compiler.is_compiling()
         or type(x) is not Tensor  # what exporters pass through a network is another class
         or x.device.type != "cpu"
