@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -21,9 +22,10 @@ class Counted:
     """The one step, with how often it was taken."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.step, self.times = convolution._FUSED, 0
-        if self.step is None or not torch.backends.mkldnn.is_available():
+        step, self.times = convolution._FUSED, 0
+        if step is None or not torch.backends.mkldnn.is_available():
             pytest.skip("this torch has no oneDNN")
+        self.step: Any = step
         monkeypatch.setattr(convolution, "_FUSED", self)
 
     def __call__(self, *arguments: object) -> Tensor:
@@ -38,7 +40,7 @@ def fused(monkeypatch: pytest.MonkeyPatch) -> Counted:
     return Counted(monkeypatch)
 
 
-def layer(inputs: int = 6, outputs: int = 10, size: int = 3, **facts: int) -> Convolution:
+def layer(inputs: int = 6, outputs: int = 10, size: int = 3, **facts: Any) -> Convolution:
     torch.manual_seed(0)
     return Convolution(inputs, outputs, size, padding=size // 2, **facts)
 
@@ -47,7 +49,7 @@ def layer(inputs: int = 6, outputs: int = 10, size: int = 3, **facts: int) -> Co
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("facts", [{}, {"size": 1}, {"stride": 2}, {"outputs": 6, "groups": 6}])
 def test_one_step_gives_what_two_give(
-    fused: Counted, slope: float, layout: torch.memory_format, facts: dict[str, int]
+    fused: Counted, slope: float, layout: torch.memory_format, facts: dict[str, Any]
 ) -> None:
     made = layer(**facts).to(memory_format=layout)  # type: ignore[call-overload]
     x = torch.randn(2, 6, 17, 23).contiguous(memory_format=layout)
