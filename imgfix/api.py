@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from imgfix.errors import UsageError, worded
 from imgfix.pipelines import arrays, pictures
@@ -34,6 +34,7 @@ from imgfix.pipelines.options import (
     Several,
     UpscaleRequest,
 )
+from imgfix.pipelines.remote import Afar, Store, is_url
 from imgfix.pipelines.result import Progress, unseen
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from imgfix.zoo.descriptor import Model
 
 Given = Any
-"""A path, bytes, an open file, an array, a Pillow image, a tensor (see `imgfix.pipelines.arrays.given`), or a list."""
+"""A path or URL, bytes, an open file, an array, a Pillow image, a tensor (`imgfix.pipelines.arrays.given`), a list."""
 File = str | os.PathLike[str]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -798,14 +799,22 @@ def _run(kind: type[Pipeline[Any]], request: type[Any], values: dict[str, Any]) 
     values["output"] = _name(values["output"])
     picture, progress = values["picture"], values["progress"]
     several = isinstance(picture, list | tuple)
-    sources = [arrays.given(one) for one in (picture if several else [picture])]
+    things = list(picture) if several else [picture]
+    named = [*things, values["output"]]
+    store = Store(named, values["offline"]) if any(map(is_url, named)) else None
+    if store is not None:
+        things = [store.named(one) if is_url(one) else one for one in things]
+        values["output"] = store.local(values["output"]) if is_url(values["output"]) else values["output"]
+    sources = [arrays.given(one) for one in things]
     pipeline = kind(
         _record(request, values), _record(Saving, values), _record(ClipOptions, values), _record(Machine, values),
         _record(Reading, values), values["listener"],
     )  # fmt: skip
+    if store is not None:
+        pipeline = cast("Pipeline[Any]", Afar(pipeline, store))
     places = _places(pipeline, sources, several)
     work = [(one, place.target) for one, place in zip(sources, places, strict=True) if not (place.skip or place.other)]
-    if work:
+    if work and store is None:
         pipeline.prepare([_kind(pipeline, one.source, target) for one, target in work])
     made = [
         None if place.other else _run_one(pipeline, one, place.target, progress, place.skip)
@@ -818,27 +827,40 @@ def _kind(pipeline: Pipeline[Any], source: Any, target: Path | None) -> str:
     """What a source is worked on as. Raises UsageError for a clip that has nowhere to go."""
     kind = pipeline.kind(source, target)
     if target is None and kind in (VIDEO, FRAMES):
-        raise UsageError(f"{source} is a clip, which does not fit into an array", hint="say where to write: output=...")
+        raise UsageError(
+            f"{_called(pipeline, source)} is a clip, which does not fit into an array",
+            hint="say where to write: output=...",
+        )
     return kind
 
 
 def _run_one(pipeline: Pipeline[Any], given: arrays.Given, target: Path | None, progress: Progress, skip: bool) -> Any:
     source: Any = given.source
-    kind = pipeline.kind(source, target)
+    kind = pipeline.kind(source, target) if skip else _kind(pipeline, source, target)
     if skip:
         assert target is not None
         if kind != IMAGE:
             return None
+        if isinstance(pipeline, Afar):
+            pipeline.fetch(target)
         made = [given.back(pictures.read(file, None)) for file in pipeline.results_of(target)]
         return made[0] if len(made) == 1 else made
+    if isinstance(pipeline, Afar):  # one after the other: each is only here while it is worked on
+        pipeline.prepare([kind])
     if target is None and kind != IMAGE:  # an animated picture gives its first frame
         source = pictures.read(source, pipeline.reading.limit)
     result = pipeline.run(source, target, progress=progress, keep=True)
     for note in result.notes:
-        pipeline.listener.warned(f"{pictures.name_of(source)}: {worded(note)}")
+        pipeline.listener.warned(f"{_called(pipeline, given.source)}: {worded(note)}")
     if result.pictures:
         return [given.back(each) for each in result.pictures]
     return None if result.picture is None else given.back(result.picture)
+
+
+def _called(pipeline: Pipeline[Any], source: Any) -> str:
+    """A source as it was handed over."""
+    url = pipeline.url(source) if isinstance(pipeline, Afar) else None
+    return url or pictures.name_of(source)
 
 
 @dataclass(frozen=True)

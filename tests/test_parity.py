@@ -473,6 +473,62 @@ def test_an_option_does_the_same_on_both_ways(run: Run, room: Path, tmp_path: Pa
     assert _written(told) == _written(spoken)
 
 
+@pytest.mark.parametrize("verb", ["upscale", "restore", "inpaint"])
+@pytest.mark.parametrize(
+    ("source", "target", "more"),
+    [
+        ("photo.png", "out.png", {}),
+        ("photo.png", "out/", {"record": False}),
+        ("photo.png", "exists.png", {}),
+        ("photo.png", "exists.png", {"overwrite": True}),
+        ("photo.png", "exists.png", {"skip_existing": True}),
+        ("photo.png", "out.png", {"offline": True}),
+        ("clip.mkv", "out.mkv", {}),
+        ("nothing.png", "out.png", {}),
+    ],
+)
+def test_urls_do_the_same_on_both_ways(
+    run: Run, room: Path, tmp_path: Path, verb: str, source: str, target: str, more: dict[str, bool]
+) -> None:
+    system = pytest.importorskip("fsspec").filesystem("memory")
+    system.store.clear()
+    for name in ("photo.png", "clip.mkv"):
+        system.pipe(f"/room/{name}", (room / name).read_bytes())
+    for place in ("command", "python"):
+        system.pipe(f"/{place}/exists.png", (room / "photo.png").read_bytes())
+    name = "telea" if verb == "inpaint" else str(room / f"{verb}.safetensors")
+    boxes = {"boxes": [(3, 3, 6, 6)]} if verb == "inpaint" else {}
+    words = ["--box", "3,3,6,6"] if boxes else []
+    words += ["--no-record" if key == "record" else f"--{key.replace('_', '-')}" for key in more]
+    url = f"memory://room/{source}"
+    found = run(verb, url, "-o", f"memory://command/{target}", "--model", name, *words)
+    error = _error(lambda: getattr(imgfix, verb)(url, output=f"memory://python/{target}", model=name, **boxes, **more))
+    if error is not None or found.code:
+        assert error is not None, found.err
+        _same_refusal(found.err, error, found.code)
+    for place in ("command", "python"):
+        for path in system.find(f"/{place}"):
+            (tmp_path / path.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path.lstrip("/")).write_bytes(system.cat(path))
+    assert _written(tmp_path / "command") == _written(tmp_path / "python")
+    assert len(system.find("/python")) == 1 + (error is None and not target.startswith("exists"))
+
+
+def test_what_urls_give_in_python(room: Path) -> None:
+    system = pytest.importorskip("fsspec").filesystem("memory")
+    system.store.clear()
+    for number in range(2):
+        system.pipe(f"/room/{number}.png", (room / "photo.png").read_bytes())
+    here = imgfix.inpaint(str(room / "photo.png"), boxes=[(3, 3, 6, 6)], model="telea")
+    urls = ["memory://room/0.png", room / "photo.png", "memory://room/1.png"]
+    made = imgfix.inpaint(urls, boxes=[(3, 3, 6, 6)], model="telea", output="memory://out/{stem}.png")
+    assert [np.array_equal(one, here) for one in made] == [True] * 3
+    assert sorted(system.find("/out")) == ["/out/0.png", "/out/1.png", "/out/photo.png"]
+    output = "memory://out/0.png"
+    skipped = imgfix.inpaint(urls[0], boxes=[(3, 3, 6, 6)], model="telea", output=output, skip_existing=True)
+    assert np.array_equal(skipped, here)
+
+
 def _for_clips(row: Row) -> Row:
     if "frames" in row.keywords:
         return row

@@ -10,6 +10,7 @@ from typing import Any
 from imgfix import __version__
 from imgfix.errors import ImgfixError
 from imgfix.pipelines.models import Listener
+from imgfix.pipelines.moving.parts import Opening, Part, Seen
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving, given
 from imgfix.pipelines.pipeline import Pipeline
 from imgfix.pipelines.result import Result
@@ -57,13 +58,15 @@ def plain(record: Any) -> Any:
 
 @dataclass(frozen=True)
 class Task:
-    """One file to work on."""
+    """One file to work on, or a part of one."""
 
     number: int
     """By which its answer is known."""
     source: Path
     target: Path
     relative: Path
+    part: Part | Seen | None = None
+    """Some frames of a clip, or what was seen of one whose parts are to be put together; None: the file."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +87,19 @@ class Answer:
     said: Sequence[Said] = ()
     interrupted: BaseException | None = None
     """What ended the run before there was an answer."""
+    opening: Opening | None = None
+    """The file is a clip, of which parts can be made."""
+    fits: bool = True
+    """Of a part: the next one can follow."""
+
+    def say(self, listener: Listener) -> None:
+        """Say again all that was said."""
+        for said in self.said:
+            {"said": listener.said, "detail": listener.detail, "warned": listener.warned}[said.level](said.text)
 
     def given(self, listener: Listener) -> Result:
         """The result, after all that was said has been said again. Raises what the work raised."""
-        for said in self.said:
-            {"said": listener.said, "detail": listener.detail, "warned": listener.warned}[said.level](said.text)
+        self.say(listener)
         if self.interrupted is not None:
             raise self.interrupted
         if self.error is not None:

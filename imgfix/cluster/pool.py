@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,13 @@ _PATIENCE = 0.2
 """Seconds between two looks at whether the user has interrupted."""
 
 Other = TypeVar("Other")
+
+
+class Later:
+    """In the place of a task: the next one is not known yet."""
+
+
+LATER = Later()
 Ticket = Any
 """Stands for an answer that is to come; can be a key."""
 
@@ -82,12 +90,14 @@ class Pool:
         """What was handed out and is not answered."""
         return [*(task for desk in self._desks for _, task in desk.tasks), *self._again]
 
-    def spread(self, tasks: Iterator[Task | Other]) -> Iterator[tuple[Task | Other, Answer | None]]:
+    def spread(self, tasks: Iterator[Task | Other | Later]) -> Iterator[tuple[Task | Other, Answer | None]]:
         """Each task with its answer, as they are done; what is no task comes back at once, without an answer.
+
+        After `LATER` the iterator is asked again, before long.
 
         Raises ImgfixError: no worker can carry out the order, or none stays alive.
         """
-        task: Task | Other | None = None
+        task: Task | Other | Later | None = None
         more = True
         while True:
             while self._again and (desk := self._desk()) is not None:
@@ -96,6 +106,9 @@ class Pool:
                 task = next(tasks, None) if task is None else task
                 if task is None:
                     more = False
+                elif isinstance(task, Later):
+                    task = None
+                    break
                 elif not isinstance(task, Task):
                     yield task, None
                     task = None
@@ -130,7 +143,9 @@ class Pool:
         self._check()
         openings = [desk.opening for desk in self._desks if desk.opening is not None]
         waiting = [*openings, *(ticket for desk in self._desks for ticket, _ in desk.tasks)]
-        done = set(self._backend.wait(waiting, _PATIENCE))
+        if not waiting:
+            time.sleep(_PATIENCE / 10)
+        done = set(self._backend.wait(waiting, _PATIENCE)) if waiting else set()
         self._check()
         for desk in list(self._desks):
             try:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgfix.cluster.feed import Done, Feed
 from imgfix.cluster.on_ray import OnRay
 from imgfix.cluster.orders import Answer, Order, Said, Task
 from imgfix.cluster.pool import Backend, Pool
-from imgfix.errors import UsageError
 from imgfix.media import files
+from imgfix.pipelines.models import Listener
 
 if TYPE_CHECKING:
     from imgfix.media.jobs import Job
     from imgfix.pipelines.pipeline import Pipeline
-
-Done = tuple["Job", Answer | None]
-"""A job and what became of it; None: nothing was to be done."""
 
 
 def on_ray(
@@ -32,7 +30,7 @@ def on_ray(
     mark, left = f"{secrets.token_hex(4)}-", list[Path]()
     backend = OnRay(Order.of(pipeline), address, cores, mark)
     try:
-        yield from spread(jobs, backend, check, left, pipeline.listener.warned)
+        yield from spread(jobs, backend, check, left, pipeline.listener)
     finally:
         backend.close()
         files.sweep(mark, left)
@@ -43,7 +41,7 @@ def spread(
     backend: Backend,
     check: Callable[[], None],
     left: list[Path],
-    tell: Callable[[str], None],
+    listener: Listener,
 ) -> Generator[Done, None, None]:
     """Each job with its answer, as the workers of a backend do them.
 
@@ -51,41 +49,35 @@ def spread(
     workers are ended. An interruption comes as the answer to the first job that is not done, and is the last one.
     What is said is said once, whichever worker says it.
 
-    left: gets the targets of all that was begun by a worker and not answered by it. tell: see `Pool`.
+    left: gets the targets of all that was begun by a worker and not answered by it. listener: told of lost workers, and
+    what is said of clips before they are done.
 
     Raises ImgfixError: no worker can carry out the order.
     """
-    known: dict[int, Job] = {}
     said = set[Said]()
-    pool = Pool(backend, check, tell)
+    pool, feed = Pool(backend, check, listener.warned), Feed(jobs, backend.wanted)
     try:
-        for task, answer in pool.spread(_tasks(jobs, known)):
+        for task, answer in pool.spread(feed):
             if answer is None or not isinstance(task, Task):
                 assert not isinstance(task, Task)
                 yield task, None
                 continue
             new = [each for each in answer.said if each not in said]
             said.update(new)
-            yield known.pop(task.number), replace(answer, said=new)
+            answer = replace(answer, said=new)
+            done = dict(feed.answered(task, answer))
+            if not done:
+                answer.say(listener)
+            yield from done.items()
     except (KeyboardInterrupt, SystemExit) as error:
-        begun = pool.in_flight
+        begun = feed.unfinished
         if not begun:
             raise
         pool.close()
-        yield known[begun[0].number], Answer(interrupted=error)
+        feed.close(error)
+        yield begun[0], Answer(interrupted=error)
     finally:
         left += [task.target for task in pool.abandoned]
-        left += [job.target for job in known.values() if isinstance(job.target, Path)]
+        left += [job.target for job in feed.unfinished if isinstance(job.target, Path)]
         pool.close()
-
-
-def _tasks(jobs: Iterable[Job], known: dict[int, Job]) -> Iterator[Task | Job]:
-    """The tasks of jobs, each noted; the jobs themselves that have nothing to be done."""
-    for number, job in enumerate(jobs):
-        if job.error is not None or job.skip is not None:
-            yield job
-            continue
-        if not (isinstance(job.source, Path) and isinstance(job.target, Path)):
-            raise UsageError("`ray` works on files, not on pipes", hint="name files, and a folder with `output`")
-        known[number] = job
-        yield Task(number, job.source, job.target, job.relative)
+        feed.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgfix import __version__
@@ -11,9 +13,11 @@ from imgfix.cluster.orders import Answer, Order, Said, Task
 from imgfix.errors import UsageError, understood
 from imgfix.media import files
 from imgfix.pipelines.models import Choice, Listener, announcement
-from imgfix.pipelines.result import Result
+from imgfix.pipelines.moving.parts import Seen
+from imgfix.pipelines.moving.work import VIDEO
 
 if TYPE_CHECKING:
+    from imgfix.pipelines.moving.shared import SharedClip
     from imgfix.runtime.device import Placement
     from imgfix.zoo.descriptor import Descriptor
 
@@ -56,6 +60,8 @@ class Worker:
     def __init__(self, order: Order, mark: str = "") -> None:
         self._order, self._heard = order, Heard()
         self._ready: set[str] = set()
+        self._clip: tuple[Path, SharedClip | None] | None = None
+        """The last one of which parts were made."""
         files.mark_temporary(mark)
 
     def begin(self) -> Answer:
@@ -66,14 +72,14 @@ class Worker:
         """Work on a file; every error is in the answer."""
         return self._answer(lambda: self._run(task))
 
-    def _answer(self, work: Callable[[], Result | None]) -> Answer:
+    def _answer(self, work: Callable[[], Answer]) -> Answer:
         try:
-            result = work()
+            answer = work()
         except Exception as error:
             return Answer(None, understood(error), self._heard.taken())
-        return Answer(result, None, self._heard.taken())
+        return replace(answer, said=self._heard.taken())
 
-    def _begin(self) -> None:
+    def _begin(self) -> Answer:
         if self._order.version != __version__:
             raise UsageError(
                 f"a worker has imgfix {__version__}, and this is {self._order.version}",
@@ -87,10 +93,26 @@ class Worker:
                 hint="work in a folder on storage that all machines share",
             ) from error
         self._pipeline = self._order.pipeline(self._heard)
+        return Answer()
 
-    def _run(self, task: Task) -> Result:
+    def _run(self, task: Task) -> Answer:
         kind = self._pipeline.kind(task.source, task.target)
         if kind not in self._ready:
             self._pipeline.prepare([kind])
             self._ready.add(kind)
-        return self._pipeline.run(task.source, task.target, relative=task.relative)
+        if isinstance(task.part, Seen):
+            self._clip = None
+            return Answer(self._pipeline.finish(task.source, task.target, task.part, task.relative))
+        clip = self._shared(task) if kind == VIDEO else None
+        if clip is not None and task.part is not None:
+            return Answer(fits=clip.make(task.part))
+        opening = clip.open(lambda text: self._heard.said(f"{task.source}: {text}")) if clip is not None else None
+        if opening is not None:
+            return Answer(opening=opening)
+        return Answer(self._pipeline.run(task.source, task.target, relative=task.relative))
+
+    def _shared(self, task: Task) -> SharedClip | None:
+        """The clip of a task, the same for all its parts."""
+        if self._clip is None or self._clip[0] != task.source or task.part is None:
+            self._clip = task.source, self._pipeline.shared(task.source, task.target, task.relative)
+        return self._clip[1]

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from imgfix.media.sources import Found
     from imgfix.pipelines.choosing import SideFiles
     from imgfix.pipelines.moving.moving import Moving
+    from imgfix.pipelines.moving.parts import Seen
+    from imgfix.pipelines.moving.shared import SharedClip
     from imgfix.pipelines.steps import Stage
     from imgfix.runtime.engine import Engine
 
@@ -177,6 +179,33 @@ class Pipeline(ABC, Generic[Request]):
                 )  # fmt: skip
             return self._run_one(source, target, relative, progress, keep)
         return self._run_moving(self._open(kind, source, target), kind, relative, progress)
+
+    # -- a clip on several processes -----------------------------------------------------------------------------------
+
+    def shared(self, source: Any, target: Any, relative: Path | None = None) -> SharedClip | None:
+        """The work on a source, to be done in parts; None: it is no video file. Arguments and errors as of `run`."""
+        from imgfix.pipelines.moving.shared import SharedClip
+        from imgfix.pipelines.moving.video import VideoFile
+
+        if self.kind(source, target) != work.VIDEO:
+            return None
+        moving = self._open(work.VIDEO, source, target)
+        assert isinstance(moving, VideoFile)
+        whole = steps.chained(self._stages(moving, work.VIDEO, relative, dry=False))
+        if whole.idle and self._stays(moving, work.VIDEO):
+            return None
+        moving.check(whole.task.size(*moving.size))
+        between = self.smoothing.between()
+        return SharedClip(moving.clip, whole.task, work.job_of(whole.model, whole.binding, between), between)
+
+    def finish(self, source: Any, target: Any, seen: Seen, relative: Path | None = None) -> Result:
+        """Put the parts together that others have made, and make those that are missing. Arguments as of `run`.
+
+        seen: what who divided it saw.
+        """
+        moving = self._open(work.VIDEO, source, target)
+        moving.clip.seen = seen  # type: ignore[attr-defined]
+        return self._run_moving(moving, work.VIDEO, relative, unseen)
 
     # -- several steps in one pass -------------------------------------------------------------------------------------
 
@@ -395,12 +424,14 @@ class Pipeline(ABC, Generic[Request]):
                 side.check(len(found))
         return found
 
-    def jobs_of(self, sources: Sequence[Any], several: bool) -> list[Job]:
+    def jobs_of(self, sources: Sequence[Any], several: bool, afar: Sequence[Path] = ()) -> list[Job]:
         """The same for sources that were handed over one by one, some of them perhaps without a name.
 
-        several: they are many, so that `output` is a folder or a template even if there is one. Raises UsageError.
+        several: they are many, so that `output` is a folder or a template even if there is one. afar: those of them
+        that are fetched later. Raises UsageError.
         """
         from imgfix.media.jobs import Job
+        from imgfix.media.sources import Found, Source
 
         found: list[Job] = []
         for number, source in enumerate(sources, start=1):
@@ -409,7 +440,9 @@ class Pipeline(ABC, Generic[Request]):
                 saving = replace(saving, output=f"{str(saving.output).rstrip('/')}/")
             elif several:
                 saving = replace(saving, output=_numbered(str(saving.output), number))
-            if isinstance(source, Path) and not source.exists():
+            if isinstance(source, Path) and source in afar:
+                found += self._placed(Found([Source(source, Path(source.name))]), saving)
+            elif isinstance(source, Path) and not source.exists():
                 error = InputError(f"{source}: no such file", hint="check the path")
                 found.append(Job(source, Path(str(saving.output)), Path(source.name), error=error))
             elif isinstance(source, Path):

@@ -152,6 +152,13 @@ class Store:
         self._urls[path] = url
         return Source(path, Path(relative), discovered=not named)
 
+    def named(self, url: str) -> Path:
+        """The stand-in of a single file. Raises UsageError."""
+        name = PurePosixPath(url.split("?", 1)[0] if url.lower().startswith("http") else url).name
+        place = self._source(url, name, named=True).path
+        assert isinstance(place, Path)
+        return place
+
     def exists(self, path: Path) -> bool:
         """Whether there is a file at the URL of a stand-in; each folder is listed once. Raises InputError."""
         url = str(self.url(path))
@@ -265,6 +272,20 @@ class Afar:
         pipeline.elsewhere = len(jobs) - len(mine)
         return mine
 
+    def jobs_of(self, sources: Sequence[Any], several: bool) -> list[Job]:
+        """See `Pipeline.jobs_of`."""
+        afar = [source for source in sources if self._store.url(source) is not None]
+        with self._worded():
+            return [self._stated(job) for job in self._pipeline.jobs_of(sources, several, afar)]
+
+    def fetch(self, path: Path) -> None:
+        """Bring what is at a stand-in's URL. Raises InputError."""
+        self._store.fetch(path)
+
+    def url(self, path: object) -> str | None:
+        """See `Store.url`."""
+        return self._store.url(path)
+
     def _stated(self, job: Job) -> Job:
         saving, target = self._pipeline.saving, job.target
         url = self._store.url(target)
@@ -297,11 +318,17 @@ class Afar:
             return self._pipeline.plan(source, target, relative)
 
     def run(
-        self, source: Any, target: Any = None, *, relative: Path | None = None, progress: Progress = unseen
+        self,
+        source: Any,
+        target: Any = None,
+        *,
+        relative: Path | None = None,
+        progress: Progress = unseen,
+        keep: bool = False,
     ) -> Result:
         """See `Pipeline.run`."""
         with self._there(source, target):
-            result = self._pipeline.run(source, target, relative=relative, progress=progress)
+            result = self._pipeline.run(source, target, relative=relative, progress=progress, keep=keep)
             self._store.put(target)
             return result
 

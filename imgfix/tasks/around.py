@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imgfix.tasks.sequence import Estimate, SequenceTask
+from imgfix.tasks.sequence import Division, Estimate, SequenceTask
 
 
 class Around:
@@ -32,3 +32,6 @@ class Around:
     def estimate(self, width: int, height: int) -> Estimate | None:
         """See `SequenceTask.estimate`."""
         return self.task.estimate(width, height)
+
+    def division(self, width: int, height: int) -> Division | None:
+        """See `SequenceTask.division`: not divided, where the task around says nothing else."""

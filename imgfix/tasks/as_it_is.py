@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart
+from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart
 
 
 class AsItIs:
@@ -22,6 +22,10 @@ class AsItIs:
     def estimate(self, width: int, height: int) -> Estimate:
         """What one frame takes: nothing."""
         return Estimate(1, (width, height), 0.0, 0, 0)
+
+    def division(self, width: int, height: int) -> Division:
+        """See `SequenceTask.division`: each frame is made alone."""
+        return Division(fresh=1, scenes=False)
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; each frame is a place to begin."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask, prefixed, unprefixed
+from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart, SequenceTask, prefixed, unprefixed
 
 _BETWEEN = "chain.index"
 _FIRST, _SECOND = "first.", "second."
@@ -46,6 +47,20 @@ class Chain:
             device_bytes=max(before.device_bytes, after.device_bytes),
         )
 
+    def division(self, width: int, height: int) -> Division | None:
+        """See `SequenceTask.division`: where both can begin."""
+        first, second = self.first.division(width, height), self.second.division(*self.first.size(width, height))
+        if first is None or second is None:
+            return None
+        fresh = None if first.fresh is None or second.fresh is None else math.lcm(first.fresh, second.fresh)
+        if (
+            second.before and not first.fresh == first.places == 1
+        ):  # it cannot begin with the frames that are seen first
+            fresh = None
+        scenes, sure = first.scenes or second.scenes, first.sure and not second.scenes
+        left = max(first.left, second.left)
+        return _Both(math.lcm(first.places, second.places), fresh, 0, left, scenes, sure, first, second)
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; a place to begin is one of the second that the first can lead to."""
         inner = outer = None
@@ -55,19 +70,20 @@ class Chain:
             inner = Restart(index, restart.first_input, unprefixed(restart.state, _FIRST))
             outer = Restart(restart.index, index, unprefixed(restart.state, _SECOND))
         known: dict[int, Restart | None] = {}
+        scenes: dict[int, frozenset[bool]] = {}
 
         def first() -> Iterator[np.ndarray]:
             for number, made in enumerate(self.first.run(frames, inner), start=index):
-                known[number] = made.restart
+                known[number], scenes[number] = made.restart, made.scene
                 yield made.frame
 
-        for made in self.second.run(first(), outer):
+        for number, made in enumerate(self.second.run(first(), outer), start=0 if outer is None else outer.index):
             place = None
             if made.restart is not None:
                 place = _joined(known.get(made.restart.first_input), made.restart)
-                for number in [number for number in known if number < made.restart.first_input]:
-                    del known[number]
-            yield FrameResult(made.frame, place)
+                for old in [old for old in known if old < made.restart.first_input]:
+                    del known[old]
+            yield FrameResult(made.frame, place, scenes.pop(number) | made.scene)
 
 
 def _joined(first: Restart | None, second: Restart) -> Restart | None:
@@ -75,3 +91,18 @@ def _joined(first: Restart | None, second: Restart) -> Restart | None:
         return None
     state = prefixed(first.state, _FIRST) | prefixed(second.state, _SECOND)
     return Restart(second.index, first.first_input, {**state, _BETWEEN: np.array(second.first_input)})
+
+
+@dataclass(frozen=True)
+class _Both(Division):
+    """Of two tasks, one after the other."""
+
+    first: Division = field(default_factory=Division)
+    second: Division = field(default_factory=Division)
+
+    def begin(self, index: int, scene: int) -> Restart:
+        """See `Division.begin`."""
+        second = self.second.begin(index, scene)
+        place = _joined(self.first.begin(second.first_input, scene), second)
+        assert place is not None
+        return place

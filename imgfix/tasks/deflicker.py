@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 
 import cv2
 import numpy as np
 
 from imgfix.tasks.lookahead import looked_ahead
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart
+from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart
 
 SIGMA = 8.0
 """Frames; the standard deviation of the weights: flicker is quicker, and a light that is dimmed slower."""
@@ -45,18 +46,24 @@ class Deflicker:
         """What one frame takes."""
         return Estimate(1, (width, height), 5e-8 * width * height, 3 * width * height * (RADIUS + 4), 0)
 
+    def division(self, width: int, height: int) -> Division:
+        """See `SequenceTask.division`: of frames that were not seen only the tones are needed."""
+        return Division(fresh=1, before=RADIUS)
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; each frame is a place to begin."""
         first = 0 if restart is None else restart.index
         past: deque[np.ndarray] = deque(maxlen=RADIUS)
         if restart is not None and "past" in restart.state:
             past.extend(restart.state["past"])
+        elif restart is not None:
+            past.extend(tones(frame) for frame in islice(frames, restart.index - restart.first_input))
         for number, seen in enumerate(looked_ahead(frames, tones, RADIUS), start=first):
             if seen.new_scene:
                 past.clear()
             wanted = _average(past, seen.own, [seen.own, *seen.later])
             place = Restart(number, number, {"past": np.stack(past)} if past else {})
-            yield FrameResult(self._corrected(seen.frame, seen.own, wanted), place)
+            yield FrameResult(self._corrected(seen.frame, seen.own, wanted), place, frozenset((seen.new_scene,)))
             past.append(seen.own)
 
     def _corrected(self, frame: np.ndarray, own: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from imgfix.runtime.engine import Engine
 from imgfix.tasks.resampling import SCALE, Resampling, resampled
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
+from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart, SequenceTask
 from imgfix.tasks.upscale import Upscale, UpscaleOptions, target_size, upscale
 from imgfix.tasks.video_upscale import open_sequence
 
@@ -42,6 +42,10 @@ class EachFrame(ABC):
         """One frame, (H, W, 3) or (H, W, 4) with alpha last."""
         alpha = np.ascontiguousarray(frame[..., 3]) if frame.shape[2] == 4 else None
         return self._enlarged(np.ascontiguousarray(frame[..., :3]) if alpha is not None else frame, alpha)
+
+    def division(self, width: int, height: int) -> Division:
+        """See `SequenceTask.division`: each frame is made alone."""
+        return Division(fresh=1, scenes=False)
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Work on a clip; each frame is a place to begin."""

@@ -117,4 +117,4 @@ class PartOfFrames(Around):
             if weight.shape != before.shape[:2]:
                 size = before.shape[1], before.shape[0]
                 weight = _settled(cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR))
-            yield FrameResult(mixed(before, result.frame, weight), result.restart)
+            yield FrameResult(mixed(before, result.frame, weight), result.restart, result.scene)

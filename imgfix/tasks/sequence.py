@@ -41,6 +41,30 @@ class FrameResult:
     """(H', W', C) of the type of what came in; C is 3, or 4 with alpha last, as what came in."""
     restart: Restart | None = None
     """How to begin with exactly this frame; `None` where the work cannot be taken up."""
+    scene: frozenset[bool] = frozenset()
+    """Whether a scene begins with it, as those tasks found that carry nothing across a cut; empty: there are none."""
+
+
+@dataclass(frozen=True)
+class Division:
+    """Where work can begin without having seen all frames before, and still gives what one run over all would give."""
+
+    places: int = 1
+    """Every so many frames of a scene the work can be taken up with what was remembered."""
+    fresh: int | None = None
+    """Every so many also without it; None: only with the first frame of a scene."""
+    before: int = 0
+    """Frames of the scene that have to be seen first then."""
+    left: int = 1
+    """Frames that the scene must still have at such a place, if it is not its first frame."""
+    scenes: bool = True
+    """Frames are counted from scene cuts, and nothing is carried across one; else from the beginning of the clip."""
+    sure: bool = True
+    """The cuts are those of the clip's own frames, not of what another task made of them."""
+
+    def begin(self, index: int, scene: int) -> Restart:
+        """How to begin with a frame, where that is possible; scene: the first frame of its scene."""
+        return Restart(index, max(scene, index - self.before))
 
 
 @dataclass(frozen=True)
@@ -76,6 +100,10 @@ class SequenceTask(Protocol):
 
     def estimate(self, width: int, height: int) -> Estimate | None:
         """What one frame takes; measures the model the first time. None: that is not known before the work."""
+        ...
+
+    def division(self, width: int, height: int) -> Division | None:
+        """How frames of that size can be divided among processes; None: one has to make them all."""
         ...
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:

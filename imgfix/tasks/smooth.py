@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.tasks.around import Around
 from imgfix.tasks.interpolate import Between
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
+from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart, SequenceTask
 
 _INDEX = "smooth.index"
 
@@ -56,6 +56,15 @@ class Smooth(Around):
         made = max(0.0, self.each - 1) * self.between.seconds(*self.size(width, height))
         return replace(first, seconds=first.seconds + made)
 
+    def division(self, width: int, height: int) -> Division | None:
+        """See `SequenceTask.division`, in frames that come in: the next one is looked at, none before is."""
+        inner = self.task.division(width, height)
+        if inner is None or self.each != int(self.each):
+            return None
+        return _Divided(
+            inner.places, inner.fresh, inner.before, inner.left, inner.scenes, inner.sure, inner, int(self.each)
+        )
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; the first frame made of each is a place to begin where it is one for the task."""
         index, number = 0, 0
@@ -87,9 +96,24 @@ class Smooth(Around):
             made: Sequence[np.ndarray] = [frame] * len(places)
         else:
             made = self.between.made(frame, after, places)
+        scene = before.scene
         for result in made:
-            yield FrameResult(result, place)
-            place = None
+            yield FrameResult(result, place, scene)
+            place, scene = None, frozenset()
+
+
+@dataclass(frozen=True)
+class _Divided(Division):
+    """That of what is smoothed, each frame of which becomes several."""
+
+    inner: Division = field(default_factory=Division)
+    each: int = 1
+
+    def begin(self, index: int, scene: int) -> Restart:
+        """See `Division.begin`; places are those of the frames that are made."""
+        place = _composed(self.inner.begin(index, scene), index, index * self.each)
+        assert place is not None
+        return place
 
 
 def evenly(count: int) -> list[Fraction]:

@@ -10,6 +10,7 @@ of, so the finest detail of the blend is given back the energy that it has in th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ import numpy as np
 from imgfix.nets import motion
 from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.tasks.around import Around
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart, prefixed, unprefixed
+from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart, prefixed, unprefixed
 
 SHARE = 0.9
 """Of the past in the blend, where both agree."""
@@ -67,6 +68,13 @@ class Steady(Around):
         seconds = 2e-7 * across * down + 2e-7 * width * height
         return replace(one, seconds=one.seconds + seconds, host_bytes=one.host_bytes + 24 * across * down)
 
+    def division(self, width: int, height: int) -> Division | None:
+        """See `SequenceTask.division`: what is remembered goes back to the first frame of the scene."""
+        inner = self.task.division(width, height)
+        if inner is None or inner.scenes:
+            return None
+        return Division(math.lcm(RESTART_EVERY, inner.places), sure=False)
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; every 16th frame of a scene, and its first, is a place to begin."""
         finder = CutFinder()  # told the results, in which there is less noise
@@ -91,13 +99,14 @@ class Steady(Around):
                 yield frame
 
         for made in self.task.run(measured(), inner):
-            if finder.is_cut(made.frame):
+            cut = finder.is_cut(made.frame)
+            if cut:
                 memory, before, shown, since = None, None, None, 0
             place = _place(made.restart, memory, before, shown, since) if since % RESTART_EVERY == 0 else None
             if before is None or shown is None or not np.array_equal(before, made.frame):
                 shown, memory = blended(made.frame, memory, size)
             before, since = made.frame, since + 1
-            yield FrameResult(shown, place)
+            yield FrameResult(shown, place, made.scene | {cut})
 
 
 def blended(made: np.ndarray, memory: _Memory | None, size: tuple[int, int]) -> tuple[np.ndarray, _Memory]:

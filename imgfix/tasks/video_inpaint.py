@@ -131,6 +131,10 @@ class VideoInpaint:
         """The same."""
         return width, height
 
+    def division(self, width: int, height: int) -> None:
+        """See `SequenceTask.division`: fills are carried on from frame to frame, and what is followed is followed from
+        the first frame on."""
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Fill a clip.
 

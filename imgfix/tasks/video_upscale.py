@@ -21,7 +21,7 @@ from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.tasks import resample
 from imgfix.tasks.alpha import bleed_alpha
 from imgfix.tasks.colour_fix import colour_fix
-from imgfix.tasks.sequence import Estimate, FrameResult, Restart, SequenceTask
+from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart, SequenceTask
 from imgfix.tasks.upscale import UpscaleOptions, quantised, target_size
 
 CORE, AROUND = 16, 6
@@ -150,6 +150,10 @@ class Streaming(_Sequence):
         carried = 4 * width * height * (64 + 6 * self.engine.scale**2)
         return self._estimate(width, height, self._seconds_per_pixel(), carried)
 
+    def division(self, width: int, height: int) -> Division:
+        """See `SequenceTask.division`: what is remembered goes back to the first frame of the scene."""
+        return Division(RESTART_EVERY)
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Work on a clip; every 16th frame of a scene, and the first, is a place to begin."""
         self._check()
@@ -163,7 +167,8 @@ class Streaming(_Sequence):
             if before is not None:
                 finder.is_cut(before)
         for number, frame in enumerate(frames, start=restart.first_input if restart is not None else 0):
-            if finder.is_cut(frame):
+            cut = finder.is_cut(frame)
+            if cut:
                 self.cuts += 1
                 memory, before, since = None, None, 0
             place = self._place(number, memory, before, made, since) if since % RESTART_EVERY == 0 else None
@@ -173,7 +178,7 @@ class Streaming(_Sequence):
                 result, memory = self._step(self._tensor(frame), memory)
                 made = self._finished(result, frame)
             before, since = frame, since + 1
-            yield FrameResult(made, place)
+            yield FrameResult(made, place, frozenset((cut,)))
 
     def _step(self, frame: Tensor, memory: list[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
         scale = self.engine.scale
@@ -259,6 +264,11 @@ class Windowed(_Sequence):
         carried = 4 * 64 * height * width * (core + around)
         return self._estimate(width, height, self._seconds_per_pixel() * (core + around) / core, carried)
 
+    def division(self, width: int, height: int) -> Division:
+        """See `SequenceTask.division`: windows begin at the same places, and see a few frames before them."""
+        core, around = lengths(height, width)
+        return Division(core, core, around, left=around)
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Work on a clip; the first frame of each window is a place to begin."""
         if not self._checked:
@@ -276,7 +286,7 @@ class Windowed(_Sequence):
                 window.past.append(frame)
             number = restart.index
         core = around = 0
-        ended = False
+        ended = new_scene = False
         waiting: list[np.ndarray] = []
         while True:
             while not ended and following is None and (not core or len(waiting) < core + around):
@@ -295,12 +305,12 @@ class Windowed(_Sequence):
                 window.core, window.future = waiting[:count], waiting[count:]
                 place: Restart | None = Restart(number, number - len(window.past), self._state())
                 for made in self._made(window):
-                    yield FrameResult(made, place)
-                    place, number = None, number + 1
+                    yield FrameResult(made, place, frozenset((new_scene,)))
+                    place, number, new_scene = None, number + 1, False
                 window.past = [*window.past, *window.core][-around:]
                 waiting = window.future
             if not waiting and following is not None:
-                waiting, following, window.past = [following], None, []
+                waiting, following, window.past, new_scene = [following], None, [], True
             elif not waiting and ended:
                 return
 

@@ -9,6 +9,7 @@ from typing import Any
 from imgfix.cluster.orders import Answer, Order, Task
 from imgfix.cluster.pool import LostWorkerError
 from imgfix.cluster.worker import Worker
+from imgfix.pipelines.moving.parts import Part
 
 
 def sent(thing: Any) -> Any:
@@ -26,6 +27,8 @@ class StandIn:
         self.lost, self.size, self.closed = lost, size, False
         self.order: Order | None = None
         self.workers: list[Worker] = []
+        self.parts = self.frames = 0
+        """Parts of clips that were made, and their frames, as far as their ends are known."""
         self._open: dict[int, tuple[int, Task | None]] = {}
         self._answers: dict[int, Answer | None] = {}
         self._next = 0
@@ -60,6 +63,8 @@ class StandIn:
         if task is not None and self.lost(task.number, False):
             return self._kill(worker)
         answer = self.workers[worker].begin() if task is None else self.workers[worker].run(task)
+        if task is not None and isinstance(task.part, Part):
+            self.parts, self.frames = self.parts + 1, self.frames + (task.part.end or task.part.first) - task.part.first
         if task is not None and self.lost(task.number, True):
             return self._kill(worker)
         self._answers[first] = sent(answer)

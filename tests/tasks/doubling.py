@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 
 import numpy as np
 
-from imgfix.tasks.sequence import FrameResult, Restart
+from imgfix.tasks.sequence import Division, FrameResult, Restart
 
 
 class Doubling:
@@ -21,6 +21,9 @@ class Doubling:
     def size(self, width: int, height: int) -> tuple[int, int]:
         return width * self.factor, height * self.factor
 
+    def division(self, width: int, height: int) -> Division | None:
+        return Division(fresh=1, scenes=False)
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         for number, frame in enumerate(frames, start=restart.first_input if restart else 0):
             if self.seconds:
@@ -32,6 +35,9 @@ class Remembering(Doubling):
     """Mixes each frame with all before it, and works in windows of seven: it can only begin at some frames."""
 
     held = 7
+
+    def division(self, width: int, height: int) -> None:
+        """What it remembers goes back to the first frame."""
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         number = restart.first_input if restart else 0

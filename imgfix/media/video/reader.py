@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ class Reader:
     problems: list[str] = field(init=False, default_factory=list)
     cut_off: str | None = field(init=False, default=None)
     bridged: int = field(init=False, default=0)
+    _near: float | None = field(init=False, default=None)
     deinterlaced: int = field(init=False, default=0)
     """Frames of the last run over them that were interlaced and are not any more."""
 
@@ -123,13 +124,26 @@ class Reader:
 
         Raises InputError when not one can be decoded, or when the size changes on the way.
         """
+        return self._frames(lambda number, time: number >= skip)
+
+    def later(self, near: float, time: int) -> Iterator[Frame]:
+        """The frames from the one on that is shown at a time, by the file's index: what is before it is not decoded.
+
+        Of a damaged file they need not be what `frames` gives. near: the time in seconds on the file's clock, or
+        before. time: in units of the time base. Raises as `frames`.
+        """
+        return replace(self)._frames(lambda number, shown: shown >= time, near)
+
+    def _frames(self, wanted: Callable[[int, int], bool], near: float | None = None) -> Iterator[Frame]:
+        """Those of which a function of number and time says that they are wanted; near: where to begin to decode."""
+        self._near = near
         self.problems, self.cut_off, self.bridged, self.deinterlaced = [], None, 0, 0
         convert = ToRgb(self.header.colour, self.header.pixels.bits, self.header.pixels.alpha)
         kept: tuple[Any, np.ndarray] | None = None
         number = -1
         for raw, time, duration in self._timed():
             number += 1
-            if number < skip:
+            if not wanted(number, time):
                 continue
             if kept is None or kept[0] is not raw:
                 self._check_size(raw, number)
@@ -210,8 +224,8 @@ class Reader:
 
     def _packets(self) -> Iterator[tuple[Any, int | None]]:
         """Frames as they are decoded; (None, time) for one that was announced and never came."""
-        if self.time_range.start:
-            target = self.header.start + self.time_range.start
+        if self.time_range.start or self._near is not None:
+            target = self.header.start + (self.time_range.start or 0.0) if self._near is None else self._near
             found = self._packets_from(target)
             head = next(found, None)
             if head is not None and head[1] is not None and float(head[1] * self.header.time_base) <= target:

@@ -8,6 +8,7 @@ segment's beginning gives the same bytes as one that never stopped. A segment th
         00000.seg        packets of frames 0, 1, 2 ...; their times in it only count them
         lock             held by the process that is at work
         00001.npz        what the model remembers when segment 1 begins, where it remembers anything
+        parts/           what several processes make at once (see `imgfix.media.video.parts`)
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from imgfix.media.video.opening import address, reading
 
 LENGTH = 60
 """Frames of a segment at least: what an interruption can cost, and the distance of key frames."""
+SHORTEST = 15
+"""Frames of a scene from which on a segment begins with the next scene, however short it is then itself."""
 SUFFIX = ".unfinished"
 _JOURNAL = "journal.jsonl"
 _LOCK = "lock"
@@ -60,6 +63,8 @@ class Segment:
     """Number of the frame to feed first when work goes on behind this segment; None: it is the last."""
     state: str | None = None
     """Name of the file with what the model remembers there."""
+    scene: int = 0
+    """Number of the frame behind it or before, with which a scene began the last time."""
 
     @property
     def end(self) -> int:
@@ -92,7 +97,11 @@ class Journal:
     @classmethod
     def read(cls, target: Path) -> Journal | None:
         """The journal beside a target, or None. Lines that a crash left half-written are ignored."""
-        folder = folder_of(target)
+        return cls.at(folder_of(target))
+
+    @classmethod
+    def at(cls, folder: Path) -> Journal | None:
+        """The journal in a folder, or None."""
         try:
             lines = (folder / _JOURNAL).read_text(encoding="utf-8").splitlines()
             job = _checked(lines[0])
@@ -116,7 +125,9 @@ class Journal:
         folder = folder_of(target)
         with output_errors(target):
             for old in folder.iterdir() if folder.is_dir() else ():
-                if old.name != _LOCK:
+                if old.is_dir():
+                    shutil.rmtree(old)
+                elif old.name != _LOCK:
                     old.unlink()
             folder.mkdir(parents=True, exist_ok=True)
             write_atomic(folder / _JOURNAL, _line(job))
@@ -288,8 +299,8 @@ class SegmentWriter:
         self.last_duration = duration
         self._mux(self._stream.encode(frame))
 
-    def close(self, number: int, first: int, next_input: int | None) -> Segment:
-        """Finish the segment; it is on disk when this returns."""
+    def close(self, number: int, first: int, next_input: int | None, scene: int = 0) -> Segment:
+        """Finish the segment; it is on disk when this returns. scene: as of `Segment`."""
         self._mux(self._stream.encode(None))
         self._container.close()
         handle = os.open(self._part, os.O_RDWR | getattr(os, "O_BINARY", 0))
@@ -303,7 +314,7 @@ class SegmentWriter:
                 f"{self._path}: the encoder made {self._written} packets of {len(self.times)} frames",
                 hint="choose another `codec`",
             )
-        return Segment(number, first, tuple(self.times), self.last_duration, self._delay, next_input)
+        return Segment(number, first, tuple(self.times), self.last_duration, self._delay, next_input, scene=scene)
 
     def abandon(self) -> None:
         """Throw the segment away."""

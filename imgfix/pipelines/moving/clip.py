@@ -23,13 +23,14 @@ import numpy as np
 
 from imgfix.errors import ImgfixError, InputError, OutputError
 from imgfix.media.files import atomic_path, check_writable, output_errors, raise_output_error, stamp
-from imgfix.media.video import encoding, join, segments, streams
+from imgfix.media.video import encoding, join, parts, segments, streams
 from imgfix.media.video.colour import Colour
 from imgfix.media.video.encoding import EncoderOptions, Encoding
 from imgfix.media.video.pacing import Pacing, with_last
 from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.media.video.segments import Journal, SegmentWriter
 from imgfix.media.video.streams import Streams
+from imgfix.pipelines.moving.parts import Course, Opening, OtherFramesError, Part, Seen
 from imgfix.tasks.interpolate import Between
 from imgfix.tasks.sequence import Restart, SequenceTask, stages
 from imgfix.tasks.smooth import Smooth, first_counted
@@ -81,6 +82,8 @@ class Clip:
     source: Path
     target: Path
     settings: Settings = field(default_factory=Settings)
+    seen: Seen | None = None
+    """Others have made parts of it, and who divided it keeps its lock."""
 
     def __post_init__(self) -> None:
         head = Reader(self.source, self.settings.time_range, deinterlace=self.settings.deinterlace)
@@ -168,17 +171,19 @@ class Clip:
         """
         check_writable(self.target)
         before = stamp(self.target)
-        facts = {"source": segments.identity(self.source), "job": _plain(job), "written": self._binding(task)}
+        facts = self._facts(task, job)
         made = _missing_folders(self.target)
-        places: dict[int, list[Fraction]] = {}
-        if between is not None:
-            task = Smooth(task, between, places.pop, self.each)
-        with segments.alone(self.target):
+        task, places = self._smoothed(task, between)
+        with segments.alone(self.target) if self.seen is None else contextlib.nullcontext():
             journal = self._journal(facts, say or (lambda text: None))
             resumed = journal.frames
+            if self.seen is not None:
+                resumed = self.seen.resumed
+                self.reader.problems, self.reader.cut_off = list(self.seen.problems), self.seen.cut_off
+                self.reader.deinterlaced = self.seen.deinterlaced
             try:
                 if not journal.complete:
-                    self._work(task, places, journal, int(journal.job.get("threads", 0)), progress)
+                    self._work(task, places, journal, progress)
                 with atomic_path(self.target) as temporary:
                     join.join(temporary, journal, self._finished(record or {}))
                 segments.remove(self.target)
@@ -203,12 +208,88 @@ class Clip:
             )
         return done
 
+    # -- divided among processes ---------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        task: SequenceTask,
+        job: Mapping[str, Any],
+        between: Between | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> Opening | None:
+        """Begin the result; then others can make parts of it. None: its frames cannot be divided.
+
+        Arguments as of `run`. Raises OutputError, UsageError.
+        """
+        check_writable(self.target)
+        facts, made = self._facts(task, job), _missing_folders(self.target)
+        whole, _ = self._smoothed(task, between)
+        division = whole.division(*self.size)
+        if division is None or self.settings.pacing.rate is not None:
+            return None
+        with segments.alone(self.target):
+            journal = self._journal(facts, say or (lambda text: None))
+        first = first_input = 0
+        if journal.segments and not journal.complete:
+            restart = self._taken_up(journal)
+            first, first_input = self._counted(whole, restart), restart.first_input
+        return Opening(
+            self.source, self.settings.time_range, self.reader.upright, self.settings.deinterlace, division,
+            self.settings.pacing.factor, journal.frames, first, first_input, tuple(made),
+        )  # fmt: skip
+
+    def make(self, task: SequenceTask, part: Part, between: Between | None = None) -> bool:
+        """Make a part of it; returns whether the next one can follow.
+
+        Raises OutputError: the result was not begun, or another process took over. Others of the family.
+        """
+        journal = Journal.read(self.target)
+        if journal is None:
+            raise OutputError(f"{self.target} is not being written any more", hint="start it again, with `overwrite`")
+        task, places = self._smoothed(task, between)
+        division = task.division(*self.size)
+        assert division is not None
+        start, scene = division.begin(part.first, part.scene), part.scene * self.settings.pacing.factor
+        if part.resumed:
+            start, scene = self._taken_up(journal), journal.segments[-1].scene
+        told = {"of": dict(journal.job), "part": _plain(vars(part))}
+        if parts.is_made(self.target, start.index, told):
+            return True
+        with output_errors(self.target):
+            mine = parts.begin(self.target, start.index, told)
+            course = Course(part, division, self.settings.pacing.factor, start, scene)
+            try:
+                fits = self._work(task, places, mine, None, course)
+            except OtherFramesError:
+                mine = parts.begin(self.target, start.index, {**told, "counted": True})
+                fits = self._work(task, places, mine, None, replace(course, part=replace(part, near=None)))
+            parts.finish(mine, fits)
+        return fits
+
     # -- parts of it ---------------------------------------------------------------------------------------------------
+
+    def _facts(self, task: SequenceTask, job: Mapping[str, Any]) -> dict[str, Any]:
+        return {"source": segments.identity(self.source), "job": _plain(job), "written": self._binding(task)}
+
+    def _smoothed(self, task: SequenceTask, between: Between | None) -> tuple[SequenceTask, dict[int, list[Fraction]]]:
+        """The task with the frames between frames, and where their places have to be put."""
+        places: dict[int, list[Fraction]] = {}
+        return (task if between is None else Smooth(task, between, places.pop, self.each)), places
+
+    def _taken_up(self, journal: Journal) -> Restart:
+        """The place behind what is finished."""
+        last = journal.segments[-1]
+        assert last.next_input is not None
+        return Restart(last.end, last.next_input, journal.state())
+
+    def _counted(self, task: SequenceTask, restart: Restart) -> int:
+        """Number of the frame of the clip that is made first at a place."""
+        return first_counted(restart) if isinstance(task, Smooth) else restart.index
 
     def _binding(self, task: SequenceTask) -> dict[str, Any]:
         time_range = self.settings.time_range
         return {
-            "version": 2,
+            "version": 3,
             "library": av.__version__,  # another encoder may give other bytes, which do not belong together
             "encoding": [self.encoding.encoder.name, self.encoding.pixels.name, *map(list, self.encoding.options)],
             "container": self.encoding.container,
@@ -222,16 +303,25 @@ class Clip:
 
     def _journal(self, facts: Mapping[str, Any], say: Callable[[str], None]) -> Journal:
         found = Journal.read(self.target)
-        if found is not None and found.frames > 0 and (self.settings.resume or not self.settings.overwrite):
-            same = {key: found.job.get(key) for key in facts} == dict(facts)
-            if not self.settings.resume:
+        resume = self.settings.resume or self.seen is not None
+        same = found is not None and {key: found.job.get(key) for key in facts} == dict(facts)
+        if found is not None and same and (resume or not self.settings.overwrite):
+            parts.gather(found)
+        held = found.frames + parts.frames(found) if found is not None else 0
+        if found is not None and (held > 0 or self.seen is not None) and (resume or not self.settings.overwrite):
+            if not resume:
                 raise OutputError(
-                    f"{found.folder} holds {found.frames} finished frames of an interrupted run",
+                    f"{found.folder} holds {held} finished frames of an interrupted run",
                     hint="add `resume` to go on with it, or `overwrite` to begin anew",
                 )
             if same and self._readable(found):
                 found.cut_loose()
-                say(f"going on after frame {found.frames}")
+                if self.seen is None:
+                    say(
+                        f"going on after frame {found.frames}"
+                        if found.frames == held
+                        else f"going on with {held} frames"
+                    )
                 return found
             changed = "its state is damaged" if same else _changed(found.job, facts)
             say(f"beginning anew: what the interrupted run left does not fit any more, {changed}")
@@ -250,60 +340,61 @@ class Clip:
         task: SequenceTask,
         places: dict[int, list[Fraction]],
         journal: Journal,
-        threads: int,
         progress: Progress | None,
-    ) -> None:
-        last = journal.segments[-1] if journal.segments else None
-        restart = None
-        if last is not None:
-            assert last.next_input is not None
-            restart = Restart(last.end, last.next_input, journal.state())
+        course: Course | None = None,
+    ) -> bool:
+        """Make what is not finished, or of a part what is not finished of it; returns whether the next can follow.
+
+        Raises OtherFramesError: see `Part.fed`.
+        """
+        restart = self._taken_up(journal) if journal.segments else course.start if course is not None else None
+        scene = journal.segments[-1].scene if journal.segments else course.scene if course is not None else 0
         number = restart.index if restart is not None else 0
         skip = restart.first_input if restart is not None else 0
-        size = task.size(*self.size)
+        frames = self.reader.frames(skip) if course is None else course.part.fed(self.reader, skip)
         times: deque[tuple[int, int]] = deque()
         total = self.count
-        counted = 0 if restart is None else first_counted(restart) if isinstance(task, Smooth) else restart.index
+        counted = 0 if restart is None else self._counted(task, restart)
         if progress is not None:
             progress(number, max(total, number))
 
         def pixels() -> Iterator[np.ndarray]:
             pacing, base = self.settings.pacing, self.reader.time_base
-            for index, (frame, last) in enumerate(with_last(self.reader.frames(skip)), start=skip):
+            for index, (frame, last) in enumerate(with_last(frames), start=skip):
                 if index >= counted:
                     moments = pacing.moments(index, frame.time, frame.duration, base, last)
                     places[index] = [moment.place for moment in moments]
                     times.extend((moment.time, moment.duration) for moment in moments)
                 yield frame.pixels
 
-        writer: SegmentWriter | None = None
+        taken_up = number
+        segment = _Segment(self, journal, task.size(*self.size), number)
         try:
             with output_errors(self.target):
                 for made in stages(task, pixels(), restart, _QUEUE):
-                    if writer is not None and len(writer.times) >= segments.LENGTH and made.restart is not None:
-                        self._close(writer, journal, made.restart)
-                        writer = None
-                    if writer is None:
-                        writer = SegmentWriter(
-                            journal.path(len(journal.segments)), self.encoding, self.colour, size,
-                            self._encoder_rate, self.aspect, threads,
-                        )  # fmt: skip
-                    writer.write(made.frame, *times.popleft())
+                    begins = made.scene == {True}
+                    ends = made.restart is not None and (
+                        segment.count >= segments.LENGTH or (begins and number - scene >= segments.SHORTEST)
+                    )
+                    if course is not None and number > taken_up and not course.agrees(number, made.scene, ends):
+                        return False
+                    scene = number if begins else scene
+                    if made.restart is not None and ends:
+                        segment.close(made.restart, scene)
+                    if course is not None and number == course.end:
+                        return True
+                    segment.write(made.frame, *times.popleft())
                     number += 1
                     if progress is not None:
                         progress(number, max(total, number))
-                if writer is not None:
-                    self._close(writer, journal, None)
-                    writer = None
-        except BaseException:
-            if writer is not None:
-                writer.abandon()
-            raise
-
-    def _close(self, writer: SegmentWriter, journal: Journal, restart: Restart | None) -> None:
-        number = len(journal.segments)
-        segment = writer.close(number, journal.frames, restart.first_input if restart is not None else None)
-        journal.add(segment, restart.state if restart is not None else {})
+                    behind = course.behind(number) if course is not None else None
+                    if behind is not None:
+                        segment.close(behind, course.end_scene if course is not None else 0)
+                        return True
+                segment.close(None, scene)
+        finally:
+            segment.abandon()
+        return True
 
     def _finished(self, record: Mapping[str, str]) -> join.Finished:
         return join.Finished(
@@ -339,6 +430,51 @@ class Clip:
         else:
             error.add_note(kept)
         return error
+
+
+class _Segment:
+    """The segment that is being written, the next one after it, and so on.
+
+    Args:
+        clip: that they are of.
+        journal: to which they are added.
+        size: width and height of the frames.
+        first: number of the first frame.
+    """
+
+    def __init__(self, clip: Clip, journal: Journal, size: tuple[int, int], first: int) -> None:
+        self._clip, self._journal, self._size, self._first = clip, journal, size, first
+        self._writer: SegmentWriter | None = None
+
+    @property
+    def count(self) -> int:
+        """Frames in it."""
+        return 0 if self._writer is None else len(self._writer.times)
+
+    def write(self, pixels: np.ndarray, time: int, duration: int) -> None:
+        """Encode the next frame."""
+        if self._writer is None:
+            clip, job = self._clip, self._journal.job
+            self._writer = SegmentWriter(
+                self._journal.path(len(self._journal.segments)), clip.encoding, clip.colour, self._size,
+                clip._encoder_rate, clip.aspect, int(job.get("of", job).get("threads", 0)),
+            )  # fmt: skip
+        self._writer.write(pixels, time, duration)
+
+    def close(self, behind: Restart | None, scene: int) -> None:
+        """Finish it. behind: where work begins with the next one, None at the end of the clip. scene: see `Segment`."""
+        if self._writer is None:
+            return
+        number = len(self._journal.segments)
+        made = self._writer.close(number, self._first, behind.first_input if behind is not None else None, scene)
+        self._writer, self._first = None, made.end
+        self._journal.add(made, behind.state if behind is not None else {})
+
+    def abandon(self) -> None:
+        """Throw away what is not finished."""
+        if self._writer is not None:
+            self._writer.abandon()
+            self._writer = None
 
 
 def _missing_folders(target: Path) -> list[Path]:

@@ -121,14 +121,19 @@ def run(
         expected = moving.whole(task, between)
         if expected is not None and expected.seconds > LONG:
             listener.expecting(moving.name, expected.seconds)
-    if between is not None:
-        binding = {**binding, "between": between.sha256}
-    job = {"model": model, "options": {key: repr(value) for key, value in sorted(binding.items())}}
+    job = job_of(model, binding, between)
     done = moving.run(task, job, record, progress, lambda text: listener.said(f"{moving.name}: {text}"), between)
     told = _told(moving, done.size, facts, done.notes)
     return Result(
         **values_in(replace(told, frames=done.frames)), seconds=time.monotonic() - start, resumed=done.resumed
     )
+
+
+def job_of(model: str, binding: Mapping[str, Any], between: Between | None) -> dict[str, Any]:
+    """What the frames of a result depend on besides the source; arguments as of `run`."""
+    if between is not None:
+        binding = {**binding, "between": between.sha256}
+    return {"model": model, "options": {key: repr(value) for key, value in sorted(binding.items())}}
 
 
 def copy(moving: Moving, facts: Facts, progress: Progress) -> Result:

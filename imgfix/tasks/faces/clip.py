@@ -57,6 +57,9 @@ class FaceFrames:
             device_bytes=0 if on_host else taken,
         )
 
+    def division(self, width: int, height: int) -> None:
+        """See `SequenceTask.division`: one process tells whether there was a face in any frame."""
+
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; each frame is a place to begin."""
         first = 0 if restart is None else restart.index
@@ -68,7 +71,9 @@ class FaceFrames:
                 past.clear()
             wanted = steady(list(past), seen.own, seen.later)
             state = {_STATE: _packed(list(past))} if past else {}
-            yield FrameResult(self._made(seen.frame, wanted), Restart(number, number, state))
+            yield FrameResult(
+                self._made(seen.frame, wanted), Restart(number, number, state), frozenset((seen.new_scene,))
+            )
             past.append(seen.own)
 
     def _found(self, frame: np.ndarray) -> list[Face]:
