@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, imgfix, save_photo, start  # noqa: F401  (fixtures)
+from tests.media.clips import Recipe, make
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -30,6 +31,21 @@ def test_a_batch_on_ray_writes_the_bytes_of_one_without_it(
     for path in (tmp_path / "here").iterdir():
         assert (tmp_path / "there" / path.name).read_bytes() == path.read_bytes()
     assert len(list((tmp_path / "there").iterdir())) == 4
+
+
+def test_a_clip_on_ray_is_the_file_of_one_made_without_it(
+    imgfix: Run, start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path  # noqa: F811
+) -> None:  # fmt: skip
+    """Two workers make its three parts."""
+    make(tmp_path / "clip.mkv", Recipe(times=[number / 25 for number in range(150)]))
+    words = ("upscale", tmp_path / "clip.mkv", "--model", "bicubic", "--scale", "2", "--no-record", "--json")
+    assert imgfix(*words, "-o", tmp_path / "here.mkv").code == 0
+    process = start(*words, "-o", tmp_path / "there.mkv", "--ray", "local", "--worker-cores", "1")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err.decode()
+    assert len(out.splitlines()) == 1
+    assert (tmp_path / "here.mkv").read_bytes() == (tmp_path / "there.mkv").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mkv", "here.mkv", "there.mkv"]
 
 
 def test_an_address_at_which_no_ray_answers_is_named(imgfix: Run, tmp_path: Path) -> None:  # noqa: F811
