@@ -60,7 +60,7 @@ class Worker:
     def __init__(self, order: Order, mark: str = "") -> None:
         self._order, self._heard = order, Heard()
         self._ready: set[str] = set()
-        self._clip: tuple[Path, SharedClip | None] | None = None
+        self._clip: tuple[Path, Path, SharedClip | None] | None = None
         """The last one of which parts were made."""
         files.mark_temporary(mark)
 
@@ -113,6 +113,7 @@ class Worker:
 
     def _shared(self, task: Task) -> SharedClip | None:
         """The clip of a task, the same for all its parts."""
-        if self._clip is None or self._clip[0] != task.source or task.part is None:
-            self._clip = task.source, self._pipeline.shared(task.source, task.target, task.relative)
-        return self._clip[1]
+        if self._clip is None or self._clip[:2] != (task.source, task.target) or task.part is None:
+            clip = self._pipeline.shared(task.source, task.target, task.relative)
+            self._clip = task.source, task.target, clip
+        return self._clip[2]

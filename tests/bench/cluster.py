@@ -204,7 +204,7 @@ def alike(one: Path, other: Path) -> str:
 def clip(root: Path, source: Path | None, model: str, extra: list[str]) -> None:
     """A clip in parts."""
     if source is None:
-        source = film(root / "film.mkv", 8, 60, (96, 64))
+        source = film(root / "film.mkv", 8, 60, (64, 48))
     out = root / "out"
     out.mkdir()
     alone = Run(source, out / "alone.mkv", model, *extra)

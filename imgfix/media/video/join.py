@@ -56,6 +56,8 @@ def join(target: Path, journal: Journal, finished: Finished) -> None:
     container = finished.encoding.container
     if container in _OWN_CLOCK:
         options["avoid_negative_ts"] = "disabled"
+    if container in ("matroska", "webm"):
+        options["fflags"] = "+bitexact"  # else it gives the file and its tracks random numbers
     try:
         with headers.opened(finished.header.path) as source:
             tags = others.tags(source.metadata)
