@@ -177,7 +177,8 @@ class Bench:
         of_torch = next((each for each in found if each.stand.engine == engines.TORCH), None)
         if of_torch is None or self.machine.engine != engines.AUTO or of_torch.stand.device != "cpu":
             return
-        seconds = {name: float("inf") for name in self.engines} | {each.stand.engine: each.seconds for each in found}
+        seconds = {name: float("inf") for name in self.engines}
+        seconds |= {each.stand.engine: each.cpu_seconds / each.threads for each in found}
         model = zoo.load(self.choice.name)
         precision, pixels = of_torch.stand.precision, of_torch.width * of_torch.height
         if len(seconds) > 1:

@@ -12,7 +12,8 @@ Contestants, each in a process of its own, take turns over the same photo:
 The whole picture at once is left out above `--whole` megapixels, where it would take tens of gigabytes. Loading and the
 first run are not counted. A row has the medians of the rounds: seconds by the clock, seconds of the processor (of all
 threads), and the ratio of the latter to those of imgfix in the same round (above 1, imgfix is faster). PSNR is to the
-first contestant that ran in fp32, over values clipped to [0, 1]. Models that are not here are pulled.
+first contestant that ran in fp32, over values clipped to [0, 1]. A model with a size of its own (inpaint-photo) gets
+that. Models that are not here are pulled.
 """
 
 from __future__ import annotations
@@ -138,10 +139,10 @@ def psnr(first: np.ndarray, second: np.ndarray) -> float | None:
     return None if error == 0 else round(-10 * math.log10(error), 1)
 
 
-def picture(megapixels: float, channels: int) -> np.ndarray:
-    """3:2 with slopes, edges and grain, float32 in [0, 1]; sides are multiples of 8."""
-    height = round(math.sqrt(megapixels * 1e6 / 1.5) / 8) * 8
-    width = round(megapixels * 1e6 / height / 8) * 8
+def picture(megapixels: float, channels: int, side: int | None = None) -> np.ndarray:
+    """3:2 with slopes, edges and grain, float32 in [0, 1]; sides are multiples of 8, or `side`."""
+    height = side or round(math.sqrt(megapixels * 1e6 / 1.5) / 8) * 8
+    width = side or round(megapixels * 1e6 / height / 8) * 8
     generator = np.random.default_rng(0)
     slope = np.linspace(0.1, 0.9, width, dtype=np.float32)[None, :, None]
     edges = 0.2 * ((np.arange(height) // 32 % 2)[:, None, None] - 0.5)
@@ -152,7 +153,8 @@ def picture(megapixels: float, channels: int) -> np.ndarray:
 def compare(model: str, megapixels: float, threads: int, arguments: argparse.Namespace) -> list[Row]:
     from imgfix import zoo
 
-    photo = picture(megapixels, zoo.load(model).descriptor.in_channels)
+    facts = zoo.load(model).descriptor
+    photo = picture(megapixels, facts.in_channels, facts.native_size)
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     labels: dict[str, str] = {}

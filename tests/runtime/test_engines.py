@@ -271,6 +271,20 @@ def test_measuring_lets_engines_take_turns() -> None:
     assert order[:4] == ["one", "two", "one", "two"] and set(found) == {"one", "two"}
 
 
+def test_engines_are_compared_by_what_they_take_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = [0.0]
+    monkeypatch.setattr(choice.time, "process_time", lambda: taken[0])
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+    def work(seconds: float) -> Callable[[], None]:
+        def run() -> None:
+            taken[0] += seconds
+
+        return run
+
+    assert choice.measure({"one": work(2.0), "two": work(0.5)}) == {"one": 1.0, "two": 0.25}
+
+
 def test_pictures_above_8_bits_are_computed_in_fp32_by_the_same_engine(
     stand_in: Callable[[Callable[[Tensor, str], Tensor]], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,12 +55,15 @@ def keep(model: Model, precision: Precision, pixels: int, seconds: Mapping[str, 
 
 
 def measure(runs: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Median seconds of each engine's run, in turns, the first of each not counted."""
+    """Median seconds of each engine's run, in turns, the first of each not counted.
+
+    Of the processor, by thread: by the clock, what else the machine does would decide.
+    """
     times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(_ROUNDS + 1):
         for name, run in runs.items():
-            start = time.perf_counter()
+            start = time.process_time()
             run()
             if turn:
-                times[name].append(time.perf_counter() - start)
+                times[name].append((time.process_time() - start) / torch.get_num_threads())
     return {name: statistics.median(values) for name, values in times.items()}
