@@ -273,7 +273,7 @@ def test_measuring_lets_engines_take_turns() -> None:
 
 def test_engines_are_compared_by_what_they_take_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = [0.0]
-    monkeypatch.setattr(choice.time, "process_time", lambda: taken[0])
+    monkeypatch.setattr("time.process_time", lambda: taken[0])
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
 
     def work(seconds: float) -> Callable[[], None]:
