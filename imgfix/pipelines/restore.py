@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,37 +19,44 @@ from imgfix.pipelines import faces, models, pictures
 from imgfix.pipelines.choosing import SideFiles
 from imgfix.pipelines.models import Choice, DamageModels
 from imgfix.pipelines.moving import work
-from imgfix.pipelines.options import ClipOptions, RestoreRequest
+from imgfix.pipelines.options import ClipOptions, RestoreRequest, Saving
 from imgfix.pipelines.part import Part
 from imgfix.pipelines.pipeline import Pipeline
 from imgfix.pipelines.prints import Prints
-from imgfix.pipelines.result import (
-    Facts,
-    FileFacts,
-    Plan,
-    Progress,
-    RestoreFacts,
-    Result,
-    Runner,
-    StepFacts,
-    joined,
-    values_in,
+from imgfix.pipelines.restore_stages import (
+    Brighten,
+    FillScratches,
+    MeasureFading,
+    PictureStage,
+    Restoration,
+    RestoreFaces,
+    UndoDamage,
+    collected,
+    facts_of,
+    in_words,
+    something,
+    with_faces,
 )
+from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined, unseen
 from imgfix.pipelines.steps import Stage
 
 if TYPE_CHECKING:
-    from imgfix.media.colour import ColourTransform
     from imgfix.media.picture import JpegSettings, Picture
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
-    from imgfix.tasks.estimate import Damage
-    from imgfix.tasks.faces.face import Face
-    from imgfix.tasks.fading import Fading
     from imgfix.tasks.restore import RestoreOptions, Step
     from imgfix.tasks.sequence import SequenceTask
 
-NOTHING = "nothing to do"
-_FEW = 4  # tiles; measuring the models would take longer than less work than that
+
+@dataclass(frozen=True)
+class SavedPicture:
+    """A result, and what is said of how it was written."""
+
+    picture: Picture
+    notes: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
+    copied: bool = False
+    """The file was copied, byte for byte."""
 
 
 class RestorePipeline(Pipeline[RestoreRequest]):
@@ -129,189 +136,113 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     # -- pictures ------------------------------------------------------------------------------------------------------
 
+    @property
+    def stages(self) -> tuple[PictureStage, ...]:
+        """All that is done to a picture, in order."""
+        return (
+            *([FillScratches(self.prints)] if self.request.fills else []),
+            *([MeasureFading(self.prints)] if self.request.fades else []),
+            *([Brighten(self.engines)] if self.wanted.light else []),
+            UndoDamage(self.engines, self.listener.expecting),
+            *([RestoreFaces(self.faces)] if self.faces is not None else []),
+        )
+
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
-        from imgfix.media import colour, image
-        from imgfix.media.picture import Picture
-        from imgfix.media.unchanged import write_unchanged
-        from imgfix.tasks.part import mixed_bands
-        from imgfix.tasks.restore import Restore, quality_to_write
+        from imgfix.tasks.restore import quality_to_write
 
         start = time.monotonic()
         saving = self._saving(source)
-        mask_path = self.side_files(saving.overwrite).path(source, target, relative)
-        picture = self._read(source)
-        weight, told = self._weight(picture, source, relative, None if self.request.fills else mask_path)
-        self.engines.pixels, self.engines.dry = picture.width * picture.height, False
-        transform = colour.transform(picture.metadata, picture.channels)
-        pixels, result = picture.pixels, told
-        if self.request.fills:
-            marks = self.prints.marks(picture, weight, source, relative)
-            if mask_path is not None:
-                image.write(mask_path, Picture(((marks.mask > 0) * 255).astype(np.uint8)[..., None]))
-            pixels, result = self.prints.filled(picture, marks, progress)
-            result = replace(result, summary=(*told.summary, *result.summary))
-        fading = self.prints.fading(pixels, transform, picture.alpha)
-        jpeg = jpeg_of(source, picture)
-        wanted = self.wanted
-        lit: list[Step] = []
-        before: list[str] = []
-        if wanted.light:
-            pixels, lit, before = self._brightened(picture, pixels, transform, progress, jpeg)
-            wanted = wanted.after_light()
-        found, steps, notes = look_at_picture(picture, pixels, transform, wanted, self.engines, jpeg)
-        notes = [*before, *notes]
-        own = self._record(pictures.origin(source), self.model, self._first([*lit, *steps]))
-        reading = [*picture.metadata.notes, *([transform.note] if transform.note else []), *told.notes]
-        summary = [*result.summary, *(step.in_words() for step in lit), *in_words(found, steps, fading)]
-        summary = something(summary) if lit else summary
-        bands, seen = iter([pixels]), None
-        if steps or fading is not None:
-            task = Restore(pixels, steps, wanted, alpha=picture.alpha, colour=transform, fading=fading)
-            steps, bands = task.steps, task.bands(progress)
-            if task.tiles > _FEW and (expected := task.seconds()) > work.LONG:
-                self.listener.expecting(pictures.name_of(source), expected)
-        if self.faces is not None:
-            if steps or fading is not None:
-                _collect(bands, pixels := np.empty_like(pixels))
-            pixels, seen = self.faces.restore(pixels, transform, picture.alpha, progress)
-            bands = iter([pixels])
-            summary = [*something(summary), self.faces.in_words(seen)]
-            notes = [*notes, *faces.notes_of(seen)]
-        written: list[str] = []
-        made = picture
-        fresh = not isinstance(source, pictures.Carried) or source.fresh
-        if not steps and fading is None and pixels is picture.pixels and (fresh or target is None):
-            first = pictures.origin(source)
-            if target is not None and first is picture:  # there is no file that could be copied
-                written = list(image.write(target, picture, format=saving.format, quality=saving.quality))
-            elif target is not None:
-                kept = write_unchanged(first, picture, target, format=saving.format, quality=saving.quality)
-                written = kept or []
-                if kept is None:  # of a file that is copied nothing is lost, whatever was not understood of it
-                    result, reading = replace(result, copied=True), list(told.notes)
-        else:
-            out = np.empty_like(pixels) if keep or target is None else None
-            if weight is not None:
-                bands = mixed_bands(iter([picture.pixels]), bands, weight, (picture.width, picture.height))
-            if target is None:
-                assert out is not None
-                _collect(bands, out)
-            else:
-                quality = saving.quality or quality_to_write([*lit, *steps], picture.metadata.jpeg)
-                writer = image.open_writer(
-                    target, width=picture.width, height=picture.height, channels=picture.channels,
-                    dtype=picture.pixels.dtype, alpha=picture.alpha is not None, metadata=picture.metadata,
-                    format=saving.format, quality=quality,
-                    record=self._signature(source, own),
-                )  # fmt: skip
-                with writer:
-                    at = 0
-                    for band in bands:
-                        writer.write(_with_alpha(band, picture, at))
-                        if out is not None:
-                            out[at : at + len(band)] = band
-                        at += len(band)
-                written = writer.notes
-                if writer.format == "JPEG" and quality != saving.quality:
-                    summary.append(f"written at quality {quality}")
-            made = picture if out is None else replace(picture, pixels=out)
-        return replace(
-            result,
+        marks_file = self.side_files(saving.overwrite).path(source, target, relative)
+        done = self._opened(source, relative, marks_file, progress)
+        for stage in self.stages:
+            stage.run(done)
+        own = self._record(pictures.origin(source), self.model, done.engine)
+        saved = self._save(done, target, saving, own, keep)
+        picture = done.picture
+        about = [*picture.metadata.notes, *([done.transform.note] if done.transform.note else [])]
+        return Result(
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(picture.width, picture.height, bytes=pictures.bytes_written(target)),
-            restored=self._with_faces(facts_of(found, [*lit, *steps]), seen),
-            summary=tuple(summary),
-            notes=joined(result.notes, reading, notes, written),
+            restored=done.facts,
+            summary=(*done.summary, *saved.summary),
+            coverage=done.coverage,
+            filler=done.filler,
+            copied=saved.copied,
+            # Of a file that is copied nothing is lost, whatever was not understood of it.
+            notes=joined([] if saved.copied else about, done.part.notes, done.notes, saved.notes),
             seconds=time.monotonic() - start,
-            picture=made if keep else None,
-            quality=quality_to_write([*lit, *steps], picture.metadata.jpeg),
+            picture=saved.picture if keep else None,
+            quality=quality_to_write(done.steps, picture.metadata.jpeg),
             record=own,
         )
 
-    def _brightened(
-        self,
-        picture: Picture,
-        pixels: np.ndarray,
-        transform: ColourTransform,
-        progress: Progress,
-        jpeg: JpegSettings | None,
-    ) -> tuple[np.ndarray, list[Step], list[str]]:
-        """The pixels without JPEG artefacts and with more light, the runs that did it, and what has to be left.
+    def _opened(
+        self, source: Any, relative: Path | None, marks_file: Path | None = None, progress: Progress = unseen,
+        dry: bool = False,
+    ) -> Restoration:  # fmt: skip
+        """A picture, read and with the part of it that is worked on."""
+        from imgfix.media import colour
 
-        What else there is to undo is looked for afterwards: noise that is faint in the dark is not so in the light.
-        """
-        from imgfix.tasks import exposure
-        from imgfix.tasks.restore import Restore
+        picture = self._read(source)
+        weight, part = self._weight(picture, source, relative, None if self.request.fills else marks_file)
+        self.engines.pixels, self.engines.dry = picture.width * picture.height, dry
+        transform = colour.transform(picture.metadata, picture.channels)
+        jpeg = jpeg_of(source, picture)
+        return Restoration(source, relative, picture, transform, jpeg, self.wanted, part, weight, marks_file, progress)
 
-        only = self.wanted.until_light()
-        _, steps, notes = look_at_picture(picture, pixels, transform, only, self.engines, jpeg)
-        whole = replace(only, strength=1.0)
-        made = np.empty_like(pixels)
-        _collect(Restore(pixels, steps, whole, alpha=picture.alpha, colour=transform).bands(progress), made)
-        dark, bright = transform.to_srgb(pixels), transform.to_srgb(made)
-        bright = exposure.measure(dark, bright).settled(bright)
-        if only.strength < 1:
-            bright = dark + np.float32(only.strength) * (bright - dark)
-        return transform.from_srgb(bright, pixels.dtype, transform.lost(pixels)), steps, notes
+    def _save(
+        self, done: Restoration, target: Any, saving: Saving, own: Mapping[str, Any] | None, keep: bool
+    ) -> SavedPicture:
+        """Write the result, copy the file where nothing was done, or keep it in memory."""
+        from imgfix.media import image
+        from imgfix.tasks.restore import quality_to_write
+
+        picture, source = done.picture, done.source
+        if done.unchanged and (target is None or not isinstance(source, pictures.Carried) or source.fresh):
+            return _save_unchanged(done, target, saving)
+        if target is None:
+            return SavedPicture(replace(picture, pixels=collected(done.result(), done.pixels)))
+        quality = saving.quality or quality_to_write(done.steps, picture.metadata.jpeg)
+        writer = image.open_writer(
+            target, width=picture.width, height=picture.height, channels=picture.channels,
+            dtype=picture.pixels.dtype, alpha=picture.alpha is not None, metadata=picture.metadata,
+            format=saving.format, quality=quality, record=self._signature(source, own),
+        )  # fmt: skip
+        out = np.empty_like(done.pixels) if keep else None
+        with writer:
+            at = 0
+            for band in done.result():
+                writer.write(_with_alpha(band, picture, at))
+                if out is not None:
+                    out[at : at + len(band)] = band
+                at += len(band)
+        said = (f"written at quality {quality}",) if writer.format == "JPEG" and quality != saving.quality else ()
+        made = picture if out is None else replace(picture, pixels=out)
+        return SavedPicture(made, tuple(writer.notes), said)
 
     def _first(self, steps: list[Step]) -> Engine | None:
-        """The model that a record names."""
+        """The model that a record of something that moves names."""
         if steps:
             return steps[0].engine
         return self.faces.engine if self.faces is not None else None
-
-    def _with_faces(self, facts: RestoreFacts, seen: list[Face] | None) -> RestoreFacts:
-        """The same, and what is done about faces; seen: those of a picture."""
-        if self.faces is None:
-            return facts
-        if seen is None or any(not face.left_alone for face in seen):
-            facts = replace(facts, steps=(*facts.steps, self.faces.step()))
-        return replace(facts, faces=None if seen is None else faces.facts_of(seen))
 
     def _with_faces_of_frames(self, facts: Facts) -> Facts:
         """What is to be said of a clip in which faces are restored, too."""
         assert self.faces is not None and facts.restored is not None
         summary = (*something(facts.summary), f"faces by {self.faces.engine.descriptor.name}")
-        return replace(facts, summary=summary, restored=self._with_faces(facts.restored, None))
+        return replace(facts, summary=summary, restored=with_faces(facts.restored, self.faces, None))
 
     def _plan_picture(self, source: Any, target: Any, relative: Path | None) -> Plan:
         """The damage is looked for, nothing is undone."""
-        from imgfix.media import colour
-        from imgfix.tasks.restore import Restore
-
         if self._missing() is not None:
             header = pictures.inspect_whole(source, self.reading.limit)
             return Plan(input=FileFacts(header.width, header.height), output=FileFacts(header.width, header.height))
-        picture = self._read(source)
-        self.engines.pixels, self.engines.dry = picture.width * picture.height, True
-        transform = colour.transform(picture.metadata, picture.channels)
-        jpeg = jpeg_of(source, picture)
-        found, steps, notes = look_at_picture(picture, picture.pixels, transform, self.wanted, self.engines, jpeg)
-        task = Restore(picture.pixels, steps, self.wanted)
-        size = FileFacts(picture.width, picture.height)
-        weight, told = self._weight(picture, source, relative)
-        plan = Plan(
-            input=size, output=size, restored=facts_of(found, task.steps), coverage=told.coverage,
-            notes=(*told.notes, *notes),
-            summary=(
-                *told.summary,
-                *in_words(found, steps, self.prints.fading(picture.pixels, transform, picture.alpha)),
-            ),
-        )  # fmt: skip
-        if self.request.fills:
-            marks = self.prints.marks(picture, weight, source, relative)
-            plan = replace(plan, summary=(*plan.summary, marks.in_words()), coverage=marks.share)
-        if self.faces is not None:
-            seen = self.faces.find(picture.pixels, transform)
-            plan = replace(
-                plan,
-                restored=self._with_faces(facts_of(found, task.steps), seen),
-                summary=(*something(plan.summary), self.faces.in_words(seen)),
-                seconds=self.faces.seconds(seen),
-                notes=joined(plan.notes, faces.notes_of(seen)),
-            )
-        if steps:
-            plan = replace(plan, tiles=task.tiles, seconds=(plan.seconds or 0) + task.seconds())
+        done = self._opened(source, relative, dry=True)
+        size = FileFacts(done.picture.width, done.picture.height)
+        part = done.part
+        plan = Plan(input=size, output=size, coverage=part.coverage, summary=part.summary, notes=part.notes)
+        for stage in self.stages:
+            plan = stage.plan(done, plan)
         return plan
 
     def _read(self, source: Any) -> Picture:
@@ -326,12 +257,9 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def _weight(
         self, picture: Picture, source: Any, relative: Path | None, save: Path | None = None
-    ) -> tuple[np.ndarray | None, Result]:
+    ) -> tuple[np.ndarray | None, Facts]:
         """The share of the work in each pixel, None where all of it is worked on, and what is said of it."""
-        if self.part is None:
-            return None, Result()
-        weight, facts = self.part.of_picture(picture, source, relative, save)
-        return weight, Result(**values_in(facts))
+        return (None, Facts()) if self.part is None else self.part.of_picture(picture, source, relative, save)
 
     # -- what moves ----------------------------------------------------------------------------------------------------
 
@@ -432,22 +360,6 @@ def jpeg_of(source: Any, picture: Picture) -> JpegSettings | None:
     return None if isinstance(source, pictures.Carried) and not source.fresh else picture.metadata.jpeg
 
 
-def look_at_picture(
-    picture: Picture, pixels: np.ndarray, transform: ColourTransform, wanted: RestoreOptions, engines: DamageModels,
-    jpeg: JpegSettings | None,
-) -> tuple[Damage | None, list[Step], list[str]]:  # fmt: skip
-    """What is found in a picture, the runs of networks that undo it, and what has to be left, a sentence each.
-
-    pixels: the picture's own, or what became of them. jpeg: what the file tells of how it was compressed.
-    """
-    from imgfix.tasks import restore
-
-    found = None
-    if wanted.estimates:
-        found = restore.find(pixels, transform, jpeg, engines.meter(wanted))
-    return found, *restore.steps(wanted, found, engines)
-
-
 def look_at(
     moving: Moving, wanted: RestoreOptions, engines: DamageModels, steady: bool = False
 ) -> tuple[SequenceTask, list[Step], Facts]:
@@ -487,39 +399,18 @@ def look_at(
     return Chain(lighter, task) if lighter is not None else task, done, facts
 
 
-def in_words(found: Damage | None, steps: list[Step], fading: Fading | None = None) -> list[str]:
-    """What was found and what is done about it, in short phrases."""
-    words = [f"found {found.in_words()}"] if found is not None else []
-    if steps or fading is not None:
-        faded = [f"{fading.in_words()} undone"] if fading is not None else []
-        return [*words, *(step.in_words() for step in steps), *faded]
-    return [*words, NOTHING] if found is not None else words
+def _save_unchanged(done: Restoration, target: Any, saving: Saving) -> SavedPicture:
+    """Copy the file, or write the picture where there is none, or another format or quality is asked for."""
+    from imgfix.media import image
+    from imgfix.media.unchanged import write_unchanged
 
-
-def something(words: Iterable[str]) -> list[str]:
-    """Phrases without the one that nothing is to be done, where something is."""
-    return [word for word in words if word != NOTHING]
-
-
-def facts_of(found: Damage | None, steps: list[Step]) -> RestoreFacts:
-    """The same as values."""
-    made = tuple(
-        StepFacts(
-            tuple(step.jobs), step.engine.descriptor.name, step.level, str(step.engine.placement.device),
-            step.engine.placement.precision, step.engine.placement.engine,
-        )
-        for step in steps
-    )  # fmt: skip
-    if found is None:
-        return RestoreFacts(made)
-    return RestoreFacts(made, looked=True, noise=found.noise, jpeg=found.jpeg)
-
-
-def _collect(bands: Iterable[np.ndarray], out: np.ndarray) -> None:
-    at = 0
-    for band in bands:
-        out[at : at + len(band)] = band
-        at += len(band)
+    picture, first = done.picture, pictures.origin(done.source)
+    if target is None:
+        return SavedPicture(picture)
+    if first is picture:
+        return SavedPicture(picture, tuple(image.write(target, picture, format=saving.format, quality=saving.quality)))
+    notes = write_unchanged(first, picture, target, format=saving.format, quality=saving.quality)
+    return SavedPicture(picture, tuple(notes or ()), copied=notes is None)
 
 
 def _same(one: ClipOptions, other: ClipOptions) -> bool:
