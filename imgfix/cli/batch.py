@@ -88,16 +88,21 @@ def run(
                 if not told:
                     report.tell_interrupted(item.source, item.target, whole)
                     tally.done += whole
-                kept = "; ".join(getattr(error, "__notes__", ())) or None  # what a clip has finished already
-                where = f"interrupted after {item.source} was finished" if whole else f"interrupted at {item.source}"
-                console.error(f"{where}: {tally.left}", kept)
-                if isinstance(error, SystemExit):
-                    raise
-                asked = interrupts.came() or signal.SIGINT
-                if asked != signal.SIGINT:  # SIGTERM, and it came out as an error of another kind
-                    raise interrupts.asked_for(asked) from None
-                return ExitCode.INTERRUPTED
+                return _interrupted(error, item.source, whole, tally, console)
     return concluded(tally, console, report, aside)
+
+
+def _interrupted(error: BaseException, source: str, whole: bool, tally: Tally, console: Console) -> ExitCode:
+    """Say where a batch was interrupted; whole: the item is finished. Raises what ends the process."""
+    kept = "; ".join(getattr(error, "__notes__", ())) or None  # what a clip has finished already
+    where = f"interrupted after {source} was finished" if whole else f"interrupted at {source}"
+    console.error(f"{where}: {tally.left}", kept)
+    if isinstance(error, SystemExit):
+        raise error
+    asked = interrupts.came() or signal.SIGINT
+    if asked != signal.SIGINT:  # SIGTERM, and it came out as an error of another kind
+        raise interrupts.asked_for(asked) from None
+    return ExitCode.INTERRUPTED
 
 
 def _count(tally: Tally, outcome: Outcome) -> None:

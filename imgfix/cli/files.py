@@ -95,50 +95,67 @@ def work(
     if store is not None and is_url(saving.output):
         saving = replace(saving, output=store.local(str(saving.output)))
     pipeline = kind(request, saving, clips, machine, reading, ConsoleListener(console))
-    found = stream(pipeline, inputs) if store is None else None
-    if store is not None:
-        pipeline = cast("Pipeline[Any]", Afar(pipeline, store))
-        if reading.ray is not None:
-            raise UsageError("--ray works on files that all machines see", hint="fetch them, or use --shard")
+    if store is None:
+        return _Batch(pipeline, None, stream(pipeline, inputs), reading, reporting).run(inputs)
+    if reading.ray is not None:
+        raise UsageError("--ray works on files that all machines see", hint="fetch them, or use --shard")
+    return _Batch(cast("Pipeline[Any]", Afar(pipeline, store)), store, None, reading, reporting).run(inputs)
 
-    def item(job: Job, kind: str | None = IMAGE) -> Item[Job]:
+
+@dataclass(frozen=True)
+class _Batch:
+    """All that the inputs of a command name. store: fetches and stores URLs. found: inputs that are met on the way."""
+
+    pipeline: Pipeline[Any]
+    store: Store | None
+    found: JobStream | None
+    reading: options.Reading
+    reporting: options.Reporting
+
+    def run(self, inputs: Sequence[str]) -> int:
+        """Do all of it, or plan it; returns the exit code."""
+        pipeline, found, dry = self.pipeline, self.found, self.reporting.dry_run
+        jobs = pipeline.jobs(inputs) if found is None else []
+        items = [self._item(job) for job in jobs]
+        self._check_stdout(items)
+        report = Report(self.reporting.console, self.reporting.json)
+        if found is None and all(item.problem or item.skipped for item in items):  # no need to load anything
+            return batch.run(items, batch.never, report.console, report, aside=pipeline)
+        if self.reading.ray is not None and not dry:
+            jobs.sort(key=lambda job: job.error is None)
+            return _spread(pipeline, found or jobs, self.reading, report, found or pipeline)
+        doing = self._plan if dry else self._run
+        if found is not None or self.store is not None:
+            ready = opened(pipeline, jobs if found is None else found, dry)
+            total = len(jobs) if found is None else None
+            come = (self._item(job, kind) for job, kind in ready)
+            return batch.run(come, doing, report.console, report, pipeline.unit, found or pipeline, total)
+        kinds = {
+            item.source: pipeline.kind(*_places(item.job)) for item in items if not (item.problem or item.skipped)
+        }  # fmt: skip
+        pipeline.prepare(kinds.values(), dry=dry)
+        items = [replace(item, unit=None if kinds.get(item.source, IMAGE) == IMAGE else "frames") for item in items]
+        return batch.run(items, doing, report.console, report, unit=pipeline.unit, aside=pipeline)
+
+    def _item(self, job: Job, kind: str | None = IMAGE) -> Item[Job]:
+        store = self.store
         source, target = ((store and store.url(place)) or _name(place) for place in (job.source, job.target))
         return Item(source, target, job, job.error, job.skip, None if kind in (IMAGE, None) else "frames")
 
-    jobs = pipeline.jobs(inputs) if found is None else []
-    items = [item(job) for job in jobs]
-    if any(item.target == STREAM for item in items) and not reporting.dry_run:
-        if reporting.json:
+    def _check_stdout(self, items: Sequence[Item[Job]]) -> None:
+        if not any(item.target == STREAM for item in items) or self.reporting.dry_run:
+            return
+        if self.reporting.json:
             raise UsageError("--json and a picture on stdout do not mix", hint="write the picture to a file with -o")
         if sys.stdout.isatty():
             raise UsageError("a picture would be written to the terminal", hint="name a file with -o, or pipe it on")
-    report = Report(console, reporting.json)
-    if found is None and all(item.problem or item.skipped for item in items):  # no need to load anything
-        return batch.run(items, batch.never, console, report, aside=pipeline)
 
-    def plan(job: Job, tick: Tick) -> Outcome:
+    def _plan(self, job: Job, tick: Tick) -> Outcome:
         source, target = _places(job)
-        return outcome(pipeline.plan(source or _emptied(job), target, job.relative))
+        return outcome(self.pipeline.plan(source or _emptied(job), target, job.relative))
 
-    def run(job: Job, tick: Tick) -> Outcome:
-        return done(pipeline, job, tick)
-
-    if reading.ray is not None and not reporting.dry_run:
-        jobs.sort(key=lambda job: job.error is None)
-        return _spread(pipeline, found or jobs, reading, report, found or pipeline)
-    doing = plan if reporting.dry_run else run
-    if found is not None or store is not None:
-        ready = opened(pipeline, jobs if found is None else found, reporting.dry_run)
-        total = len(jobs) if found is None else None
-        return batch.run(
-            (item(job, kind) for job, kind in ready), doing, console, report, pipeline.unit, found or pipeline, total
-        )
-    kinds = {
-        item.source: pipeline.kind(*_places(item.job)) for item in items if not (item.problem or item.skipped)
-    }  # fmt: skip
-    pipeline.prepare(kinds.values(), dry=reporting.dry_run)
-    items = [replace(item, unit=None if kinds.get(item.source, IMAGE) == IMAGE else "frames") for item in items]
-    return batch.run(items, doing, console, report, unit=pipeline.unit, aside=pipeline)
+    def _run(self, job: Job, tick: Tick) -> Outcome:
+        return done(self.pipeline, job, tick)
 
 
 def _spread(
