@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from imgfix.errors import InputError
+from imgfix.errors import InputError, NothingFound
 from imgfix.media import animation as animations
 from imgfix.media import mask as masks
 from imgfix.media.jobs import find_sources
@@ -229,7 +229,7 @@ class FrameMasks:
 
     def _tell_empty(self, name: str) -> None:
         if self.track is None:
-            raise InputError(
+            raise NothingFound(
                 f"{name}: nothing in any frame has the colour that `color` names",
                 hint="a larger `tolerance` takes colours that are farther off; an encoder changes them a little",
             )

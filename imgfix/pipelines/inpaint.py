@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgfix.errors import ModelError, NothingFound, UsageError
+from imgfix.errors import ModelError, UsageError
 from imgfix.pipelines import models, pictures, variants
 from imgfix.pipelines.choosing import TASKS, ModelTools, SideFiles, own_names, write_mask
 from imgfix.pipelines.followed import SavedMasks
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
     from imgfix.tasks.inpaint import InpaintOptions
     from imgfix.tasks.video_inpaint import VideoInpaint
+
+
+NOTHING_FILLED = "nothing filled"
 
 
 class InpaintPipeline(Pipeline[InpaintRequest]):
@@ -120,16 +123,14 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
 
     # -- pictures ------------------------------------------------------------------------------------------------------
 
-    def _mask(self, picture: Picture, source: Any, relative: Path | None) -> tuple[np.ndarray | None, list[str]]:
+    def _mask(self, picture: Picture, source: Any, relative: Path | None) -> tuple[np.ndarray | None, Sequence[str]]:
         """The mask of a picture, None when only the canvas grows, or when a step of a recipe finds nothing to fill."""
         if not self.region:
             return None, []
-        try:
-            return self.region.of_picture(picture, source, relative, self.tools)
-        except NothingFound as error:
-            if self.called is None:
-                raise
-            return None, [f"{error.message}; not filled"]
+        found, notes = self.if_found(
+            lambda: self.region.of_picture(picture, source, relative, self.tools), NOTHING_FILLED
+        )
+        return (None, notes) if found is None else found
 
     def _run_picture(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         from imgfix.media import image
@@ -182,7 +183,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             input=FileFacts(picture.width, picture.height, picture.metadata.format),
             output=FileFacts(made.width, made.height, bytes=pictures.bytes_written(target)),
             runner=self._runner(filler),
-            summary=tuple(summary or ([] if self.expansion is not None else ["nothing filled"])),
+            summary=tuple(summary or ([] if self.expansion is not None else [NOTHING_FILLED])),
             coverage=share,
             notes=joined(picture.metadata.notes, notes, written),
             variants=tuple(str(place) for place in files if place is not None) if count > 1 else (),
@@ -266,8 +267,13 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         filler, saved = self._filler(dry), None
         if self.request.save_mask is not None and not dry:
             saved = SavedMasks(self.request.save_mask, moving, relative, self.alone, self.saving.overwrite)
-        found, digest, notes = self.region.of_moving(moving, relative, self.alone, self.tools, self.listener, dry)
-        task, facts = self._filling(found, filler, notes, "to fill" if dry else "filled")
+        there, left = self.if_found(
+            lambda: self.region.of_moving(moving, relative, self.alone, self.tools, self.listener, dry), NOTHING_FILLED
+        )
+        if there is None:
+            return self._unfilled(moving, left)
+        found, share, digest, notes = there
+        task, facts = self._filling(found, share, filler, notes, "to fill" if dry else "filled")
         if saved is not None:
             saved.write(found)
         descriptor = None if isinstance(filler, str) else filler.descriptor
@@ -279,14 +285,21 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             record=self._record(moving.source, self.choice.name, filler),
         )
 
+    def _unfilled(self, moving: Moving, notes: Sequence[str]) -> Stage:
+        """The step of a recipe that finds nothing to fill."""
+        from imgfix.tasks.as_it_is import AsItIs
+
+        facts = Facts(runner=Runner(self.choice.name), summary=(NOTHING_FILLED,), coverage=0.0, notes=tuple(notes))
+        record = self._record(moving.source, self.choice.name, None)
+        return Stage(AsItIs(), facts, self.choice.name, {"region": NOTHING_FILLED}, record, idle=True)
+
     def _filling(
-        self, found: FrameMasks, filler: Engine | str, notes: Sequence[str], word: str
+        self, found: FrameMasks, share: float, filler: Engine | str, notes: Sequence[str], word: str
     ) -> tuple[VideoInpaint, Facts]:
         """The work on a clip whose masks were found, and what is to be said."""
         from imgfix.media import mask as masks
         from imgfix.tasks.video_inpaint import VideoInpaint, VideoInpaintOptions
 
-        share = found.coverage()
         how = VideoInpaintOptions(feather=self.how.feather, tta=self.how.tta, grain=self.how.grain)
         task = VideoInpaint(found.fixed if found.same else found, filler, how)
         facts = Facts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +19,33 @@ if TYPE_CHECKING:
     from imgfix.pipelines.models import Models
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.pipelines.options import PartRequest
-    from imgfix.tasks.part import PartOfFrames
+    from imgfix.tasks.frames import ResampledFrames
     from imgfix.tasks.sequence import SequenceTask
+
+    Find = Callable[[], Any]
+    IfFound = Callable[[Find, str], tuple[Any, tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class MovingPart:
+    """Some work on a part of every frame."""
+
+    task: SequenceTask
+    said: str
+    binding: dict[str, Any] = field(default_factory=dict)
+    """What the frames depend on besides."""
+    notes: tuple[str, ...] = ()
+    nothing: bool = False
+    """There is no such part, and nothing is worked on."""
 
 
 class Part:
-    """What a request says of it.
+    """What a request says of it. if_found: as of `Pipeline.if_found`.
 
     Raises UsageError, ModelError: no such model.
     """
 
-    def __init__(self, asked: PartRequest, models: Models, overwrite: bool) -> None:
+    def __init__(self, asked: PartRequest, models: Models, overwrite: bool, if_found: IfFound) -> None:
         from imgfix.tasks.part import Edge
 
         named = models.choose(TASKS, model=asked.detector) if asked.detector != "auto" else None
@@ -37,11 +53,17 @@ class Part:
         self.edge = Edge(asked.except_, asked.feather)
         self.tools = ModelTools(models, named, "detector")
         self._save_mask, self._overwrite, self._listener = asked.save_mask, overwrite, models.listener
+        self._if_found = if_found
 
     @classmethod
-    def of(cls, asked: PartRequest, models: Models, overwrite: bool) -> Part | None:
+    def of(cls, asked: PartRequest, models: Models, overwrite: bool, if_found: IfFound) -> Part | None:
         """None: all of it is worked on."""
-        return cls(asked, models, overwrite) if asked.has_region else None
+        return cls(asked, models, overwrite, if_found) if asked.has_region else None
+
+    @property
+    def _instead(self) -> str:
+        """What is done where there is no such part."""
+        return "all of it is worked on" if self.edge.rest else "nothing is worked on"
 
     def prepare(self, kinds: Iterable[str]) -> None:
         """Open what finds it, so that what is wrong is said before any work. Raises ModelError, MissingExtraError."""
@@ -56,7 +78,13 @@ class Part:
         """
         from imgfix.media import mask as masks
 
-        mask, notes = self.region.of_picture(picture, source, relative, self.tools)
+        found, notes = self._if_found(
+            lambda: self.region.of_picture(picture, source, relative, self.tools), self._instead
+        )
+        if found is None:
+            mask = np.zeros((picture.height, picture.width), np.float32)
+        else:
+            mask, notes = found
         weight = self.edge.weight(mask)
         if save is not None:
             write_mask(save, weight)
@@ -80,21 +108,29 @@ class Part:
         moving: Moving,
         relative: Path | None,
         alone: bool,
-        plain: Callable[[np.ndarray], np.ndarray] | None = None,
+        plain: ResampledFrames | None = None,
         dry: bool = False,
-    ) -> tuple[PartOfFrames, str, dict[str, Any], list[str]]:
+    ) -> MovingPart:
         """Some work on a part of every frame.
 
-        plain: as of `imgfix.tasks.part.PartOfFrames`. dry: a plan is made. Returns the work, what is said of it, what
-        its frames depend on besides, and notes. Raises as `Region.of_moving`.
+        plain: what the rest of a frame becomes, None for the frame itself. dry: a plan is made. Raises as
+        `Region.of_moving`.
         """
+        from imgfix.tasks.as_it_is import AsItIs
         from imgfix.tasks.part import PartOfFrames
 
         saved = None
         if self._save_mask is not None and not dry:
             saved = SavedMasks(self._save_mask, moving, relative, alone, self._overwrite)
-        found, digest, notes = self.region.of_moving(moving, relative, alone, self.tools, self._listener, dry)
-        share = found.coverage()
+        there, notes = self._if_found(
+            lambda: self.region.of_moving(moving, relative, alone, self.tools, self._listener, dry), self._instead
+        )
+        if there is None:
+            said, binding = self.summary(float(self.edge.rest)), {"part": self._instead}
+            if self.edge.rest:
+                return MovingPart(task, said, binding, notes)
+            return MovingPart(AsItIs() if plain is None else plain, said, binding, notes, nothing=True)
+        found, share, digest, notes = there
         if saved is not None:
             saved.write(found)
         binding = {
@@ -103,4 +139,5 @@ class Part:
             **{f"edge {key}": value for key, value in asdict(self.edge).items()},
         }
         words = self.summary(1 - share if self.edge.rest else share)
-        return PartOfFrames(task, found, self.edge, plain), words, binding, notes
+        rest = None if plain is None else plain.enlarged
+        return MovingPart(PartOfFrames(task, found, self.edge, rest), words, binding, tuple(notes))

@@ -10,7 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
-from imgfix.errors import ImgfixError, InputError, MissingExtraError, ModelError, OutputError, UsageError
+from imgfix.errors import (
+    ImgfixError,
+    InputError,
+    MissingExtraError,
+    ModelError,
+    NothingFound,
+    OutputError,
+    UsageError,
+)
 from imgfix.pipelines import pages, pictures, recipes, record, steps
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Listener, Models
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
     from imgfix.runtime.engine import Engine
 
 Request = TypeVar("Request")
+T = TypeVar("T")
 _NUMBER = re.compile(r"\{n(:[^{}]*)?\}")
 """The place of a source in its list, in a template."""
 
@@ -223,6 +232,18 @@ class Pipeline(ABC, Generic[Request]):
             if self.called is None:
                 raise
             raise error.within(self.called, recipes.public) from error
+
+    def if_found(self, find: Callable[[], T], instead: str) -> tuple[T | None, tuple[str, ...]]:
+        """What is looked for; None and a note where a step of a recipe finds nothing, since the others go on.
+
+        instead: what is done then, for the note. Raises NothingFound where it is all that was asked for.
+        """
+        try:
+            return find(), ()
+        except NothingFound as error:
+            if self.called is None:
+                raise
+            return None, (f"{error.message}; {instead}",)
 
     def _run_one(self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool) -> Result:
         """Do all steps on one picture."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from imgfix.errors import InputError, UsageError
+from imgfix.errors import InputError, NothingFound, UsageError
 from imgfix.media import mask as masks
 from imgfix.pipelines.choosing import choices_of, seen
 from imgfix.pipelines.followed import Followed, laid_over
@@ -120,6 +120,8 @@ class Region:
         if self.transparent:
             parts.append(masks.from_alpha(picture, name_of(source)))
         whole = masks.combine(*parts) if parts else None
+        if self.colour is not None and self.mask is None and whole is not None and not whole.any() and not self.choices:
+            raise NothingFound(f"{name}: nothing in it has the colour that `color` names", hint=self._remedy)
         if self.choices:
             whole = self._chosen(picture, whole, tools)
         assert whole is not None
@@ -157,8 +159,8 @@ class Region:
 
     def of_moving(
         self, moving: Moving, relative: Path | None, alone: bool, tools: Tools, listener: Listener, dry: bool = False
-    ) -> tuple[FrameMasks, str, list[str]]:
-        """The masks of a clip's frames, a hash of what the masks hold, and what should be said about them.
+    ) -> tuple[FrameMasks, float, str, list[str]]:
+        """The masks of a clip's frames, their coverage, a hash of what they hold, and what should be said about them.
 
         alone: it is the only input. tools: what finds the choices. dry: a plan is made, and what is chosen is not
         followed. Raises InputError: no mask of that name, another size, not readable, nothing of what was chosen.
@@ -191,7 +193,7 @@ class Region:
             moving, fixed=fixed, track=track, colour=self.colour, tolerance=self.tolerance, dilate=self.dilate or 0.0,
             chosen=chosen, whole=self.whole,
         )  # fmt: skip
-        return made, digest, notes
+        return made, made.coverage(), digest, notes
 
     def _read(self, given: Path | np.ndarray | bytes, size: masks.Size) -> tuple[np.ndarray, str | None, str]:
         """The values of a mask, how it was understood, and what it is called."""

@@ -75,7 +75,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         """Whether results for the frames of something are averaged along the motion."""
         if self.request.fidelity and not self.wanted.faces:
             raise UsageError("`fidelity` says how faces are restored", hint="add `faces`")
-        self.part = Part.of(self.request, self.models, self.saving.overwrite)
+        self.part = Part.of(self.request, self.models, self.saving.overwrite, self.if_found)
         self.faces = self._faces() if self.wanted.faces else None
 
     def _steadies(self, kind: str) -> bool:
@@ -154,7 +154,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         saving = self._saving(source)
         marks_file = self.side_files(saving.overwrite).path(source, target, relative)
         done = self._opened(source, relative, marks_file, progress)
-        for stage in self.stages:
+        for stage in self.stages if done.anywhere else ():
             stage.run(done)
         own = self._record(pictures.origin(source), self.model, done.engine)
         saved = self._save(done, target, saving, own, keep)
@@ -241,7 +241,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         size = FileFacts(done.picture.width, done.picture.height)
         part = done.part
         plan = Plan(input=size, output=size, coverage=part.coverage, summary=part.summary, notes=part.notes)
-        for stage in self.stages:
+        for stage in self.stages if done.anywhere else ():
             plan = stage.plan(done, plan)
         return plan
 
@@ -271,6 +271,8 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
         """The damage is looked for in the first frames."""
+        from imgfix.tasks.as_it_is import AsItIs
+
         self.engines.pixels, self.engines.dry = work.pixels(moving), dry
         task, steps, facts, binding = self._looked_at(moving, kind, relative, dry)
         engines = [step.engine for step in steps] + ([self.faces.engine] if self.faces is not None else [])
@@ -289,7 +291,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 **work.bound(*engines),
             },
             record=self._record(moving.source, self.model, self._first(steps)),
-            idle=not steps and not self.request.deflicker and self.faces is None,
+            idle=isinstance(task, AsItIs) or (not steps and not self.request.deflicker and self.faces is None),
             quality=self._quality(moving, kind, steps),
         )
 
@@ -313,8 +315,16 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             facts = self._with_faces_of_frames(facts)
         if self.part is None:
             return task, steps, facts, {}
-        task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone, dry=dry)
-        return task, steps, replace(facts, summary=(said, *facts.summary), notes=(*notes, *facts.notes)), binding
+        part = self.part.of_moving(task, moving, relative, self.alone, dry=dry)
+        if part.nothing:
+            return (
+                part.task,
+                [],
+                Facts(restored=facts_of(None, []), summary=(part.said,), notes=part.notes),
+                part.binding,
+            )
+        facts = replace(facts, summary=(part.said, *facts.summary), notes=(*part.notes, *facts.notes))
+        return part.task, steps, facts, part.binding
 
     def refuse_moving(self, source: Any) -> None:
         """See `Pipeline.refuse_moving`."""

@@ -75,6 +75,11 @@ class Restoration:
         self.pixels, self.coverage, self.summary = self.picture.pixels, self.part.coverage, list(self.part.summary)
 
     @property
+    def anywhere(self) -> bool:
+        """Whether there is a part that is worked on."""
+        return self.weight is None or bool(self.weight.any())
+
+    @property
     def unchanged(self) -> bool:
         """Whether the result is the picture as it was read."""
         return self.bands is None and self.pixels is self.picture.pixels

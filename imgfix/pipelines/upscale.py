@@ -62,7 +62,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         self._chosen: dict[bool, Choice] = {}
         if self.request.restore:
             self.before = (restorer(self),)
-        self.part = Part.of(self.request, self.models, self.saving.overwrite)
+        self.part = Part.of(self.request, self.models, self.saving.overwrite, self.if_found)
 
     def choice(self, kind: str) -> Choice:
         """The model for a kind of source. Raises ModelError."""
@@ -316,8 +316,9 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
         width, height = task.size(*moving.size)
         plain = ResampledFrames(_PLAIN, UpscaleOptions(width=width, height=height))
-        task, said, binding, notes = self.part.of_moving(task, moving, relative, self.alone, plain.enlarged, dry)
-        return task, replace(facts, summary=(said, *facts.summary), notes=joined(notes, facts.notes)), binding
+        part = self.part.of_moving(task, moving, relative, self.alone, plain, dry)
+        facts = replace(facts, summary=(part.said, *facts.summary), notes=joined(part.notes, facts.notes))
+        return part.task, facts, part.binding
 
     def refuse_moving(self, source: Any) -> None:
         """See `Pipeline.refuse_moving`."""
@@ -414,6 +415,8 @@ def _part_bands(
 
     size = UpscaleOptions(width=task.width, height=task.height)
     plain = Resampling(picture.pixels, _PLAIN, size, alpha=picture.alpha)
+    if not weight.any():
+        return plain.bands(progress)
     return mixed_bands(plain.bands(threaded=False), task.bands(progress), weight, (task.width, task.height))
 
 

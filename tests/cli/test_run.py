@@ -456,6 +456,71 @@ def test_an_interrupted_clip_goes_on_to_the_same_frames(
     assert all(np.array_equal(*both) for both in zip(shown(tmp_path / "b.mkv"), shown(tmp_path / "c.mkv"), strict=True))
 
 
+ABSENT = "#ff00ff"
+"""A colour that nothing has."""
+
+
+@pytest.fixture
+def parts(lighter: Path, tiny: Path) -> dict[str, dict[str, Any]]:
+    """A step of each verb that works on what has a colour, or on all but that."""
+    restore = {"verb": "restore", "denoise": 12, "model": str(lighter)}
+    upscale = {"verb": "upscale", "model": str(tiny), "precision": "fp32"}
+    return {
+        "restore only": {**restore, "only": True, "color": ABSENT},
+        "restore except": {**restore, "except": True, "color": ABSENT},
+        "restore": restore,
+        "upscale only": {**upscale, "only": True, "color": ABSENT},
+        "upscale except": {**upscale, "except": True, "color": ABSENT},
+        "upscale": upscale,
+        "plain": {**upscale, "model": "lanczos", "scale": 2},
+        "inpaint": {"verb": "inpaint", "model": "telea", "color": ABSENT},
+    }
+
+
+@pytest.mark.parametrize(
+    ("steps", "instead", "words"),
+    [
+        (["restore only", "upscale"], ["upscale"], "nothing is worked on"),
+        (["restore except", "upscale"], ["restore", "upscale"], "all of it is worked on"),
+        (["upscale only", "restore"], ["plain", "restore"], "nothing is worked on"),
+        (["upscale except", "restore"], ["upscale", "restore"], "all of it is worked on"),
+        (["inpaint", "upscale"], ["upscale"], "nothing filled"),
+    ],
+)
+@pytest.mark.parametrize("moves", [False, True], ids=["picture", "clip"])
+def test_a_step_that_finds_nothing_of_what_it_looks_for_leaves_the_others_to_do(
+    imgfix: Run, tmp_path: Path, parts: dict[str, dict[str, Any]], steps: list[str], instead: list[str], words: str,
+    moves: bool,
+) -> None:  # fmt: skip
+    ending = ".mkv" if moves else ".png"
+    source = clip(tmp_path / "a.mkv", 3, codec="ffv1", pixels="bgr0") if moves else noisy(tmp_path / "a.png", (48, 40))
+    made = {}
+    for name, chosen in (("found", steps), ("wanted", instead)):
+        file = recipe(tmp_path / f"{name}.toml", *(parts[step] for step in chosen))
+        made[name] = tmp_path / f"{name}{ending}"
+        options = ("--codec", "ffv1", "--pix-fmt", "bgr0") if moves else ()
+        result = imgfix("run", file, source, "-o", made[name], "--device", "cpu", *options)
+        assert result.code == 0, result.err
+        assert ("has the colour that" in result.err) == (name == "found")
+        assert (f"; {words}" in result.err) == (name == "found")
+        planned = imgfix("run", file, source, "-o", tmp_path / f"x{ending}", "--device", "cpu", "--dry-run", *options)
+        assert planned.code == 0, planned.err
+    if moves:
+        assert all(np.array_equal(*both) for both in zip(*map(shown, made.values()), strict=True))
+    else:
+        assert np.array_equal(*map(pixels, made.values()))
+
+
+@pytest.mark.parametrize("step", ["restore only", "restore except", "upscale only", "inpaint"])
+def test_alone_a_verb_that_finds_nothing_of_what_it_looks_for_is_refused(
+    imgfix: Run, tmp_path: Path, parts: dict[str, dict[str, Any]], step: str
+) -> None:
+    source = noisy(tmp_path / "a.png", (48, 40))
+    result = imgfix(*words(parts[step]), source, "-o", tmp_path / "out.png")
+    assert result.code == 1 and "nothing in it has the colour that" in result.err
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_a_picture_in_which_nothing_is_found_goes_on_as_it_is(imgfix: Run, tmp_path: Path) -> None:
     rows, columns = np.mgrid[:96, :128]
     smooth = np.stack([60 + rows, 60 + columns // 2, np.full_like(rows, 120)], axis=-1).astype(np.uint8)
@@ -467,7 +532,7 @@ def test_a_picture_in_which_nothing_is_found_goes_on_as_it_is(imgfix: Run, tmp_p
     )
     result = imgfix("run", steps, tmp_path / "photo.png", "-o", tmp_path / "out.png")
     assert result.code == 0, result.err
-    assert "nothing that was laid over the picture was found; not filled" in result.err
+    assert "nothing that was laid over the picture was found; nothing filled" in result.err
     assert np.array_equal(np.asarray(Image.open(tmp_path / "out.png"))[::2, ::2], smooth)
     alone = imgfix("inpaint", tmp_path / "photo.png", "--overlay", "--model", "telea")
     assert alone.code == 1 and "nothing that was laid over" in alone.err

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from imgfix.errors import InputError
+from imgfix.errors import InputError, NothingFound
 from imgfix.media import mask as masks
 from imgfix.nets.motion import dense_inverse_search, fetch
 from imgfix.runtime.scene_cuts import CutFinder
@@ -189,7 +189,7 @@ class _Path:
         if self.wish.at is not None and not self._chosen:
             raise InputError("`at` is behind the end of the clip", hint="choose an earlier moment")
         if self.found.empty:
-            raise self.refusal or InputError("nothing was found in any frame", hint="choose it with `point`")
+            raise self.refusal or NothingFound("nothing was found in any frame", hint="choose it with `point`")
         return self.found
 
     def _is_time(self, number: int) -> bool:

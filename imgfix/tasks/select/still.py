@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from imgfix.errors import InputError
+from imgfix.errors import InputError, NothingFound
 
 SIDE = 1280
 """Longest side of the frames that are looked at."""
@@ -56,7 +56,7 @@ def not_told(found: np.ndarray | None) -> InputError:
             "too little moves to tell what was laid over the clip from what is in it",
             hint="a longer part of the clip tells more; `box` x,y,w,h or `mask` say where it is",
         )
-    return InputError(
+    return NothingFound(
         "nothing that was laid over the clip and stands still was found",
         hint="`box` x,y,w,h or `mask` say where it is",
     )
