@@ -42,7 +42,7 @@ def test_every_option_of_a_row_is_one_of_restoring_and_none_is_left_out() -> Non
 @pytest.mark.parametrize("row", [row for row in TABLE if row.option and not row.level], ids=lambda row: row.name)
 def test_restoring_what_a_model_is_for_asks_for_its_row(row: Degradation) -> None:
     filled = RestoreOptions().filled([row.name])
-    assert filled.jobs(None) == [row.name]
+    assert filled.degradations(None) == [row.name]
 
 
 def test_without_a_word_noise_and_jpeg_are_looked_for() -> None:

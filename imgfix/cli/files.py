@@ -24,14 +24,14 @@ from imgfix.pipelines.tally import Aside
 from imgfix.runtime import interrupts
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
+    from imgfix.media.jobs import FileJob
     from imgfix.pipelines.pipeline import Pipeline
 
 STREAM = "-"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Invocation:
     """A verb with its options, read from a command line and not carried out yet."""
 
     kind: type[Pipeline[Any]]
@@ -49,11 +49,11 @@ class Asked:
         return self.kind(self.request, saving, self.clips, self.machine, self.reading, listener)
 
 
-_INSTEAD: ContextVar[Callable[[Asked], int] | None] = ContextVar("instead", default=None)
+_INSTEAD: ContextVar[Callable[[Invocation], int] | None] = ContextVar("instead", default=None)
 
 
 @contextmanager
-def handed_to(other: Callable[[Asked], int]) -> Iterator[None]:
+def handed_to(other: Callable[[Invocation], int]) -> Iterator[None]:
     """Meanwhile a verb that is invoked reads its options and hands them over instead of working on its inputs."""
     token = _INSTEAD.set(other)
     try:
@@ -62,7 +62,7 @@ def handed_to(other: Callable[[Asked], int]) -> Iterator[None]:
         _INSTEAD.reset(token)
 
 
-def done(pipeline: Pipeline[Any], job: Job, tick: Tick) -> Outcome:
+def done(pipeline: Pipeline[Any], job: FileJob, tick: Tick) -> Outcome:
     """Do the work of a job. Raises ImgfixError."""
     source, target = _places(job)
     sink = target if isinstance(target, Path) else sys.stdout.buffer
@@ -84,7 +84,7 @@ def work(
     if instead is not None:
         if reading.ray is not None or is_url(saving.output):
             raise UsageError("--ray and URLs are for a verb that is run by itself", hint="leave them out here")
-        return instead(Asked(kind, request, saving, clips, machine, reading, reporting))
+        return instead(Invocation(kind, request, saving, clips, machine, reading, reporting))
     check_streams(saving.output, reporting)
     if STREAM in inputs and sys.stdin.isatty():
         raise UsageError("'-' reads a picture from stdin, but nothing is piped in", hint="imgfix ... - < photo.jpg")
@@ -137,12 +137,12 @@ class _Batch:
         items = [replace(item, unit=None if kinds.get(item.source, IMAGE) == IMAGE else "frames") for item in items]
         return batch.run(items, doing, report.console, report, unit=pipeline.unit, aside=pipeline)
 
-    def _item(self, job: Job, kind: str | None = IMAGE) -> Item[Job]:
+    def _item(self, job: FileJob, kind: str | None = IMAGE) -> Item[FileJob]:
         store = self.store
         source, target = ((store and store.url(place)) or _name(place) for place in (job.source, job.target))
         return Item(source, target, job, job.error, job.skip, None if kind in (IMAGE, None) else "frames")
 
-    def _check_stdout(self, items: Sequence[Item[Job]]) -> None:
+    def _check_stdout(self, items: Sequence[Item[FileJob]]) -> None:
         if not any(item.target == STREAM for item in items) or self.reporting.dry_run:
             return
         if self.reporting.json:
@@ -150,16 +150,16 @@ class _Batch:
         if sys.stdout.isatty():
             raise UsageError("a picture would be written to the terminal", hint="name a file with -o, or pipe it on")
 
-    def _plan(self, job: Job, tick: Tick) -> Outcome:
+    def _plan(self, job: FileJob, tick: Tick) -> Outcome:
         source, target = _places(job)
         return outcome(self.pipeline.plan(source or _emptied(job), target, job.relative))
 
-    def _run(self, job: Job, tick: Tick) -> Outcome:
+    def _run(self, job: FileJob, tick: Tick) -> Outcome:
         return done(self.pipeline, job, tick)
 
 
 def _spread(
-    pipeline: Pipeline[Any], jobs: list[Job] | JobStream, reading: options.Reading, report: Report, aside: Aside
+    pipeline: Pipeline[Any], jobs: list[FileJob] | JobStream, reading: options.Reading, report: Report, aside: Aside
 ) -> int:
     """The same on workers."""
     from imgfix.cluster.run import on_ray
@@ -179,13 +179,13 @@ def check_streams(output: str | None, reporting: options.Reporting) -> None:
         raise UsageError("--json and -o - both want stdout", hint="write the picture to a file, or leave --json out")
 
 
-def _places(job: Job) -> tuple[Path | None, Path | None]:
+def _places(job: FileJob) -> tuple[Path | None, Path | None]:
     """Source and target of a job; None for a stream."""
     source, target = job.source, job.target
     return source if isinstance(source, Path) else None, target if isinstance(target, Path) else None
 
 
-def _emptied(job: Job) -> Stream:
+def _emptied(job: FileJob) -> Stream:
     """What is in the pipe of a job; a pipe can be emptied once only."""
     assert not isinstance(job.source, Path)
     return Stream.of(job.source.read(), str(job.source), job.source.path)

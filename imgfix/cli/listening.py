@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from imgfix.cli.console import Console
-from imgfix.pipelines.models import Choice, Listener, announcement
+from imgfix.pipelines.models import Listener, ModelChoice, announcement
 from imgfix.pipelines.result import Progress
 from imgfix.pipelines.units import size_in_words, time_in_words
 
@@ -23,7 +23,7 @@ class ConsoleListener(Listener):
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def announced(self, model: Descriptor, placement: Placement, choice: Choice) -> None:
+    def announced(self, model: Descriptor, placement: Placement, choice: ModelChoice) -> None:
         """The first line: model, device, precision; and the better models, with what they would cost here."""
         self._console.say(announcement(model, placement))
         self._console.detail(placement.why)
@@ -72,7 +72,7 @@ class ConsoleListener(Listener):
         self._console.warn(text)
 
 
-def _cost(choice: Choice) -> str:
+def _cost(choice: ModelChoice) -> str:
     """How much longer the better model would take, where that is much."""
     from imgfix.zoo import auto
 

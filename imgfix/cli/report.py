@@ -106,8 +106,8 @@ def outcome(found: Plan | Result) -> Outcome:
 
 def _phrases(found: Plan | Result) -> list[str]:
     """`32x24 -> 64x48`, `12 frames`, `about 3 s` and the like."""
-    told = ["; ".join(_step(verb, facts) for verb, facts in found.stages)] if found.stages else found.summary
-    phrases = [*told, *([] if found.stages else _size(found))]
+    told = ["; ".join(_step(verb, facts) for verb, facts in found.steps)] if found.steps else found.summary
+    phrases = [*told, *([] if found.steps else _size(found))]
     planned = isinstance(found, Plan)
     if found.copied:
         phrases.append("would be copied as it is" if planned else "copied as it is")

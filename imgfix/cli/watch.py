@@ -15,7 +15,7 @@ from imgfix.errors import ExitCode, UsageError
 from imgfix.runtime import interrupts
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
+    from imgfix.media.jobs import FileJob
     from imgfix.server.watch import Watch
 
 EPILOG = options.examples(
@@ -98,14 +98,14 @@ def command(
             f"{asking.params['inputs'][0]} is no option of {verb}", hint=f"inputs are what arrives in {folder}"
         )
 
-    def work(asked: files.Asked) -> int:
+    def work(asked: files.Invocation) -> int:
         return _work(asked, folder, poll, settle, once)
 
     with files.handed_to(work), asking:
         return int(inner.invoke(asking))
 
 
-def _work(asked: files.Asked, folder: Path, poll: float | None, settle: float, once: bool) -> int:
+def _work(asked: files.Invocation, folder: Path, poll: float | None, settle: float, once: bool) -> int:
     from imgfix.pipelines.moving.work import IMAGE
     from imgfix.server.arrivals import PATIENCE, Events, alarm
     from imgfix.server.watch import Watch
@@ -124,7 +124,7 @@ def _work(asked: files.Asked, folder: Path, poll: float | None, settle: float, o
         console.say(f"watching {folder}, {how}; Ctrl-C ends it")
     counts, codes = Counter[str](), set[ExitCode]()
 
-    def work(job: Job, tick: Any) -> Any:
+    def work(job: FileJob, tick: Any) -> Any:
         assert isinstance(job.source, Path)
         kind = pipeline.kind(job.source, job.target)
         if kind not in ready:

@@ -16,9 +16,9 @@ from imgfix.media.video import parts, segments
 from imgfix.pipelines.moving.parts import Dividing, Opening
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
+    from imgfix.media.jobs import FileJob
 
-Done = tuple["Job", Answer | None]
+Done = tuple["FileJob", Answer | None]
 """A job and what became of it; None: nothing was to be done."""
 EACH = 8
 """Parts of a long clip for each worker, so that all of them end at about the same time."""
@@ -65,19 +65,19 @@ class Feed:
     workers: how many there is room for.
     """
 
-    def __init__(self, jobs: Iterable[Job], workers: Callable[[], int]) -> None:
+    def __init__(self, jobs: Iterable[FileJob], workers: Callable[[], int]) -> None:
         self._jobs, self._workers = iter(jobs), workers
-        self._known: dict[int, Job] = {}
+        self._known: dict[int, FileJob] = {}
         """By the number of the first task for each; not done yet."""
         self._first: dict[int, int] = {}
         """Number of a task -> that of the first one for the same job."""
         self._clips: dict[int, _Clip] = {}
         self._count = 0
 
-    def __iter__(self) -> Iterator[Task | Job | Later]:
+    def __iter__(self) -> Iterator[Task | FileJob | Later]:
         return self
 
-    def __next__(self) -> Task | Job | Later:
+    def __next__(self) -> Task | FileJob | Later:
         for number, clip in self._clips.items():
             task = clip.next()
             if task is not None:
@@ -100,16 +100,16 @@ class Feed:
         self._first[number] = first
         return replace(task, number=number)
 
-    def job(self, task: Task) -> Job:
+    def job(self, task: Task) -> FileJob:
         """That of a task which is not done."""
         return self._known[self._first[task.number]]
 
     @property
-    def unfinished(self) -> list[Job]:
+    def unfinished(self) -> list[FileJob]:
         """The jobs that were begun and are not done."""
         return list(self._known.values())
 
-    def answered(self, task: Task, answer: Answer) -> Iterator[tuple[Job, Answer]]:
+    def answered(self, task: Task, answer: Answer) -> Iterator[tuple[FileJob, Answer]]:
         """Take what became of a task; gives the job with its answer, once it is done."""
         first = self._first.pop(task.number)
         clip = self._clips.get(first)

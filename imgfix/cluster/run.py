@@ -16,12 +16,12 @@ from imgfix.media import files
 from imgfix.pipelines.models import Listener
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
+    from imgfix.media.jobs import FileJob
     from imgfix.pipelines.pipeline import Pipeline
 
 
 def on_ray(
-    pipeline: Pipeline[Any], jobs: Iterable[Job], address: str, cores: int | None, check: Callable[[], None]
+    pipeline: Pipeline[Any], jobs: Iterable[FileJob], address: str, cores: int | None, check: Callable[[], None]
 ) -> Generator[Done, None, None]:
     """Each job with its answer, as workers on Ray do them. Arguments as of `OnRay` and `spread`; raises as they do.
 
@@ -37,7 +37,7 @@ def on_ray(
 
 
 def spread(
-    jobs: Iterable[Job],
+    jobs: Iterable[FileJob],
     backend: Backend,
     check: Callable[[], None],
     left: list[Path],

@@ -12,7 +12,7 @@ from imgfix import __version__
 from imgfix.cluster.orders import Answer, Order, Said, Task
 from imgfix.errors import UsageError, understood
 from imgfix.media import files
-from imgfix.pipelines.models import Choice, Listener, announcement
+from imgfix.pipelines.models import Listener, ModelChoice, announcement
 from imgfix.pipelines.moving.parts import Seen
 from imgfix.pipelines.moving.work import VIDEO
 
@@ -33,7 +33,7 @@ class Heard(Listener):
         lines, self._lines = tuple(self._lines), []
         return lines
 
-    def announced(self, model: Descriptor, placement: Placement, choice: Choice) -> None:
+    def announced(self, model: Descriptor, placement: Placement, choice: ModelChoice) -> None:
         """See `Listener.announced`."""
         self.said(announcement(model, placement))
         self.detail(placement.why)

@@ -22,7 +22,7 @@ from imgfix.media.sources import (
     IMAGE,
     VIDEO,
     VIDEO_EXTENSIONS,
-    Found,
+    FoundSources,
     Source,
     Stdin,
     find_sources,
@@ -34,7 +34,7 @@ from imgfix.media.video import containers
 if TYPE_CHECKING:
     from imgfix.media.past import Past
 
-__all__ = ["IMAGE", "VIDEO", "VIDEO_EXTENSIONS", "Job", "Stdin", "Stdout", "find_sources", "natural_key", "plan"]
+__all__ = ["IMAGE", "VIDEO", "VIDEO_EXTENSIONS", "FileJob", "Stdin", "Stdout", "find_sources", "natural_key", "plan"]
 
 VARIABLES = ("stem", "ext", "name", "parent", "scale", "model", "n")
 
@@ -53,7 +53,7 @@ class Stdout:
 
 
 @dataclass(frozen=True)
-class Job:
+class FileJob:
     """One file to read and one to write."""
 
     source: Path | Stdin
@@ -65,7 +65,7 @@ class Job:
 
 
 def plan(
-    inputs: Iterable[str | Path] | Found,
+    inputs: Iterable[str | Path] | FoundSources,
     output: str | Path | None = None,
     *,
     recursive: bool = False,
@@ -75,7 +75,7 @@ def plan(
     overwrite: bool = False,
     skip_existing: bool = False,
     variables: Mapping[str, object] | Callable[[str], Mapping[str, object]] | None = None,
-) -> list[Job]:
+) -> list[FileJob]:
     """Turn the inputs and the output of a command line into jobs, in the order given, folders in natural order.
 
     inputs: words, or what was found already.
@@ -91,7 +91,7 @@ def plan(
     Raises `UsageError` before any work: nothing to do, two inputs with one output, an output that is its own input
     without `overwrite`, several inputs for one file, a template with unknown names.
     """
-    found = inputs if isinstance(inputs, Found) else find_sources(inputs, recursive=recursive, kinds=kinds)
+    found = inputs if isinstance(inputs, FoundSources) else find_sources(inputs, recursive=recursive, kinds=kinds)
     past = found.past
     if not found.sources and past is not None:
         return []
@@ -105,7 +105,7 @@ def plan(
     jobs = []
     for number, source in enumerate(found.sources, start=1):
         target = place.target(source, number)
-        jobs.append(Job(source.path, target, source.relative, kind_of(source.path), error=source.error))
+        jobs.append(FileJob(source.path, target, source.relative, kind_of(source.path), error=source.error))
     if past is None:
         _refuse_collisions(jobs, overwrite, place.apart)
         return [_with_state(job, overwrite, skip_existing) for job in jobs]
@@ -118,7 +118,7 @@ class Placement:
     def __init__(
         self,
         output: str | Path | None,
-        found: Found,
+        found: FoundSources,
         suffix: str | Callable[[str], str],
         extensions: Mapping[str, str],
         variables: Mapping[str, object] | Callable[[str], Mapping[str, object]],
@@ -277,9 +277,9 @@ def _place_of(source: Source, up: int = 0) -> str:
     return _same_place(path.parents[up - 1] if up else path)
 
 
-def _refuse_collisions(jobs: list[Job], overwrite: bool, apart: str) -> None:
+def _refuse_collisions(jobs: list[FileJob], overwrite: bool, apart: str) -> None:
     sources = {_same_place(job.source): job.source for job in jobs if isinstance(job.source, Path)}
-    taken: dict[str, Job] = {}
+    taken: dict[str, FileJob] = {}
     for job in jobs:
         if not isinstance(job.target, Path):
             continue
@@ -298,7 +298,7 @@ def _refuse_collisions(jobs: list[Job], overwrite: bool, apart: str) -> None:
             )
 
 
-def _apart_from(past: Past, job: Job, place: Placement, overwrite: bool, skip_existing: bool) -> Job:
+def _apart_from(past: Past, job: FileJob, place: Placement, overwrite: bool, skip_existing: bool) -> FileJob:
     """The job with its state, and with an error where its result would replace another one or an input."""
     target, source = job.target, job.source
     if job.error is not None or not isinstance(target, Path):
@@ -323,7 +323,7 @@ def _apart_from(past: Past, job: Job, place: Placement, overwrite: bool, skip_ex
     return job
 
 
-def _with_state(job: Job, overwrite: bool, skip_existing: bool) -> Job:
+def _with_state(job: FileJob, overwrite: bool, skip_existing: bool) -> FileJob:
     if job.error is not None or not isinstance(job.target, Path) or overwrite:
         return job
     try:

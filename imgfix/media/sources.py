@@ -81,7 +81,7 @@ def _count(number: int, word: str) -> str:
 
 
 @dataclass
-class Found:
+class FoundSources:
     sources: list[Source] = field(default_factory=list)
     several: bool = False  # a folder, glob or list: the output must have room for many
     passed: PassedOver = field(default_factory=PassedOver)
@@ -89,10 +89,12 @@ class Found:
     """What came before, where these are some of very many."""
 
 
-def find_sources(inputs: Iterable[str | Path], *, recursive: bool = False, kinds: Iterable[str] = (IMAGE,)) -> Found:
+def find_sources(
+    inputs: Iterable[str | Path], *, recursive: bool = False, kinds: Iterable[str] = (IMAGE,)
+) -> FoundSources:
     """Expand files, folders, globs, lists and `-`; the same file named twice is taken once."""
     extensions = extensions_of(kinds)
-    found = Found()
+    found = FoundSources()
     for word in inputs:
         _expand(str(word), found, recursive, extensions, in_list=False)
     if any(source.path == Stdin() for source in found.sources) and len(found.sources) > 1:
@@ -123,7 +125,7 @@ def kind_of(source: Path | Stdin) -> str:
     return IMAGE if suffix in formats.IMAGE_EXTENSIONS else VIDEO if suffix in VIDEO_EXTENSIONS else "unknown"
 
 
-def _expand(word: str, found: Found, recursive: bool, extensions: frozenset[str], *, in_list: bool) -> None:
+def _expand(word: str, found: FoundSources, recursive: bool, extensions: frozenset[str], *, in_list: bool) -> None:
     if word == "-" and not in_list:
         found.sources.append(Source(Stdin(), Path("stdin")))
         return

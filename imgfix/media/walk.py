@@ -14,7 +14,7 @@ from pathlib import Path
 from imgfix.media import listing
 from imgfix.media.sources import (
     IMAGE,
-    Found,
+    FoundSources,
     PassedOver,
     Source,
     Stdin,
@@ -104,14 +104,14 @@ class Walk:
             except OSError:  # said when its turn comes
                 continue
 
-    def named(self) -> Found:
+    def named(self) -> FoundSources:
         """What is named outright."""
         found = find_sources(self._named, recursive=self._recursive, kinds=self._kinds)
         self.passed.others += found.passed.others
         self.passed.folders += found.passed.folders
         return found
 
-    def sources(self, named: Found) -> Iterator[Source]:
+    def sources(self, named: FoundSources) -> Iterator[Source]:
         """The files of the folders, but for those that are named as well or belong to an earlier one."""
         taken = {_absolute(source.path) for source in named.sources if not isinstance(source.path, Stdin)}
         for number, root in enumerate(self.roots):

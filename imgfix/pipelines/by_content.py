@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgfix.pipelines.models import Choice
+from imgfix.pipelines.models import ModelChoice
 
 if TYPE_CHECKING:
     from imgfix.tasks.content import Kind
@@ -23,8 +23,8 @@ overshoots, and than any network; see `tests/bench/content.py`."""
 class Fitting:
     """The model for one picture."""
 
-    choice: Choice
-    usual: Choice
+    choice: ModelChoice
+    usual: ModelChoice
     """The one for photos, whose scale holds where no size is asked for."""
     content: str | None = None
     """What the picture shows, in a word; None where nobody looked, because a model was named."""
@@ -36,7 +36,7 @@ class Fitting:
         return () if self.content in (None, "photo") else (f"{self.content}: {self.choice.name}",)
 
 
-def fitting(pixels: np.ndarray, alpha: np.ndarray | None, usual: Choice, accelerated: bool, scale: int) -> Fitting:
+def fitting(pixels: np.ndarray, alpha: np.ndarray | None, usual: ModelChoice, accelerated: bool, scale: int) -> Fitting:
     """The model for a picture.
 
     Args:
@@ -52,13 +52,13 @@ def fitting(pixels: np.ndarray, alpha: np.ndarray | None, usual: Choice, acceler
     return Fitting(_choice(found.kind, usual, accelerated, scale), usual, content, found.why)
 
 
-def _choice(kind: Kind, usual: Choice, accelerated: bool, scale: int) -> Choice:
+def _choice(kind: Kind, usual: ModelChoice, accelerated: bool, scale: int) -> ModelChoice:
     from imgfix.zoo import auto
 
     if kind in PLAIN:
-        return Choice(PLAIN[kind])
+        return ModelChoice(PLAIN[kind])
     drawn = auto.for_drawings(usual.name, scale, patient=accelerated) if kind == "drawing" else None
-    return Choice(drawn) if drawn is not None else usual
+    return ModelChoice(drawn) if drawn is not None else usual
 
 
 def frame_of(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

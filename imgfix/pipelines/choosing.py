@@ -14,14 +14,13 @@ import numpy as np
 
 from imgfix.errors import ModelError, OutputError, UsageError
 from imgfix.pipelines import pictures
-from imgfix.pipelines.models import Choice as ModelChoice
-from imgfix.pipelines.models import Models, task_of
+from imgfix.pipelines.models import ModelChoice, Models, task_of
 from imgfix.pipelines.options import Choosing
 
 if TYPE_CHECKING:
     from imgfix.media.picture import Picture
     from imgfix.runtime.device import Placement
-    from imgfix.tasks.select.choose import Choice
+    from imgfix.tasks.select.choose import Selector
     from imgfix.tasks.select.detect import Detector
     from imgfix.tasks.select.instances import InstanceDetector
     from imgfix.tasks.select.segment import Segmenter
@@ -137,7 +136,7 @@ class ModelTools:
         given = self._named.given
         return str(given.descriptor.task) if given is not None else task_of(self._named.name)
 
-    def prepare(self, choices: tuple[Choice, ...]) -> None:
+    def prepare(self, choices: tuple[Selector, ...]) -> None:
         """Open what these choices need, so that what is wrong is said before any work. Raises ModelError."""
         kinds = {choice.kind for choice in choices}
         try:
@@ -193,18 +192,18 @@ def own_names(choice: ModelChoice | None) -> tuple[str, ...]:
     return tuple(descriptor.config.get("names", ())) if descriptor.task == "detect" else ()
 
 
-def choices_of(asked: Choosing, names: Sequence[str] = ()) -> tuple[Choice, ...]:
+def choices_of(asked: Choosing, names: Sequence[str] = ()) -> tuple[Selector, ...]:
     """What a request says, as choices. names: as of `own_names`. Raises UsageError."""
-    from imgfix.tasks.select.choose import Choice, parse_box, parse_object, parse_point, parse_text
+    from imgfix.tasks.select.choose import Selector, parse_box, parse_object, parse_point, parse_text
 
     found = [parse_point(one) for one in asked.spelled("point")]
     found += [parse_point(one, on=False) for one in asked.spelled("not_point")]
     found += [parse_box(one) for one in asked.spelled("box_object")]
     found += [parse_object(one, names) for one in asked.spelled("object")]
     found += [parse_text(one) for one in asked.spelled("text")]
-    found += [Choice("subject")] if asked.subject else []
-    found += [Choice("background")] if asked.background else []
-    found += [Choice("overlay")] if asked.overlay else []
+    found += [Selector("subject")] if asked.subject else []
+    found += [Selector("background")] if asked.background else []
+    found += [Selector("overlay")] if asked.overlay else []
     return tuple(found)
 
 

@@ -20,7 +20,7 @@ from imgfix.pipelines.result import FileFacts, Plan, Progress, Result, joined
 if TYPE_CHECKING:
     from imgfix.media.picture import Picture
     from imgfix.tasks.cutout import Background
-    from imgfix.tasks.select.choose import Choice, Thing
+    from imgfix.tasks.select.choose import Selector, Thing
 
 BLUR = "blur"
 SPREAD = 0.015
@@ -35,11 +35,11 @@ class CutoutPipeline(Pipeline[CutoutRequest]):
 
     def check(self) -> None:
         """See `Pipeline.check`."""
-        from imgfix.tasks.select.choose import Choice
+        from imgfix.tasks.select.choose import Selector
 
         self.background = _background(self.request.behind)
         self.named = self.models.choose(TASKS) if self.machine.model != "auto" else None
-        self.choices: tuple[Choice, ...] = choices_of(self.request, own_names(self.named)) or (Choice("subject"),)
+        self.choices: tuple[Selector, ...] = choices_of(self.request, own_names(self.named)) or (Selector("subject"),)
         self.tools = ModelTools(self.models, self.named)
 
     def suffix(self, kind: str) -> str:

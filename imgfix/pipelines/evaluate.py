@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from imgfix.errors import InputError, UsageError
 from imgfix.pipelines import models
-from imgfix.pipelines.models import Choice, Listener, Models
+from imgfix.pipelines.models import Listener, ModelChoice, Models
 from imgfix.pipelines.options import Machine, Reading
 from imgfix.pipelines.result import Progress, unseen
 
@@ -181,7 +181,7 @@ class Benchmark:
         task = models.task_of(name)
         if task not in ("upscale", "restore"):
             raise UsageError(f"{name} is a model for '{task}'", hint="a benchmark runs models that upscale or restore")
-        return Running(self._models.open(Choice(name), task), tile=self.machine.side), task
+        return Running(self._models.open(ModelChoice(name), task), tile=self.machine.side), task
 
 
 def _apart(names: Sequence[str], asked: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imgfix.errors import ModelError
-from imgfix.pipelines.models import Choice, DamageModels, Models, bytes_to_pull
+from imgfix.pipelines.models import DamageModels, ModelChoice, Models, bytes_to_pull
 from imgfix.pipelines.result import FaceFacts, Progress, StepFacts
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ class Faces:
     share: of what the network changes, 0 to 1. named: the restorer, None for the best on this machine.
     """
 
-    def __init__(self, models: Models, engines: DamageModels, share: float, named: Choice | None = None) -> None:
+    def __init__(self, models: Models, engines: DamageModels, share: float, named: ModelChoice | None = None) -> None:
         self._models, self._engines, self._share, self._named = models, engines, share, named
         self._frames: FaceFrames | None = None
 
     def bytes_to_pull(self) -> int | None:
         """Of the finder, where it would be fetched with the restorer that is named; None: it would not."""
-        return bytes_to_pull(Choice(FINDER)) if self._named is not None else None
+        return bytes_to_pull(ModelChoice(FINDER)) if self._named is not None else None
 
     def prepare(self) -> None:
         """Open both models. Raises ModelError that names all that is missing."""
@@ -66,7 +66,7 @@ class Faces:
         from imgfix.tasks.faces.find import FaceFinder
         from imgfix.zoo import auto
 
-        choice = Choice(FINDER) if self._named is not None else Choice(*auto.resolve(TASK))
+        choice = ModelChoice(FINDER) if self._named is not None else ModelChoice(*auto.resolve(TASK))
         device = str(self.engine.placement.device)
         return self._models.ready("face finder", choice, TASK, lambda model: FaceFinder(model, device))
 
@@ -78,10 +78,10 @@ class Faces:
         self, pixels: np.ndarray, transform: ColourTransform, alpha: np.ndarray | None, progress: Progress
     ) -> tuple[np.ndarray, list[Face]]:
         """The pixels with the faces in them restored (the same array where there are none), and all that were found."""
-        from imgfix.tasks.faces.restore import Wanted, restore_faces
+        from imgfix.tasks.faces.restore import FaceRequest, restore_faces
 
         found = self.find(pixels, transform)
-        wanted = [Wanted(face, self._share) for face in found if not face.left_alone]
+        wanted = [FaceRequest(face, self._share) for face in found if not face.left_alone]
         if not wanted:
             return pixels, found
         engine = self.engine.for_samples(pixels.dtype)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from imgfix.pipelines.frame_masks import FrameMasks
     from imgfix.pipelines.models import Listener
     from imgfix.pipelines.moving.moving import Moving
-    from imgfix.tasks.select.choose import Choice, Tools
+    from imgfix.tasks.select.choose import Selector, Tools
     from imgfix.tasks.select.follow import Masks
 
 LOSSLESS = (".mkv", ".avi")
@@ -45,7 +45,7 @@ def upright(moving: Moving, frame: np.ndarray) -> np.ndarray:
 
 
 class Followed:
-    """A `Track` of what was chosen.
+    """A `MaskTrack` of what was chosen.
 
     Args:
         moving: the clip; it is read to its end.
@@ -62,7 +62,7 @@ class Followed:
     def __init__(
         self,
         moving: Moving,
-        choices: Sequence[Choice],
+        choices: Sequence[Selector],
         tools: Tools,
         least: float | None,
         at: float | None,
@@ -71,7 +71,7 @@ class Followed:
         dry: bool = False,
     ) -> None:
         from imgfix.tasks.select.choose import reach
-        from imgfix.tasks.select.follow import EVERY, Wish, follow
+        from imgfix.tasks.select.follow import EVERY, FollowRequest, follow
 
         self.name, self._dry = moving.name, dry
         self._reach = reach(moving.shown) if dilate is None else 0.0
@@ -81,11 +81,11 @@ class Followed:
             frames = islice(frames, 4 * EVERY + 1 if start is None else start + 1)
         else:
             listener.said(f"{moving.name}: what was chosen is followed through its frames first")
-        self._masks: Masks = follow(frames, tools, Wish(tuple(choices), least, start))
+        self._masks: Masks = follow(frames, tools, FollowRequest(tuple(choices), least, start))
         self.digest = _digest(self._masks)
 
     def at(self, number: int) -> np.ndarray | None:
-        """See `imgfix.pipelines.frame_masks.Track`."""
+        """See `imgfix.pipelines.frame_masks.MaskTrack`."""
         if self._dry:
             number = self._masks.first
         elif number >= self._masks.count:

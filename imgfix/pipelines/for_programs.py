@@ -36,8 +36,8 @@ def values_of(found: Facts) -> dict[str, Any]:
         }  # fmt: skip
     if found.copied:
         values["copied"] = True
-    if found.stages:
-        values["run"] = [{"verb": verb, **values_of(facts)} for verb, facts in found.stages]
+    if found.steps:
+        values["run"] = [{"verb": verb, **values_of(facts)} for verb, facts in found.steps]
     if isinstance(found, Plan):
         return values | _without_none(_planned(found))
     return values | _without_none(_done(found)) if isinstance(found, Result) else values

@@ -25,7 +25,7 @@ from imgfix.pipelines.moving.animation import part
 from imgfix.pipelines.moving.moving import Moving
 
 
-class Track(Protocol):
+class MaskTrack(Protocol):
     """A mask for each frame."""
 
     name: str
@@ -37,7 +37,7 @@ class Track(Protocol):
         ...
 
 
-class Sheets:
+class MaskFolder:
     """A folder of numbered mask pictures, in natural order, one a frame.
 
     Raises InputError: it holds none; later, when one cannot be read or has another size.
@@ -55,13 +55,13 @@ class Sheets:
         self.digest = digest_of(self.paths)
 
     def at(self, number: int) -> np.ndarray | None:
-        """See `Track.at`."""
+        """See `MaskTrack.at`."""
         if number >= len(self.paths):
             return None
         return masks.read_mask(self.paths[number], self.size, invert=self.invert, fit=self.fit).values
 
 
-class Film:
+class MaskClip:
     """A clip or an animated picture of masks, the nth for the nth frame.
 
     time_range: the part of the clip it is for; the same part of the masks is taken. Raises InputError: another size.
@@ -78,7 +78,7 @@ class Film:
         self._next, self._frames = 0, self._open(0)
 
     def at(self, number: int) -> np.ndarray | None:
-        """See `Track.at`."""
+        """See `MaskTrack.at`."""
         if number != self._next:
             self._frames = self._open(number)
         self._next = number + 1
@@ -117,11 +117,11 @@ def is_track(path: Path) -> bool:
     return path.is_dir() or media_type(path, None) != IMAGE
 
 
-def open_track(path: Path, footage: Moving, *, invert: bool = False, fit: bool = False) -> Track:
+def open_track(path: Path, footage: Moving, *, invert: bool = False, fit: bool = False) -> MaskTrack:
     """The masks of a folder, a clip or an animated picture, for the frames of a clip. Raises InputError."""
     if path.is_dir():
-        return Sheets(path, footage.shown, invert=invert, fit=fit)
-    return Film(path, footage.shown, footage.time_range, invert=invert, fit=fit)
+        return MaskFolder(path, footage.shown, invert=invert, fit=fit)
+    return MaskClip(path, footage.shown, footage.time_range, invert=invert, fit=fit)
 
 
 def digest_of(paths: Sequence[Path]) -> str:
@@ -151,11 +151,11 @@ class FrameMasks:
         footage: Moving,
         *,
         fixed: Sequence[np.ndarray] = (),
-        track: Track | None = None,
+        track: MaskTrack | None = None,
         colour: tuple[int, int, int] | None = None,
         tolerance: float = masks.DEFAULT_TOLERANCE,
         dilate: float = 0.0,
-        chosen: Track | None = None,
+        chosen: MaskTrack | None = None,
         whole: bool = False,
     ) -> None:
         self.chosen, self.whole = chosen, whole
@@ -213,7 +213,7 @@ class FrameMasks:
             self._tell_empty(name)
         return total / max(count, 1)
 
-    def _check_count(self, track: Track, count: int, given: int) -> None:
+    def _check_count(self, track: MaskTrack, count: int, given: int) -> None:
         while given >= count and track.at(given) is not None:
             given += 1
         if given != count:

@@ -16,7 +16,7 @@ from imgfix.errors import InputError, ModelError, OutputError, UsageError
 from imgfix.media.names import shell_word
 from imgfix.pipelines import models
 from imgfix.pipelines.loaded import Loaded
-from imgfix.pipelines.models import Choice, Listener, Models
+from imgfix.pipelines.models import Listener, ModelChoice, Models
 from imgfix.pipelines.options import GenerateRequest, Machine, Saving, option
 from imgfix.pipelines.result import DrawnFacts, FileFacts, Plan, Progress, Result, Runner, unseen
 
@@ -165,10 +165,10 @@ class GeneratePipeline:
             for prompt in prompts
         ]
 
-    def _choose(self) -> Choice:
+    def _choose(self) -> ModelChoice:
         if self.diffuses:
             self._check_diffusion()
-            return Choice(str(self.machine.model))
+            return ModelChoice(str(self.machine.model))
         for field, value in self.request.diffusion.items():
             if value not in (None, False):
                 raise UsageError(
@@ -180,7 +180,7 @@ class GeneratePipeline:
             return self.models.choose("generate")
         from imgfix.tasks.generate import Generator
 
-        return self.models.choose("generate") if not isinstance(given, Generator) else Choice(
+        return self.models.choose("generate") if not isinstance(given, Generator) else ModelChoice(
             given.descriptor.name, given=given
         )  # fmt: skip
 

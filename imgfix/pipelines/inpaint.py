@@ -19,12 +19,12 @@ from imgfix.pipelines.options import CLASSICAL, InpaintRequest, Saving
 from imgfix.pipelines.pipeline import Pipeline, runner_of
 from imgfix.pipelines.region import Region
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined
-from imgfix.pipelines.steps import Stage, part_of
+from imgfix.pipelines.steps import MovingStep, part_of
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
+    from imgfix.media.jobs import FileJob
     from imgfix.media.picture import Picture
-    from imgfix.media.sources import Found
+    from imgfix.media.sources import FoundSources
     from imgfix.pipelines.frame_masks import FrameMasks
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
@@ -69,7 +69,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         self._engine: Engine | None = None
         """None for a classical method, and for a model that is not here yet."""
 
-    def _choose(self) -> models.Choice:
+    def _choose(self) -> models.ModelChoice:
         try:
             return self.models.choose("inpaint", also=CLASSICAL)
         except ModelError as error:
@@ -113,7 +113,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         """See `Pipeline.results_of`."""
         return [place for place in variants.places(target, self.request.variants) if place.exists()]
 
-    def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
+    def _placed(self, inputs: Sequence[str | Path] | FoundSources, saving: Saving) -> list[FileJob]:
         found = super()._placed(inputs, saving)
         self._sheets(saving.overwrite).check(len(found))
         return found
@@ -263,7 +263,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
 
     # -- what moves ----------------------------------------------------------------------------------------------------
 
-    def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
+    def _moving_step(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> MovingStep:
         filler, saved = self._filler(dry), None
         if self.request.save_mask is not None and not dry:
             saved = SavedMasks(self.request.save_mask, moving, relative, self.alone, self.saving.overwrite)
@@ -277,7 +277,7 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
         if saved is not None:
             saved.write(found)
         descriptor = None if isinstance(filler, str) else filler.descriptor
-        return Stage(
+        return MovingStep(
             task,
             facts,
             model=descriptor.sha256 if descriptor is not None else self.choice.name,
@@ -285,13 +285,13 @@ class InpaintPipeline(Pipeline[InpaintRequest]):
             record=self._record(moving.source, self.choice.name, filler),
         )
 
-    def _unfilled(self, moving: Moving, notes: Sequence[str]) -> Stage:
+    def _unfilled(self, moving: Moving, notes: Sequence[str]) -> MovingStep:
         """The step of a recipe that finds nothing to fill."""
         from imgfix.tasks.as_it_is import AsItIs
 
         facts = Facts(runner=Runner(self.choice.name), summary=(NOTHING_FILLED,), coverage=0.0, notes=tuple(notes))
         record = self._record(moving.source, self.choice.name, None)
-        return Stage(AsItIs(), facts, self.choice.name, {"region": NOTHING_FILLED}, record, idle=True)
+        return MovingStep(AsItIs(), facts, self.choice.name, {"region": NOTHING_FILLED}, record, idle=True)
 
     def _filling(
         self, found: FrameMasks, share: float, filler: Engine | str, notes: Sequence[str], word: str

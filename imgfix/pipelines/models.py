@@ -27,7 +27,7 @@ Ready = TypeVar("Ready")
 class Listener:
     """Told what happens on the way to a result; this one keeps it to itself. A command line or a page overrides it."""
 
-    def announced(self, model: Descriptor, placement: Placement, choice: Choice) -> None:
+    def announced(self, model: Descriptor, placement: Placement, choice: ModelChoice) -> None:
         """A model is ready; the choice names better ones: to be pulled, or here but slow."""
 
     def classical(self, method: str) -> None:
@@ -65,7 +65,7 @@ def announcement(model: Descriptor, placement: Placement) -> str:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModelChoice:
     """A model that was settled on, not loaded yet."""
 
     name: str
@@ -91,7 +91,7 @@ class Models:
 
     def choose(
         self, task: str | tuple[str, ...], scale: int | None = None, also: Sequence[str] = (), model: Any = None
-    ) -> Choice:
+    ) -> ModelChoice:
         """Settle what `model` means, without loading anything; of several tasks, `auto` prefers the first.
 
         also: names that could have been meant besides. model: instead of the machine's. Raises ModelError: unknown
@@ -103,10 +103,10 @@ class Models:
         if not isinstance(wanted, str | Path):
             descriptor = _descriptor(wanted)
             _check_task(descriptor.name, descriptor.task, task, "see: imgfix weights list")
-            return Choice(descriptor.name, given=wanted)
+            return ModelChoice(descriptor.name, given=wanted)
         name = str(wanted)
         if name in also:
-            return Choice(name)
+            return ModelChoice(name)
         if name == "auto":
             return self._weighed(task, scale)
         if not is_file(name):
@@ -115,17 +115,17 @@ class Models:
             hint = f"models for '{auto.words(task)}': {names}" if names else "see: imgfix weights list"
             if entry.task:  # of a file that is named by its address, only the file tells
                 _check_task(name, entry.task, task, hint)
-        return Choice(name)
+        return ModelChoice(name)
 
-    def _weighed(self, task: str | tuple[str, ...], scale: int | None) -> Choice:
+    def _weighed(self, task: str | tuple[str, ...], scale: int | None) -> ModelChoice:
         """The best model on this machine that ends in reasonable time."""
         from imgfix.zoo import auto
 
         name, better = auto.resolve(task, scale)
         other = auto.quicker(name, task, scale)
         if other is None or self.accelerated:
-            return Choice(name, better)
-        return Choice(other[0], better, slower=other[1])
+            return ModelChoice(name, better)
+        return ModelChoice(other[0], better, slower=other[1])
 
     @property
     def accelerated(self) -> bool:
@@ -134,7 +134,7 @@ class Models:
 
         return self.machine.device != "cpu" and device.available() != ["cpu"]
 
-    def load(self, choice: Choice, task: str | tuple[str, ...]) -> Model:
+    def load(self, choice: ModelChoice, task: str | tuple[str, ...]) -> Model:
         """Load a model, and pull it first when it was named and is missing. Raises ModelError, DownloadError."""
         from imgfix import zoo
         from imgfix.zoo.descriptor import Model
@@ -153,7 +153,12 @@ class Models:
             return zoo.load(choice.name, task=task, offline=False, progress=progress)
 
     def ready(
-        self, kind: str, choice: Choice, task: str | tuple[str, ...], make: Callable[[Model], Ready], *settings: str
+        self,
+        kind: str,
+        choice: ModelChoice,
+        task: str | tuple[str, ...],
+        make: Callable[[Model], Ready],
+        *settings: str,
     ) -> Ready:
         """What `make` makes of a model; the same as in an earlier run where `loaded` kept it.
 
@@ -170,14 +175,14 @@ class Models:
         key = kind, task, choice.name, _mark(choice), self.machine.device, *settings
         return self._loaded.get(key, made)
 
-    def kept(self, kind: str, choice: Choice, make: Callable[[], Ready], *settings: str) -> Ready:
+    def kept(self, kind: str, choice: ModelChoice, make: Callable[[], Ready], *settings: str) -> Ready:
         """What `make` makes of a model that is ready, taking no room of its own; kept as of `ready`."""
         if self._loaded is None or choice.given is not None:
             return make()
         key = kind, choice.name, _mark(choice), self.machine.device, *settings
         return self._loaded.get(key, lambda: (make(), 0))
 
-    def open(self, choice: Choice, task: str | tuple[str, ...], announce: bool = True) -> Engine:
+    def open(self, choice: ModelChoice, task: str | tuple[str, ...], announce: bool = True) -> Engine:
         """A model, ready to run; the same one when it is asked for again.
 
         Raises ModelError, DownloadError, UsageError (no such device).
@@ -202,7 +207,7 @@ class Models:
             self.listener.announced(engine.descriptor, engine.placement, choice)
         return engine
 
-    def resampler(self, choice: Choice) -> str:
+    def resampler(self, choice: ModelChoice) -> str:
         """The name of a method of `RESAMPLING`, announced once as a model is."""
         if choice.name not in self._announced:
             self._announced.add(choice.name)
@@ -233,7 +238,7 @@ class DamageModels:
     Each is opened when it is first needed, and once.
     """
 
-    def __init__(self, models: Models, named: Choice | None = None) -> None:
+    def __init__(self, models: Models, named: ModelChoice | None = None) -> None:
         """named: what goes before the others, None for nothing."""
         self._models, self._named = models, named
         self._jobs: Collection[str] = damage_of(named) if named is not None else ()
@@ -247,13 +252,13 @@ class DamageModels:
         from imgfix.zoo import auto
 
         own = self._named if job in self._jobs else None
-        choice = own or Choice(*auto.resolve("restore", job=job))
+        choice = own or ModelChoice(*auto.resolve("restore", job=job))
         engine = self._models.open(choice, "restore")
         if job == "noise":
             engine = self._told_level(engine, choice)
         return fitted(engine, self.pixels, self._models.listener, self.dry)
 
-    def _told_level(self, engine: Engine, choice: Choice) -> Engine:
+    def _told_level(self, engine: Engine, choice: ModelChoice) -> Engine:
         """The same, or of a blind denoiser the one in it that is told the level, which is known here."""
         from imgfix.runtime.engine import Engine
         from imgfix.zoo.told import as_told
@@ -277,7 +282,7 @@ class DamageModels:
         if wanted.denoise != "auto":
             return None
         if self._meter is None:
-            self._meter = self._models.ready("noise meter", Choice(NOISE_METER), "noise", NoiseMeter)
+            self._meter = self._models.ready("noise meter", ModelChoice(NOISE_METER), "noise", NoiseMeter)
         return self._meter
 
     def filler(self) -> Engine | str:
@@ -285,7 +290,7 @@ class DamageModels:
         from imgfix.zoo import auto
 
         try:
-            choice = Choice(*auto.resolve("inpaint"))
+            choice = ModelChoice(*auto.resolve("inpaint"))
         except ModelError:
             return CLASSICAL[0]
         return self._models.open(choice, "inpaint")
@@ -305,7 +310,7 @@ class DamageModels:
             self._models.open(self._named, "restore")
 
 
-def bytes_to_pull(choice: Choice) -> int | None:
+def bytes_to_pull(choice: ModelChoice) -> int | None:
     """What using a model would transfer first, in bytes; None when it is on this machine."""
     from imgfix.zoo import catalog, store
 
@@ -324,7 +329,7 @@ def is_file(name: str) -> bool:
     return loader.is_file(name)
 
 
-def label(choice: Choice) -> str:
+def label(choice: ModelChoice) -> str:
     """A model's name as it can stand in a file name."""
     from imgfix.zoo import catalog, references
 
@@ -333,7 +338,7 @@ def label(choice: Choice) -> str:
     return Path(choice.name).stem if choice.given is None and is_file(choice.name) else choice.name
 
 
-def scale_of(choice: Choice) -> int:
+def scale_of(choice: ModelChoice) -> int:
     """The model's own factor, without loading it where the catalog or the file's header tells."""
     from imgfix import zoo
     from imgfix.zoo import catalog
@@ -347,7 +352,7 @@ def scale_of(choice: Choice) -> int:
     return zoo.load(choice.name).descriptor.scale if is_file(choice.name) else catalog.find(choice.name).scale
 
 
-def damage_of(choice: Choice) -> tuple[str, ...]:
+def damage_of(choice: ModelChoice) -> tuple[str, ...]:
     """The kinds of damage that a model for `restore` undoes, without loading it where the catalog tells."""
     from imgfix import zoo
     from imgfix.zoo import catalog
@@ -378,7 +383,7 @@ def devices(asked: str) -> list[str]:
     return [f"{kind}:{number}" for number in range(count)] if asked == "auto" and count > 1 else [asked]
 
 
-def _mark(choice: Choice) -> object:
+def _mark(choice: ModelChoice) -> object:
     """What tells a model's file from another one of the same name."""
     from imgfix.media.files import stamp
     from imgfix.zoo import catalog, store

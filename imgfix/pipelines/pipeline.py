@@ -28,14 +28,14 @@ from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Ru
 from imgfix.pipelines.smoothing import Smoothing
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
+    from imgfix.media.jobs import FileJob
     from imgfix.media.picture import Picture
-    from imgfix.media.sources import Found
+    from imgfix.media.sources import FoundSources
     from imgfix.pipelines.choosing import SideFiles
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.pipelines.moving.parts import Seen
     from imgfix.pipelines.moving.shared import SharedClip
-    from imgfix.pipelines.steps import Stage
+    from imgfix.pipelines.steps import MovingStep
     from imgfix.runtime.engine import Engine
 
 Request = TypeVar("Request")
@@ -116,7 +116,7 @@ class Pipeline(ABC, Generic[Request]):
         self, source: Any, target: Any, relative: Path | None, progress: Progress, keep: bool
     ) -> Result: ...
 
-    def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
+    def _moving_step(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> MovingStep:
         """The work on something that moves; dry: only a plan is made."""
         raise NotImplementedError  # of verbs that take single pictures `refuse_moving` refuses
 
@@ -200,7 +200,7 @@ class Pipeline(ABC, Generic[Request]):
             return None
         moving = self._open(work.VIDEO, source, target)
         assert isinstance(moving, VideoFile)
-        whole = steps.chained(self._stages(moving, work.VIDEO, relative, dry=False))
+        whole = steps.chained(self._moving_steps(moving, work.VIDEO, relative, dry=False))
         if whole.idle and self._stays(moving, work.VIDEO):
             return None
         moving.check(whole.task.size(*moving.size))
@@ -283,26 +283,26 @@ class Pipeline(ABC, Generic[Request]):
 
     def _of_recipe(self, facts: Sequence[Facts]) -> dict[str, Any]:
         """Fields of what is said of a recipe: verb and facts of each step, and nothing twice."""
-        stages = tuple(
+        verbs = tuple(
             (step.verb, replace(each, notes=(), clip=None, frames=None))
             for step, each in zip(self.steps, facts, strict=True)
         )
         alone = {"runner": None, "restored": None, "content": None, "coverage": None, "things": ()}
-        return {"summary": (), "stages": stages, **alone}
+        return {"summary": (), "steps": verbs, **alone}
 
-    def _stages(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> list[Stage]:
+    def _moving_steps(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> list[MovingStep]:
         """The work of all steps on something that moves."""
-        found: list[Stage] = []
+        found: list[MovingStep] = []
         for step in self.steps:
             with step._named():
-                stage = step._stage(moving, kind, relative, dry)
+                stage = step._moving_step(moving, kind, relative, dry)
             size, made = moving.size, stage.task.size(*moving.size)
             found.append(replace(stage, facts=replace(stage.facts, input=FileFacts(*size), output=FileFacts(*made))))
-            moving = cast("Moving", steps.Staged(moving, found[-1].task, dry))
+            moving = cast("Moving", steps.AfterStep(moving, found[-1].task, dry))
         return found
 
     def _run_moving(self, moving: Moving, kind: str, relative: Path | None, progress: Progress) -> Result:
-        stages = self._stages(moving, kind, relative, dry=False)
+        stages = self._moving_steps(moving, kind, relative, dry=False)
         whole = steps.chained(stages)
         facts = whole.facts if self.signed is None else self._told(stages, whole)
         if whole.idle and self._stays(moving, kind):
@@ -325,7 +325,7 @@ class Pipeline(ABC, Generic[Request]):
                     assert told.runner is not None
                     raise unseen_model(told.runner.model)
                 return work.plan_unseen(moving, told)
-        stages = self._stages(moving, kind, relative, dry=True)
+        stages = self._moving_steps(moving, kind, relative, dry=True)
         whole = steps.chained(stages)
         facts = whole.facts if self.signed is None else self._told(stages, whole)
         if whole.idle and self._stays(moving, kind):
@@ -337,7 +337,7 @@ class Pipeline(ABC, Generic[Request]):
         """What is to be said of something that moves once its frames are made."""
         return ()
 
-    def _told(self, stages: Sequence[Stage], whole: Stage) -> Facts:
+    def _told(self, stages: Sequence[MovingStep], whole: MovingStep) -> Facts:
         """What is said of a recipe on something that moves."""
         return replace(whole.facts, **self._of_recipe([stage.facts for stage in stages]))
 
@@ -365,7 +365,7 @@ class Pipeline(ABC, Generic[Request]):
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
 
-    def jobs(self, inputs: Sequence[str | Path]) -> list[Job]:
+    def jobs(self, inputs: Sequence[str | Path]) -> list[FileJob]:
         """What the inputs name, each with its target; clashes are found here, before any work. Raises UsageError.
 
         Of a shard, its own jobs; clashes with those of others are found all the same.
@@ -378,11 +378,11 @@ class Pipeline(ABC, Generic[Request]):
         self.elsewhere = len(found) - len(mine)
         return [self._with_extras(job) for job in mine]
 
-    def placed(self, found: Found) -> list[Job]:
+    def placed(self, found: FoundSources) -> list[FileJob]:
         """The jobs for sources that were found. Raises UsageError."""
         return [self._with_extras(job) for job in self._placed(found, self.saving)]
 
-    def _with_extras(self, job: Job) -> Job:
+    def _with_extras(self, job: FileJob) -> FileJob:
         """The same, with an error where its format needs an extra that is not here."""
         from imgfix.media import formats
 
@@ -397,7 +397,7 @@ class Pipeline(ABC, Generic[Request]):
             return replace(job, error=error)
         return job
 
-    def _sources_of(self, inputs: Sequence[str | Path]) -> Found:
+    def _sources_of(self, inputs: Sequence[str | Path]) -> FoundSources:
         """The sources that the inputs name, without what imgfix made of them earlier."""
         from imgfix.media import jobs
         from imgfix.media.earlier import earlier_results
@@ -408,18 +408,18 @@ class Pipeline(ABC, Generic[Request]):
         found.passed.results += len(results)
         return found
 
-    def arrived(self, folder: Path, files: Sequence[Path]) -> list[Job]:
+    def arrived(self, folder: Path, files: Sequence[Path]) -> list[FileJob]:
         """The jobs for some files of a folder, each as `jobs` of the whole folder would give it.
 
         Clashes are found among these files only. Raises UsageError.
         """
-        from imgfix.media.sources import Found, Source
+        from imgfix.media.sources import FoundSources, Source
 
         self.alone = False
         sources = [Source(file, file.relative_to(folder), discovered=True) for file in files]
-        return self._placed(Found(sources, several=True), self.saving)
+        return self._placed(FoundSources(sources, several=True), self.saving)
 
-    def _placed(self, inputs: Sequence[str | Path] | Found, saving: Saving) -> list[Job]:
+    def _placed(self, inputs: Sequence[str | Path] | FoundSources, saving: Saving) -> list[FileJob]:
         if self.clips.frames:
             if not isinstance(inputs, Sequence):
                 raise UsageError("`frames` is for folders that are complete", hint="leave it out")
@@ -445,16 +445,16 @@ class Pipeline(ABC, Generic[Request]):
                 side.check(len(found))
         return found
 
-    def jobs_of(self, sources: Sequence[Any], several: bool, afar: Sequence[Path] = ()) -> list[Job]:
+    def jobs_of(self, sources: Sequence[Any], several: bool, afar: Sequence[Path] = ()) -> list[FileJob]:
         """The same for sources that were handed over one by one, some of them perhaps without a name.
 
         several: they are many, so that `output` is a folder or a template even if there is one. afar: those of them
         that are fetched later. Raises UsageError.
         """
-        from imgfix.media.jobs import Job
-        from imgfix.media.sources import Found, Source
+        from imgfix.media.jobs import FileJob
+        from imgfix.media.sources import FoundSources, Source
 
-        found: list[Job] = []
+        found: list[FileJob] = []
         for number, source in enumerate(sources, start=1):
             saving = self.saving
             if several and "{" not in str(saving.output):
@@ -462,10 +462,10 @@ class Pipeline(ABC, Generic[Request]):
             elif several:
                 saving = replace(saving, output=_numbered(str(saving.output), number))
             if isinstance(source, Path) and source in afar:
-                found += self._placed(Found([Source(source, Path(source.name))]), saving)
+                found += self._placed(FoundSources([Source(source, Path(source.name))]), saving)
             elif isinstance(source, Path) and not source.exists():
                 error = InputError(f"{source}: no such file", hint="check the path")
-                found.append(Job(source, Path(str(saving.output)), Path(source.name), error=error))
+                found.append(FileJob(source, Path(str(saving.output)), Path(source.name), error=error))
             elif isinstance(source, Path):
                 found += self._placed([source], saving)
             else:
@@ -522,9 +522,9 @@ def _write_at(moving: Moving, quality: int) -> None:
         moving.quality = quality
 
 
-def folders(inputs: Sequence[str | Path], saving: Saving, suffix: str) -> list[Job]:
+def folders(inputs: Sequence[str | Path], saving: Saving, suffix: str) -> list[FileJob]:
     """One job for each input folder, whose pictures are the frames of a clip. Raises UsageError."""
-    from imgfix.media.jobs import Job
+    from imgfix.media.jobs import FileJob
 
     found = []
     for word in inputs:
@@ -541,14 +541,14 @@ def folders(inputs: Sequence[str | Path], saving: Saving, suffix: str) -> list[J
                 skip = "the output folder holds something already"
             else:
                 error = OutputError(f"{target} holds something already", hint="use `overwrite` or another `output`")
-        found.append(Job(folder, target, Path(folder.name), work.FRAMES, skip, error))
+        found.append(FileJob(folder, target, Path(folder.name), work.FRAMES, skip, error))
     return found
 
 
-def nameless(saving: Saving, number: int) -> Job:
+def nameless(saving: Saving, number: int) -> FileJob:
     """The job for a source without a name: to the file that `output` names, or by its number to a folder."""
     from imgfix.media import formats
-    from imgfix.media.jobs import Job, Stdin
+    from imgfix.media.jobs import FileJob, Stdin
 
     extension = formats.find(saving.format).extensions[0] if saving.format else ".png"
     output = str(saving.output)
@@ -567,7 +567,7 @@ def nameless(saving: Saving, number: int) -> Job:
         skip = "the output exists already"
     elif target.exists() and not saving.overwrite:
         problem = OutputError(f"{target} exists already", hint="use `overwrite`, `skip_existing` or another `output`")
-    return Job(Stdin(), target, Path("stdin"), skip=skip, error=problem)
+    return FileJob(Stdin(), target, Path("stdin"), skip=skip, error=problem)
 
 
 def _numbered(template: str, number: int) -> str:

@@ -96,7 +96,7 @@ VERBS = {
 
 
 @dataclass(frozen=True)
-class Step:
+class RecipeStep:
     """One verb with its options."""
 
     verb: str
@@ -110,7 +110,7 @@ class Step:
 class Recipe:
     """A chain of verbs, and how its results are written."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[RecipeStep, ...]
     saving: Mapping[str, Any] = field(default_factory=dict)
     clips: Mapping[str, Any] = field(default_factory=dict)
     file: Path | None = None
@@ -210,7 +210,7 @@ def _understood(content: Mapping[str, Any], file: Path | None) -> Recipe:
     return made
 
 
-def _step(name: str, number: int, content: Any, file: Path | None) -> Step:
+def _step(name: str, number: int, content: Any, file: Path | None) -> RecipeStep:
     place = f"{name}, step {number}"
     if not isinstance(content, Mapping):
         raise UsageError(f"{place} is no table of options", hint='write [[step]], and below it verb = "restore"')
@@ -234,7 +234,7 @@ def _step(name: str, number: int, content: Any, file: Path | None) -> Step:
         if kind is None:
             raise _unknown(place, verb, key, [*request, *machine])
         found[home][attribute] = _placed(attribute, _value(place, key, kind, value), file)
-    return Step(verb, *found)
+    return RecipeStep(verb, *found)
 
 
 def _attribute(key: str, spec: StepVerb | None = None) -> str:

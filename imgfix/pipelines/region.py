@@ -20,10 +20,10 @@ from imgfix.pipelines.pictures import name_of, origin
 if TYPE_CHECKING:
     from imgfix.media.mask import Box
     from imgfix.media.picture import Picture
-    from imgfix.pipelines.frame_masks import FrameMasks, Track
+    from imgfix.pipelines.frame_masks import FrameMasks, MaskTrack
     from imgfix.pipelines.models import Listener
     from imgfix.pipelines.moving.moving import Moving
-    from imgfix.tasks.select.choose import Choice, Tools
+    from imgfix.tasks.select.choose import Selector, Tools
 
 _ENDINGS = ("", "_mask", "-mask", ".mask")
 """What a mask's stem may have behind the picture's."""
@@ -41,7 +41,7 @@ class Region:
     transparent: bool = False
     invert: bool = False
     fit: bool = False
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[Selector, ...] = ()
     """What is chosen by what it is."""
     dilate: float | None = None
     """Pixels by which the region is dilated, or eroded where negative; None: only what is chosen is, so that no halo of
@@ -168,7 +168,7 @@ class Region:
         from imgfix.pipelines.frame_masks import FrameMasks, digest_of, is_track, open_track
 
         fixed = [masks.from_box(box, moving.shown) for box in self.boxes]
-        track: Track | None = None
+        track: MaskTrack | None = None
         digest, notes = "", []
         if self.mask is not None:
             given = self._clip_mask(moving.source, relative, alone)

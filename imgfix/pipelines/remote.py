@@ -22,8 +22,8 @@ from imgfix.errors import ImgfixError, InputError, MissingExtraError, OutputErro
 from imgfix.pipelines.result import Plan, Progress, Result, unseen
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
-    from imgfix.media.sources import Found, PassedOver, Source
+    from imgfix.media.jobs import FileJob
+    from imgfix.media.sources import FoundSources, PassedOver, Source
     from imgfix.pipelines.pipeline import Pipeline
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -87,13 +87,13 @@ class Store:
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
-    def find(self, inputs: Sequence[str | Path], recursive: bool) -> Found:
+    def find(self, inputs: Sequence[str | Path], recursive: bool) -> FoundSources:
         """What inputs name, here and elsewhere. Raises UsageError."""
         from imgfix.media.jobs import IMAGE, VIDEO
-        from imgfix.media.sources import Found, extensions_of, find_sources
+        from imgfix.media.sources import FoundSources, extensions_of, find_sources
 
         kinds = (IMAGE, VIDEO)
-        found = Found(several=len(inputs) > 1)
+        found = FoundSources(several=len(inputs) > 1)
         for word in inputs:
             if is_url(word):
                 found.several |= glob.has_magic(str(word))
@@ -259,7 +259,7 @@ class Afar:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pipeline, name)
 
-    def jobs(self, inputs: Sequence[str | Path]) -> list[Job]:
+    def jobs(self, inputs: Sequence[str | Path]) -> list[FileJob]:
         """See `Pipeline.jobs`."""
         pipeline, store = self._pipeline, self._store
         if pipeline.clips.frames:
@@ -272,7 +272,7 @@ class Afar:
         pipeline.elsewhere = len(jobs) - len(mine)
         return mine
 
-    def jobs_of(self, sources: Sequence[Any], several: bool) -> list[Job]:
+    def jobs_of(self, sources: Sequence[Any], several: bool) -> list[FileJob]:
         """See `Pipeline.jobs_of`."""
         afar = [source for source in sources if self._store.url(source) is not None]
         with self._worded():
@@ -286,7 +286,7 @@ class Afar:
         """See `Store.url`."""
         return self._store.url(path)
 
-    def _stated(self, job: Job) -> Job:
+    def _stated(self, job: FileJob) -> FileJob:
         saving, target = self._pipeline.saving, job.target
         url = self._store.url(target)
         if job.error is not None or not isinstance(target, Path) or url is None:

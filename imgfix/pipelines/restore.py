@@ -17,7 +17,7 @@ import numpy as np
 from imgfix.errors import UsageError
 from imgfix.pipelines import faces, models, pictures
 from imgfix.pipelines.choosing import SideFiles
-from imgfix.pipelines.models import Choice, DamageModels
+from imgfix.pipelines.models import DamageModels, ModelChoice
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import ClipOptions, RestoreRequest, Saving
 from imgfix.pipelines.part import Part
@@ -38,13 +38,13 @@ from imgfix.pipelines.restore_stages import (
     with_faces,
 )
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined, unseen
-from imgfix.pipelines.steps import Stage
+from imgfix.pipelines.steps import MovingStep
 
 if TYPE_CHECKING:
     from imgfix.media.picture import JpegSettings, Picture
     from imgfix.pipelines.moving.moving import Moving
     from imgfix.runtime.engine import Engine
-    from imgfix.tasks.restore import RestoreOptions, Step
+    from imgfix.tasks.restore import RestoreOptions, RestoreStep
     from imgfix.tasks.sequence import SequenceTask
 
 
@@ -66,17 +66,17 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def check(self) -> None:
         """See `Pipeline.check`."""
-        self.named: Choice | None = None if self.machine.model == "auto" else self.models.choose("restore")
+        self.named: ModelChoice | None = None if self.machine.model == "auto" else self.models.choose("restore")
         plain = self.request.options(self.machine.side)
         self.engines = DamageModels(self.models, self.named)
         self.prints = Prints(self.request, self.engines)
-        self.wanted = self._filled(plain)
+        self.options = self._filled(plain)
         self.steadies: Callable[[str], bool] = self._steadies
         """Whether results for the frames of something are averaged along the motion."""
-        if self.request.fidelity and not self.wanted.faces:
+        if self.request.fidelity and not self.options.faces:
             raise UsageError("`fidelity` says how faces are restored", hint="add `faces`")
         self.part = Part.of(self.request, self.models, self.saving.overwrite, self.if_found)
-        self.faces = self._faces() if self.wanted.faces else None
+        self.faces = self._faces() if self.options.faces else None
 
     def _steadies(self, kind: str) -> bool:
         return work.steadies(self.request.steady, kind)
@@ -87,10 +87,10 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         if self.named is not None and own is not None:
             plain.check(self.named.name, own)
         alone = self.request.fills or self.request.fades or self.request.deflicker
-        if alone and self.named is None and not plain.jobs_named:
+        if alone and self.named is None and not plain.named:
             return plain
         filled = plain.filled(own, off=self.request.off)
-        if not (filled.jobs_named or alone or self.clips.smooth is not None):
+        if not (filled.named or alone or self.clips.smooth is not None):
             raise UsageError("with `denoise` off and `jpeg` off nothing is left to do", hint="name what to undo")
         return filled
 
@@ -132,7 +132,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         else:
             if self.faces is not None:
                 self.faces.prepare()
-            self.engines.prepare(self.wanted)
+            self.engines.prepare(self.options)
 
     # -- pictures ------------------------------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         return (
             *([FillScratches(self.prints)] if self.request.fills else []),
             *([MeasureFading(self.prints)] if self.request.fades else []),
-            *([Brighten(self.engines)] if self.wanted.light else []),
+            *([Brighten(self.engines)] if self.options.light else []),
             UndoDamage(self.engines, self.listener.expecting),
             *([RestoreFaces(self.faces)] if self.faces is not None else []),
         )
@@ -188,7 +188,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         self.engines.pixels, self.engines.dry = picture.width * picture.height, dry
         transform = colour.transform(picture.metadata, picture.channels)
         jpeg = jpeg_of(source, picture)
-        return Restoration(source, relative, picture, transform, jpeg, self.wanted, part, weight, marks_file, progress)
+        return Restoration(source, relative, picture, transform, jpeg, self.options, part, weight, marks_file, progress)
 
     def _save(
         self, done: Restoration, target: Any, saving: Saving, own: Mapping[str, Any] | None, keep: bool
@@ -220,7 +220,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         made = picture if out is None else replace(picture, pixels=out)
         return SavedPicture(made, tuple(writer.notes), said)
 
-    def _first(self, steps: list[Step]) -> Engine | None:
+    def _first(self, steps: list[RestoreStep]) -> Engine | None:
         """The model that a record of something that moves names."""
         if steps:
             return steps[0].engine
@@ -253,7 +253,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 hint="leave `deflicker` out for pictures",
             )
         picture = pictures.read(source, self.reading.limit)
-        return pictures.in_colour(picture) if self.wanted.color else picture
+        return pictures.in_colour(picture) if self.options.color else picture
 
     def _weight(
         self, picture: Picture, source: Any, relative: Path | None, save: Path | None = None
@@ -269,7 +269,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             return None
         return Facts(runner=Runner(self.named.name))
 
-    def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
+    def _moving_step(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> MovingStep:
         """The damage is looked for in the first frames."""
         from imgfix.tasks.as_it_is import AsItIs
 
@@ -277,12 +277,12 @@ class RestorePipeline(Pipeline[RestoreRequest]):
         task, steps, facts, binding = self._looked_at(moving, kind, relative, dry)
         engines = [step.engine for step in steps] + ([self.faces.engine] if self.faces is not None else [])
         shas = [engine.descriptor.sha256 for engine in engines]
-        return Stage(
+        return MovingStep(
             task,
             facts,
             model=shas[0] if shas else self.model,
             binding={
-                **asdict(self.wanted),
+                **asdict(self.options),
                 **({"deflicker": True} if self.request.deflicker else {}),
                 **({"steady": True} if self.steadies(kind) else {}),
                 **({"fidelity": self.request.fidelity} if self.faces is not None else {}),
@@ -301,12 +301,12 @@ class RestorePipeline(Pipeline[RestoreRequest]):
 
     def _looked_at(
         self, moving: Moving, kind: str, relative: Path | None, dry: bool
-    ) -> tuple[SequenceTask, list[Step], Facts, dict[str, Any]]:
+    ) -> tuple[SequenceTask, list[RestoreStep], Facts, dict[str, Any]]:
         """The work on a clip, the runs of networks, what is to be said, and what its part depends on."""
         from imgfix.tasks.chain import Chain
         from imgfix.tasks.deflicker import Deflicker
 
-        task, steps, facts = look_at(moving, self.wanted, self.engines, self.steadies(kind))
+        task, steps, facts = look_at(moving, self.options, self.engines, self.steadies(kind))
         if self.request.deflicker:
             task = Chain(Deflicker(), task)
             facts = replace(facts, summary=("flicker evened out", *something(facts.summary)))
@@ -334,7 +334,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
                 f"{source} moves, and `{word}` looks for the damage of scanned pictures alone",
                 hint=f"leave `{word}` out for clips; 'imgfix inpaint' fills what a mask shows",
             )
-        if self.wanted.color:
+        if self.options.color:
             raise UsageError(
                 f"{source} moves, and `colorize` makes colours for single pictures alone",
                 hint="leave `colorize` out for clips: their colours would change from frame to frame",
@@ -355,7 +355,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
             return False
         return all(source.suffix.lower() == target.suffix.lower() for source, target in moving.files())
 
-    def _quality(self, moving: Moving, kind: str, steps: list[Step]) -> int | None:
+    def _quality(self, moving: Moving, kind: str, steps: list[RestoreStep]) -> int | None:
         """At which frames that were JPEGs with artefacts are written, so that they are not given them again."""
         if kind != work.FRAMES or not steps:
             return None
@@ -372,7 +372,7 @@ def jpeg_of(source: Any, picture: Picture) -> JpegSettings | None:
 
 def look_at(
     moving: Moving, wanted: RestoreOptions, engines: DamageModels, steady: bool = False
-) -> tuple[SequenceTask, list[Step], Facts]:
+) -> tuple[SequenceTask, list[RestoreStep], Facts]:
     """The work on something that moves, the runs of networks for each frame, and what is to be said of them.
 
     steady: average what they make along the motion.
@@ -384,11 +384,11 @@ def look_at(
     from imgfix.tasks.restore_frames import LOOKED_AT, RestoreFrames, look
     from imgfix.tasks.steady import Steady
 
-    if not wanted.jobs_named - {restore.FACES}:
+    if not wanted.named - {restore.FACES}:
         return AsItIs(), [], Facts(restored=facts_of(None, []))
     first = list(islice(moving.frames(), LOOKED_AT)) if wanted.estimates else []
     lighter: SequenceTask | None = None
-    lit: list[Step] = []
+    lit: list[RestoreStep] = []
     before: list[str] = []
     if wanted.light:
         only, wanted = wanted.until_light(), wanted.after_light()

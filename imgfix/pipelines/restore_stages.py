@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imgfix.tasks.estimate import Damage
     from imgfix.tasks.faces.face import Face
     from imgfix.tasks.fading import Fading
-    from imgfix.tasks.restore import RestoreOptions, Step
+    from imgfix.tasks.restore import RestoreOptions, RestoreStep
 
 NOTHING = "nothing to do"
 _FEW = 4  # tiles; measuring the models would take longer than less work than that
@@ -58,7 +58,7 @@ class Restoration:
     """The rows that take the place of `pixels`, made while they are read."""
     fading: Fading | None = None
     found: Damage | None = None
-    steps: list[Step] = field(default_factory=list)
+    steps: list[RestoreStep] = field(default_factory=list)
     """The runs of networks, in order."""
     engine: Engine | None = None
     """Of the first one that is run, for the record."""
@@ -260,7 +260,7 @@ class RestoreFaces:
 # -- what the stages share ---------------------------------------------------------------------------------------------
 
 
-def add_steps(done: Restoration, steps: list[Step], run: list[Step] | None = None) -> None:
+def add_steps(done: Restoration, steps: list[RestoreStep], run: list[RestoreStep] | None = None) -> None:
     """Take runs of networks down; run: as they are run, where that is known."""
     if done.engine is None and steps:
         done.engine = steps[0].engine
@@ -269,7 +269,7 @@ def add_steps(done: Restoration, steps: list[Step], run: list[Step] | None = Non
 
 def look_at_picture(
     done: Restoration, options: RestoreOptions, engines: DamageModels
-) -> tuple[Damage | None, list[Step], list[str]]:
+) -> tuple[Damage | None, list[RestoreStep], list[str]]:
     """What is found in the pixels, the runs of networks that undo it, and what has to be left, a sentence each."""
     from imgfix.tasks import restore
 
@@ -286,7 +286,7 @@ def with_faces(facts: RestoreFacts, restorer: Faces, seen: list[Face] | None) ->
     return replace(facts, faces=None if seen is None else faces.facts_of(seen))
 
 
-def in_words(found: Damage | None, steps: list[Step], fading: Fading | None = None) -> list[str]:
+def in_words(found: Damage | None, steps: list[RestoreStep], fading: Fading | None = None) -> list[str]:
     """What was found and what is done about it, in short phrases."""
     words = [f"found {found.in_words()}"] if found is not None else []
     if steps or fading is not None:
@@ -300,11 +300,11 @@ def something(words: Iterable[str]) -> list[str]:
     return [word for word in words if word != NOTHING]
 
 
-def facts_of(found: Damage | None, steps: list[Step]) -> RestoreFacts:
+def facts_of(found: Damage | None, steps: list[RestoreStep]) -> RestoreFacts:
     """The same as values."""
     made = tuple(
         StepFacts(
-            tuple(step.jobs), step.engine.descriptor.name, step.level, str(step.engine.placement.device),
+            tuple(step.undoes), step.engine.descriptor.name, step.level, str(step.engine.placement.device),
             step.engine.placement.precision, step.engine.placement.engine,
         )
         for step in steps

@@ -199,7 +199,7 @@ class Facts:
     copied: bool = False
     """Nothing is left to do, so that the file is copied as it is."""
     notes: tuple[str, ...] = ()
-    stages: tuple[tuple[str, Facts], ...] = ()
+    steps: tuple[tuple[str, Facts], ...] = ()
     """Of a recipe: verb and facts of each step."""
 
     @property

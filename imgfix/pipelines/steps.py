@@ -1,8 +1,8 @@
 """Steps done one after the other in one pass: one decode at the start, one encode at the end, nothing lost between.
 
 A picture goes from step to step as `imgfix.pipelines.pictures.Carried`; of what moves each step sees the frames as the
-one before leaves them (`Staged`). The values between two steps have the depth of the file, so that the result is that
-of the verbs run one after the other with lossless files between them.
+one before leaves them (`AfterStep`). The values between two steps have the depth of the file, so that the result is
+that of the verbs run one after the other with lossless files between them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Stage:
+class MovingStep:
     """The work of one step on something that moves."""
 
     task: SequenceTask
@@ -38,7 +38,7 @@ class Stage:
     """As of `Result.quality`."""
 
 
-class Staged:
+class AfterStep:
     """Something that moves, as a step leaves it to the next one: all but size and frames are those of the file.
 
     dry: only a plan is made, and the frames are those of the file in the size that they will have.
@@ -64,13 +64,13 @@ class Staged:
         return (resized(frame, self.size) for frame in self._moving.rough())
 
 
-def chained(stages: Sequence[Stage]) -> Stage:
+def chained(stages: Sequence[MovingStep]) -> MovingStep:
     """Several stages as one."""
     from imgfix.tasks.chain import Chain
 
     whole = stages[0]
     for number, stage in enumerate(stages[1:], start=2):
-        whole = Stage(
+        whole = MovingStep(
             Chain(whole.task, stage.task),
             replace(
                 stage.facts,

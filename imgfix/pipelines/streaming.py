@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from imgfix.errors import ImgfixError, UsageError
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
+    from imgfix.media.jobs import FileJob
     from imgfix.media.sources import Source
     from imgfix.media.walk import Walk
     from imgfix.pipelines.pipeline import Pipeline
@@ -48,7 +48,7 @@ class JobStream:
         if problem is not None:
             raise problem
 
-    def __iter__(self) -> Iterator[Job]:
+    def __iter__(self) -> Iterator[FileJob]:
         yield from self._first
         for chunk in self._chunks:
             yield from chunk
@@ -58,7 +58,7 @@ class JobStream:
         """What the folders held besides, a phrase for each kind."""
         return self.walk.passed.words
 
-    def _found(self) -> Iterator[list[Job]]:
+    def _found(self) -> Iterator[list[FileJob]]:
         named = self.walk.named()
         sources = self.walk.sources(named)
         first = [*named.sources, *islice(sources, _CHUNK)]
@@ -66,12 +66,12 @@ class JobStream:
             yield self._jobs(first)
             first = list(islice(sources, _CHUNK))
 
-    def _jobs(self, sources: Sequence[Source]) -> list[Job]:
-        from imgfix.media.sources import Found
+    def _jobs(self, sources: Sequence[Source]) -> list[FileJob]:
+        from imgfix.media.sources import FoundSources
 
         inputs = [source for source in sources if not self._is_result(source)]
         self.walk.passed.results += len(sources) - len(inputs)
-        found = self.pipeline.placed(Found(inputs, several=True, past=self.past))
+        found = self.pipeline.placed(FoundSources(inputs, several=True, past=self.past))
         mine = [job for job in found if self.pipeline.reading.part.holds(job.source, job.relative)]
         self.elsewhere += len(found) - len(mine)
         return mine
@@ -110,7 +110,7 @@ def _is_within(folder: Any, walk: Walk) -> bool:
     return not roots.isdisjoint((place, *place.parents))
 
 
-def opened(pipeline: Pipeline[Any], jobs: Iterable[Job], dry: bool) -> Iterator[tuple[Job, str | None]]:
+def opened(pipeline: Pipeline[Any], jobs: Iterable[FileJob], dry: bool) -> Iterator[tuple[FileJob, str | None]]:
     """Jobs that come one by one, each with its kind, or None where nothing is to be done.
 
     What a kind of source needs is opened with the first of it; where that fails it is an error of the job, unless it is

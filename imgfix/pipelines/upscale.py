@@ -14,7 +14,7 @@ from imgfix.errors import ModelError
 from imgfix.pipelines import by_content, models, pictures
 from imgfix.pipelines.by_content import Fitting
 from imgfix.pipelines.choosing import SideFiles
-from imgfix.pipelines.models import Choice
+from imgfix.pipelines.models import ModelChoice
 from imgfix.pipelines.moving import work
 from imgfix.pipelines.options import (
     RESAMPLING,
@@ -29,7 +29,7 @@ from imgfix.pipelines.part import Part
 from imgfix.pipelines.pipeline import Pipeline, runner_of
 from imgfix.pipelines.restore import RestorePipeline
 from imgfix.pipelines.result import Facts, FileFacts, Plan, Progress, Result, Runner, joined
-from imgfix.pipelines.steps import Stage
+from imgfix.pipelines.steps import MovingStep
 
 if TYPE_CHECKING:
     from imgfix.media.colour import ColourTransform
@@ -58,17 +58,17 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
 
     def check(self) -> None:
         """See `Pipeline.check`."""
-        self.wanted = self.request.options(self.machine.side)
-        self._chosen: dict[bool, Choice] = {}
+        self.options = self.request.options(self.machine.side)
+        self._chosen: dict[bool, ModelChoice] = {}
         if self.request.restore:
             self.before = (restorer(self),)
         self.part = Part.of(self.request, self.models, self.saving.overwrite, self.if_found)
 
-    def choice(self, kind: str) -> Choice:
+    def choice(self, kind: str) -> ModelChoice:
         """The model for a kind of source. Raises ModelError."""
         moves = kind in work.CLIPS
         if moves not in self._chosen:
-            scale = round(self.wanted.scale) if self.wanted.scale else None
+            scale = round(self.options.scale) if self.options.scale else None
             tasks = TASKS if moves or self.machine.model != "auto" else TASKS[1:]
             self._chosen[moves] = self.models.choose(tasks, scale, also=RESAMPLING)
         return self._chosen[moves]
@@ -88,11 +88,11 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         """Width and height of the result for a source of a kind. Raises InputError: it would grow too much."""
         from imgfix.tasks.upscale import target_size
 
-        return target_size(width, height, self.wanted, models.scale_of(self.choice(kind)))
+        return target_size(width, height, self.options, models.scale_of(self.choice(kind)))
 
-    def _factor(self, choice: Choice) -> str:
+    def _factor(self, choice: ModelChoice) -> str:
         """`4` or `2.5` for file names; empty when the factor differs from picture to picture."""
-        wanted = self.wanted
+        wanted = self.options
         if wanted.scale is not None:
             return f"{wanted.scale:g}"
         if wanted.width or wanted.height or wanted.long_side or wanted.megapixels:
@@ -126,19 +126,19 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         self.listener.detail(f"{pictures.name_of(source)}: {found.content}, {found.why}; {found.choice.name}")
         return found
 
-    def _scale(self, usual: Choice) -> int:
-        return round(self.wanted.scale) if self.wanted.scale else models.scale_of(usual)
+    def _scale(self, usual: ModelChoice) -> int:
+        return round(self.options.scale) if self.options.scale else models.scale_of(usual)
 
     def _sized(self, fit: Fitting) -> UpscaleOptions:
         """What is wanted of the model for one source; where no size is asked for, that of the usual model."""
-        wanted = self.wanted
+        wanted = self.options
         asked = (wanted.scale, wanted.width, wanted.height, wanted.long_side, wanted.megapixels)
         usual = models.scale_of(fit.usual)
         if any(each is not None for each in asked) or models.scale_of(fit.choice) == usual:
             return wanted
         return replace(wanted, scale=float(usual))
 
-    def _upscaler(self, choice: Choice) -> Engine | str:
+    def _upscaler(self, choice: ModelChoice) -> Engine | str:
         """What enlarges: a model that is ready, or the name of a method without one. Raises ModelError."""
         if choice.name in RESAMPLING:
             return self.models.resampler(choice)
@@ -222,7 +222,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         choice, saving = self.choice(work.IMAGE), self.saving.for_pictures
         if models.bytes_to_pull(choice) is not None:
             header = pictures.inspect_whole(source, self.reading.limit)
-            width, height = target_size(header.width, header.height, self.wanted, models.scale_of(choice))
+            width, height = target_size(header.width, header.height, self.options, models.scale_of(choice))
             pictures.check_size(target, header, saving.format, width, height)
             return Plan(
                 input=FileFacts(header.width, header.height), output=FileFacts(width, height),
@@ -285,14 +285,14 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
         choice = self.choice(kind)
         return Facts(runner=Runner(choice.name)) if models.bytes_to_pull(choice) is not None else None
 
-    def _stage(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> Stage:
+    def _moving_step(self, moving: Moving, kind: str, relative: Path | None, dry: bool) -> MovingStep:
         fit = self._fitting_of(moving, kind)
         wanted = self._sized(fit)
         upscaler = models.fitted(self._upscaler(fit.choice), work.pixels(moving), self.listener, dry=dry)
         descriptor = _descriptor(upscaler)
         task, facts = self._task(moving, kind, upscaler, fit)
         task, facts, binding = self._in_part(task, facts, moving, relative, dry)
-        return Stage(
+        return MovingStep(
             task,
             facts,
             model=descriptor.sha256 if descriptor is not None else str(upscaler),

@@ -37,7 +37,7 @@ from imgfix.server.answers import Refused, not_found, refusal
 from imgfix.server.fields import VERBS, Verb
 from imgfix.server.jobs import Job, Queue, settled
 from imgfix.server.metrics import Metrics
-from imgfix.server.orders import Kitchen, Order
+from imgfix.server.orders import Executor, Order
 from imgfix.server.security import Guard
 from imgfix.server.settings import Settings
 from imgfix.server.store import FileRow, JobRow, Store, new_identifier
@@ -64,7 +64,7 @@ class Server:
         self.store = Store(settings.folder)
         self.loaded = Loaded(settings.models_kept)
         devices = models.devices(settings.device)
-        self.kitchens = [Kitchen(self.store, settings, self.loaded, device) for device in devices]
+        self.kitchens = [Executor(self.store, settings, self.loaded, device) for device in devices]
         self.queue = Queue(self.store, self.kitchens, settings.queue, self.metrics)
         self.ending = False
 

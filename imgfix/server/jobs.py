@@ -18,7 +18,7 @@ from typing import Any
 from imgfix.server.answers import Refused, refusal
 from imgfix.server.fields import VERBS
 from imgfix.server.metrics import Metrics
-from imgfix.server.orders import Kitchen, Made, Order
+from imgfix.server.orders import Executor, JobResult, Order
 from imgfix.server.store import JobRow, Store, new_identifier
 
 QUEUED, RUNNING, DONE, FAILED, CANCELLED = "queued", "running", "done", "failed", "cancelled"
@@ -49,7 +49,7 @@ class Job:
     ended: float | None = None
     version: int = 0
     """Counts changes."""
-    outputs: Made | None = None
+    outputs: JobResult | None = None
     cancelled: bool = False
     written: float = 0.0
     seconds: float = 0.0
@@ -75,7 +75,7 @@ class Queue:
         most: jobs that may wait, and as many requests that wait for their answer.
     """
 
-    def __init__(self, store: Store, kitchens: Sequence[Kitchen], most: int, metrics: Metrics) -> None:
+    def __init__(self, store: Store, kitchens: Sequence[Executor], most: int, metrics: Metrics) -> None:
         self._store, self._kitchens, self._most, self._metrics = store, kitchens, most, metrics
         self._change, self._noting = threading.Condition(), threading.Lock()
         self._quick: deque[Job] = deque()
@@ -194,7 +194,7 @@ class Queue:
 
     # -- in the workers ------------------------------------------------------------------------------------------------
 
-    def _work(self, kitchen: Kitchen) -> None:
+    def _work(self, kitchen: Executor) -> None:
         while (job := self._next()) is not None:
             self._carry_out(kitchen, job)
 
@@ -208,7 +208,7 @@ class Queue:
             self._running.add(job)
             return job
 
-    def _make_way(self, kitchen: Kitchen) -> None:
+    def _make_way(self, kitchen: Executor) -> None:
         """Serve those who wait for an answer."""
         while True:
             with self._change:
@@ -218,7 +218,7 @@ class Queue:
                 self._running.add(job)
             self._carry_out(kitchen, job)
 
-    def _carry_out(self, kitchen: Kitchen, job: Job) -> None:
+    def _carry_out(self, kitchen: Executor, job: Job) -> None:
         job.status = RUNNING
         self._note(job)
         start = time.monotonic()
@@ -259,7 +259,7 @@ class Queue:
         self._store.drop_folder(job.id)
         self._end(job, ended)
 
-    def _refusal(self, kitchen: Kitchen, job: Job, error: BaseException) -> Refused:
+    def _refusal(self, kitchen: Executor, job: Job, error: BaseException) -> Refused:
         told = refusal(error, kitchen.names(job.order), VERBS[job.order.verb].public)
         if told.status == 500:
             _logger.error("%s failed", job.command, exc_info=error)
@@ -286,7 +286,7 @@ class Queue:
                 self._store.save_job(job.row)
 
 
-def answer(made: Made) -> dict[str, Any]:
+def answer(made: JobResult) -> dict[str, Any]:
     """What was made, as JSON."""
     files = [row.facts for row in made.outputs]
     shown: dict[str, Any] = {"output": files[0]} if files else {}

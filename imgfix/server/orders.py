@@ -69,7 +69,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Made:
+class JobResult:
     """What became of an order."""
 
     outputs: tuple[FileRow, ...] = ()
@@ -77,7 +77,7 @@ class Made:
     """As JSON, besides the files."""
 
 
-class Kitchen:
+class Executor:
     """Carries orders out on one device, with models that stay loaded."""
 
     def __init__(self, store: Store, settings: Settings, loaded: Loaded, device: str) -> None:
@@ -226,14 +226,14 @@ class Kitchen:
         row = self.store.file(order.input or "")
         return "frames" if row is not None and row.kind != "image" else pipeline_of(order.verb).unit
 
-    def carry_out(self, order: Order, job: str, progress: Progress) -> Made:
+    def carry_out(self, order: Order, job: str, progress: Progress) -> JobResult:
         """Do the work. Raises Refused, ImgfixError."""
-        work: Mapping[str, Callable[[Order, str, Progress], Made]] = {
+        work: Mapping[str, Callable[[Order, str, Progress], JobResult]] = {
             "generate": self._generate, "evaluate": self._evaluate, "select": self._select,
         }  # fmt: skip
         return work.get(order.verb, self._transform)(order, job, progress)
 
-    def _transform(self, order: Order, job: str, progress: Progress) -> Made:
+    def _transform(self, order: Order, job: str, progress: Progress) -> JobResult:
         """One file into one file."""
         row, notes = self._row(order.input), Heard()
         folder = self.store.folder_of(job)
@@ -248,9 +248,9 @@ class Kitchen:
         result = pipeline.run(task.source, target, progress=progress)
         name = f"{Path(row.name).stem}{pipeline.suffix(kind)}{target.suffix}"
         made = take(self.store, self._unlimited, target, name)
-        return Made((made,), {"result": told(result, notes.heard, pipeline.names)})
+        return JobResult((made,), {"result": told(result, notes.heard, pipeline.names)})
 
-    def _generate(self, order: Order, job: str, progress: Progress) -> Made:
+    def _generate(self, order: Order, job: str, progress: Progress) -> JobResult:
         notes, folder = Heard(), self.store.folder_of(job)
         pipeline = self._drawing(order, folder, notes)
         pipeline.prepare()
@@ -259,7 +259,7 @@ class Kitchen:
             assert pipeline.film.target is not None
             name = name_from("-".join(wish.prompt or "" for wish in pipeline.wishes) + ".mp4")
             film = take(self.store, self._unlimited, pipeline.film.target, name)
-            return Made((film,), {"result": told(result, notes.heard, pipeline.names)})
+            return JobResult((film,), {"result": told(result, notes.heard, pipeline.names)})
         made: list[FileRow] = []
         results: list[dict[str, Any]] = []
         for number, one in enumerate(pipeline.orders):
@@ -269,14 +269,14 @@ class Kitchen:
             made.append(take(self.store, self._unlimited, one.target, one.target.name))
             results.append(told(result, notes.heard, pipeline.names))
         progress(len(made), len(made))
-        return Made(tuple(made), {"result": results[0], "results": results})
+        return JobResult(tuple(made), {"result": results[0], "results": results})
 
-    def _evaluate(self, order: Order, job: str, progress: Progress) -> Made:
+    def _evaluate(self, order: Order, job: str, progress: Progress) -> JobResult:
         notes, names = Heard(), self.names(order)
         found = self._comparison(order, notes)
-        return Made((), {"result": measured(found, lambda path: names[str(path)], notes, progress)})
+        return JobResult((), {"result": measured(found, lambda path: names[str(path)], notes, progress)})
 
-    def _select(self, order: Order, job: str, progress: Progress) -> Made:
+    def _select(self, order: Order, job: str, progress: Progress) -> JobResult:
         row, notes = self._row(order.input), Heard()
         quick = bool(order.values.get("hover"))
         copy, factor = small(self.store, row, HOVER, self.settings.max_pixels) if quick else (None, 1.0)
@@ -285,7 +285,7 @@ class Kitchen:
         source: Any = self.store.path(row) if copy is None else copy
         if order.values.get("list"):
             _, things = pipeline.things(source)
-            return Made((), {"regions": [region(thing, factor) for thing in things]})
+            return JobResult((), {"regions": [region(thing, factor) for thing in things]})
         target = self.store.folder_of(job) / "mask.png"
         pipeline.prepare(["image"])
         result = pipeline.run(source, target, progress=progress)
@@ -296,7 +296,7 @@ class Kitchen:
                 self.store.remove_file(self._looked.popleft())
         regions = [region(thing, factor) for thing in result.things]
         facts = told(result, notes.heard, pipeline.names)
-        return Made((mask,), {"regions": regions, "mask": mask.id, "result": facts})
+        return JobResult((mask,), {"regions": regions, "mask": mask.id, "result": facts})
 
     @property
     def _unlimited(self) -> Settings:
@@ -338,10 +338,10 @@ def _files_in(spec: fields.Verb, values: Mapping[str, Any]) -> list[Any]:
 def told(result: Result, heard: list[str], names: Mapping[str, str]) -> dict[str, Any]:
     """A result as JSON; what is None is left out."""
     found = _facts(result, heard, names)
-    if result.stages:
+    if result.steps:
         found["run"] = [
-            {"verb": verb, **_facts(facts, [], names)} for verb, facts in result.stages if isinstance(facts, Result)
-        ] or [{"verb": verb} for verb, _ in result.stages]
+            {"verb": verb, **_facts(facts, [], names)} for verb, facts in result.steps if isinstance(facts, Result)
+        ] or [{"verb": verb} for verb, _ in result.steps]
     return found
 
 

@@ -13,7 +13,7 @@ from imgfix.errors import UsageError
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Listener
 from imgfix.pipelines.options import ClipOptions, Machine, Reading, Saving
-from imgfix.pipelines.recipes import Recipe, Step
+from imgfix.pipelines.recipes import Recipe, RecipeStep
 from imgfix.pipelines.result import Progress
 from imgfix.server import fields
 from imgfix.server.fields import Verb
@@ -78,12 +78,14 @@ def _with_places(spec: Verb, given: Mapping[str, Any], meaning: Meaning) -> dict
     return values
 
 
-def _step(given: Mapping[str, Any], meaning: Meaning) -> Step:
+def _step(given: Mapping[str, Any], meaning: Meaning) -> RecipeStep:
     """A step of a recipe."""
     spec = fields.STEPS[given["verb"]]
     values = _with_places(spec, {name: value for name, value in given.items() if name != "verb"}, meaning)
     assert spec.request is not None
-    return Step(spec.name, fields.settings_of(spec, values, spec.request), fields.settings_of(spec, values, Machine))
+    return RecipeStep(
+        spec.name, fields.settings_of(spec, values, spec.request), fields.settings_of(spec, values, Machine)
+    )
 
 
 def drawing(

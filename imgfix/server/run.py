@@ -75,14 +75,14 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         )  # fmt: skip
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
-        class Told(uvicorn.Server):
+        class AnnouncingServer(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
                 if not self.should_exit:
                     ready(address)
 
         with _spooled_in(server.store.incoming):
-            Told(config).run(sockets=[listener])
+            AnnouncingServer(config).run(sockets=[listener])
 
 
 @contextlib.contextmanager

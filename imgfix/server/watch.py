@@ -15,7 +15,7 @@ from imgfix.pipelines import pictures
 from imgfix.server.arrivals import PATIENCE, Arrivals
 
 if TYPE_CHECKING:
-    from imgfix.media.jobs import Job
+    from imgfix.media.jobs import FileJob
     from imgfix.pipelines.pipeline import Pipeline
 
 
@@ -43,7 +43,7 @@ class Watch:
         _check(pipeline, folder)
         self.arrivals = Arrivals(folder, pipeline.reading.recursive, settle, self._opens, patience)
 
-    def look(self) -> Iterator[Job]:
+    def look(self) -> Iterator[FileJob]:
         """The jobs that can be done now. Raises UsageError when the folder has gone."""
         for path in self.arrivals.look():
             (job,) = self._pipeline.arrived(self._folder, [path])
@@ -55,7 +55,7 @@ class Watch:
             else:
                 yield job
 
-    def _claimed(self, job: Job) -> Job:
+    def _claimed(self, job: FileJob) -> FileJob:
         """The job, with an error where its result would replace that of another file, and left out where it is done."""
         source, target = job.source, job.target
         assert isinstance(source, Path) and isinstance(target, Path)

@@ -57,7 +57,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _PromptWords:
     """Words of a prompt, sorted."""
 
     things: tuple[str, ...]
@@ -100,7 +100,7 @@ class CaptionedMemory:
             number: of the class asked for; -1 for none.
             noise: (1, noise) prefers some of what fits about as well, and poses it.
         """
-        fit, wanted = None, _Wanted((), None, None)
+        fit, wanted = None, _PromptWords((), None, None)
         score = torch.zeros(len(self.index.texts))
         if prompt is not None:
             wanted = _sorted_words(split(prompt))
@@ -129,7 +129,7 @@ class CaptionedMemory:
         near = (F.normalize(sound.float(), dim=1) @ F.normalize(keys, dim=1).T)[0].cpu()
         return torch.full((len(self.index.texts),), -1.0).scatter_reduce(0, self.index.rows, near, "amax")
 
-    def _allowed(self, score: Tensor, rows: Tensor, wanted: _Wanted) -> Tensor:
+    def _allowed(self, score: Tensor, rows: Tensor, wanted: _PromptWords) -> Tensor:
         """Captions that say as much as the best one, of these the ones of colour and number: (captions,) bool.
 
         Where no colour or number is asked for, the ones without.
@@ -144,7 +144,7 @@ class CaptionedMemory:
         return allowed
 
     def _drawing(
-        self, row: int, caption: int, fit: Fit | None, wanted: _Wanted, noise: Tensor, other_class: bool
+        self, row: int, caption: int, fit: Fit | None, wanted: _PromptWords, noise: Tensor, other_class: bool
     ) -> Drawing:
         said = {SYNONYMS.get(word, word) for word in self.index.words[caption]}
         values = self.memory.values[self.owners[row]].float() * self.memory.scales[1]
@@ -181,7 +181,7 @@ class CaptionedMemory:
         return places + F.interpolate(bends, size=(half, half), mode="bicubic").permute(0, 2, 3, 1)
 
 
-def _sorted_words(words: list[str]) -> _Wanted:
+def _sorted_words(words: list[str]) -> _PromptWords:
     """A colour and a number, where another word says of what."""
     colour = next((word for word in words if SYNONYMS.get(word, word) in COLOURS), None)
     number = next((word for word in words if word in NUMBERS), None)
@@ -191,4 +191,4 @@ def _sorted_words(words: list[str]) -> _Wanted:
             things.remove(word)
     colour = colour if colour not in things else None
     number = number if number not in things else None
-    return _Wanted(tuple(things), SYNONYMS.get(colour, colour) if colour else None, number)
+    return _PromptWords(tuple(things), SYNONYMS.get(colour, colour) if colour else None, number)

@@ -90,7 +90,7 @@ class RestoreOptions:
         return "auto" in (self.denoise, self.jpeg)
 
     @property
-    def jobs_named(self) -> set[str]:
+    def named(self) -> set[str]:
         """Every kind of damage that is asked for, `auto` included."""
         levels = {"noise": self.denoise, "jpeg": self.jpeg}
         return {job for job, on in self.flags.items() if on} | {job for job in levels if levels[job] is not None}
@@ -100,7 +100,7 @@ class RestoreOptions:
 
         own: the kinds of damage of the model that is to be used; None for any. off: what is left alone in any case.
         """
-        if self.jobs_named:
+        if self.named:
             return self
         if own is not None and "other" in own:
             return replace(self, other=True)
@@ -121,13 +121,13 @@ class RestoreOptions:
 
     def check(self, name: str, own: Collection[str]) -> None:
         """Raise UsageError when a model that is for other damage (`own`) is named for what is asked for."""
-        if self.jobs_named and not self.jobs_named & set(own):
+        if self.named and not self.named & set(own):
             raise UsageError(
                 f"{name} is for {' and '.join(own)}, which is not asked for",
                 hint="leave the model out, or name what it is for",
             )
 
-    def jobs(self, found: Damage | None) -> list[str]:
+    def degradations(self, found: Damage | None) -> list[str]:
         """What is to be undone, in order; found: what `auto` is decided by."""
         wanted = self.flags
         wanted["jpeg"] = isinstance(self.jpeg, int) or (
@@ -140,10 +140,10 @@ class RestoreOptions:
 
 
 @dataclass(frozen=True)
-class Step:
+class RestoreStep:
     """One run of a network over the picture."""
 
-    jobs: tuple[str, ...]
+    undoes: tuple[str, ...]
     """What it undoes, of `imgfix.degradations.UNDONE`."""
     engine: Engine
     level: float | None = None
@@ -156,7 +156,7 @@ class Step:
         word = "quality" if tells_quality(self.engine) else "level"
         known = self.level if word == "level" else self.level or None
         level = f" ({word} {known:.0f})" if known is not None else ""
-        jobs = " and ".join("JPEG" if job == "jpeg" else job for job in self.jobs)
+        jobs = " and ".join("JPEG" if job == "jpeg" else job for job in self.undoes)
         blended = f", {100 * self.share:.0f} % blended in" if self.share < 1 else ""
         return f"{jobs} by {self.engine.descriptor.name}{level}{blended}"
 
@@ -202,22 +202,22 @@ def _places(length: int) -> list[int]:
     return [0, (length - _CROP) // 16 * 8, (length - _CROP) // 8 * 8]
 
 
-def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) -> tuple[list[Step], list[str]]:
+def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) -> tuple[list[RestoreStep], list[str]]:
     """The runs over the picture that undo what was asked for and found, and what has to be left (a sentence each).
 
     Raises ModelError when there is no model for what was asked for by name, or for anything that was found.
     """
-    made: list[Step] = []
+    made: list[RestoreStep] = []
     missing: list[ModelError] = []
-    for job in options.jobs(found):
+    for job in options.degradations(found):
         if job == FACES:
             continue
         last = made[-1] if made else None
         if last is not None and _joins(last, job, options):  # one run of a network that undoes both
             engine = _for_both(last, job, engine_for)
-            levels = [_level(options, done, found, engine) for done in (*last.jobs, job)]
+            levels = [_level(options, done, found, engine) for done in (*last.undoes, job)]
             level = max((level for level in levels if level is not None), default=None)
-            made[-1] = Step((*last.jobs, job), engine, level)
+            made[-1] = RestoreStep((*last.undoes, job), engine, level)
             continue
         try:
             engine = _engine(options, job, engine_for)
@@ -226,7 +226,9 @@ def steps(options: RestoreOptions, found: Damage | None, engine_for: EngineFor) 
                 raise
             missing.append(error)
             continue
-        made.append(Step((job,), engine, _level(options, job, found, engine), _share(options, job, found, engine)))
+        made.append(
+            RestoreStep((job,), engine, _level(options, job, found, engine), _share(options, job, found, engine))
+        )
     if missing and not made:
         raise missing[0]
     return [step for step in made if step.share > 0], [
@@ -241,18 +243,18 @@ def _share(options: RestoreOptions, job: str, found: Damage | None, engine: Engi
     return share_of_quality(found.jpeg)
 
 
-def quality_to_write(made: Sequence[Step], file: JpegSettings | None) -> int | None:
+def quality_to_write(made: Sequence[RestoreStep], file: JpegSettings | None) -> int | None:
     """The quality at which a JPEG is written whose artefacts were undone; None where its own does."""
-    undone = any("jpeg" in step.jobs for step in made)
+    undone = any("jpeg" in step.undoes for step in made)
     return QUALITY_WRITTEN if undone and file is not None and file.quality < QUALITY_WRITTEN else None
 
 
-def _joins(last: Step, job: str, options: RestoreOptions) -> bool:
-    both = {*last.jobs, job} <= {"jpeg", "noise"} and job in last.engine.descriptor.jobs
+def _joins(last: RestoreStep, job: str, options: RestoreOptions) -> bool:
+    both = {*last.undoes, job} <= {"jpeg", "noise"} and job in last.engine.descriptor.jobs
     return both and (takes_level(last.engine) or _told(options, job) is None)
 
 
-def _for_both(last: Step, job: str, engine_for: EngineFor) -> Engine:
+def _for_both(last: RestoreStep, job: str, engine_for: EngineFor) -> Engine:
     """The engine that undoes `job` too: a blind one is taken in the form that is told the level, where it has one."""
     engine = engine_for(job)
     return engine if engine.descriptor.name == last.engine.descriptor.name else last.engine
@@ -307,7 +309,7 @@ def tells_quality(engine: Engine) -> bool:
 
 def restore(
     pixels: np.ndarray,
-    made: Sequence[Step],
+    made: Sequence[RestoreStep],
     options: RestoreOptions | None = None,
     *,
     alpha: np.ndarray | None = None,
@@ -346,7 +348,7 @@ class Restore:
     def __init__(
         self,
         pixels: np.ndarray,
-        made: Sequence[Step],
+        made: Sequence[RestoreStep],
         options: RestoreOptions,
         *,
         alpha: np.ndarray | None = None,
@@ -433,7 +435,7 @@ class Restore:
 
 
 def _tiled(
-    step: Step, read: tiling.Read, height: int, width: int, plan: tiling.Plan, count: tiling.Progress
+    step: RestoreStep, read: tiling.Read, height: int, width: int, plan: tiling.Plan, count: tiling.Progress
 ) -> Iterator[np.ndarray]:
     """One network over the picture in tiles; (h, W, 3) rows. A grey network changes the brightness alone."""
     engine = step.engine

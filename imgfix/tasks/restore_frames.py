@@ -14,7 +14,7 @@ import numpy as np
 from imgfix.tasks import restore
 from imgfix.tasks.estimate import Damage
 from imgfix.tasks.noise_meter import NoiseMeter
-from imgfix.tasks.restore import EngineFor, RestoreOptions, Step
+from imgfix.tasks.restore import EngineFor, RestoreOptions, RestoreStep
 from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart
 from imgfix.tasks.upscale import PROCESS_BYTES
 
@@ -37,7 +37,7 @@ class RestoreFrames:
         self.engine_for = engine_for
         self.found = found
         """What `auto` found, once the first frames were seen."""
-        self.steps: list[Step] = []
+        self.steps: list[RestoreStep] = []
         """The runs that follow from it."""
         self.notes: list[str] = []
         """What had to be left, a sentence each."""

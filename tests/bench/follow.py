@@ -31,7 +31,7 @@ from imgfix import zoo
 from imgfix.media import mask as masks
 from imgfix.media.video.reader import Reader, TimeRange
 from imgfix.tasks.select.choose import parse_point, reach
-from imgfix.tasks.select.follow import Masks, Wish, follow
+from imgfix.tasks.select.follow import FollowRequest, Masks, follow
 from imgfix.tasks.select.segment import Segmenter
 from imgfix.tasks.video_inpaint import VideoInpaint
 from tests.bench.choosing import overlap, truth
@@ -180,7 +180,7 @@ def main() -> None:
         inner = cv2.distanceTransform(np.pad(made.true[0].astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
         y, x = np.unravel_index(int(inner.argmax()), inner.shape)
         start = time.perf_counter()
-        found = follow(iter(made.frames), tools, Wish((parse_point(f"{x},{y}"),), 0.4))  # type: ignore[arg-type]
+        found = follow(iter(made.frames), tools, FollowRequest((parse_point(f"{x},{y}"),), 0.4))  # type: ignore[arg-type]
         told = {"name": name, **measured(found, made), "seconds": round(time.perf_counter() - start, 1)}
         if wanted.sheet is not None:
             wanted.sheet.mkdir(parents=True, exist_ok=True)

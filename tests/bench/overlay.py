@@ -31,7 +31,7 @@ from imgfix.media import mask as masks
 from imgfix.pipelines.options import CLASSICAL
 from imgfix.runtime.engine import Engine
 from imgfix.tasks.inpaint import InpaintOptions, inpaint
-from imgfix.tasks.select.choose import Choice, choose
+from imgfix.tasks.select.choose import Selector, choose
 from imgfix.tasks.select.detect import Detection
 from imgfix.tasks.select.instances import InstanceDetector, inside, one_of_each
 from imgfix.train.overlays.assets import Assets, load_assets
@@ -125,7 +125,7 @@ def filled(one: Seen, tools: Tools, filler: Engine | str, score: float) -> tuple
     """PSNR of the composite, of the fill of what was found, and of the fill of the truth; the pictures."""
     picture, options = one.made.picture, InpaintOptions()
     try:
-        mask = choose(picture, [Choice("overlay")], tools, dilate=None, least=score).mask  # type: ignore[arg-type]
+        mask = choose(picture, [Selector("overlay")], tools, dilate=None, least=score).mask  # type: ignore[arg-type]
         ours = inpaint(picture, mask, filler, options)
     except InputError:
         mask, ours = np.zeros(SIZE[::-1], np.float32), picture

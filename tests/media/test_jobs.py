@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imgfix.errors import InputError, OutputError, UsageError
-from imgfix.media.jobs import Job, Stdin, Stdout, find_sources, natural_key, plan
+from imgfix.media.jobs import FileJob, Stdin, Stdout, find_sources, natural_key, plan
 
 
 def touch(root: Path, *names: str) -> None:
@@ -23,7 +23,7 @@ def touch(root: Path, *names: str) -> None:
         path.write_bytes(b"x")
 
 
-def targets(jobs: list[Job], root: Path) -> dict[str, str]:
+def targets(jobs: list[FileJob], root: Path) -> dict[str, str]:
     return {
         Path(str(job.source)).relative_to(root).as_posix(): Path(str(job.target)).relative_to(root).as_posix()
         for job in jobs

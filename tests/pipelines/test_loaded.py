@@ -168,14 +168,14 @@ def test_records_call_files_what_the_caller_calls_them(tmp_path: Path) -> None:
 
 def test_the_denoiser_in_a_blind_one_is_made_once_for_all_pipelines(tmp_path: Path) -> None:
     from imgfix.nets.ffdnet import BlindFFDNet
-    from imgfix.pipelines.models import Choice, DamageModels, Models
+    from imgfix.pipelines.models import DamageModels, ModelChoice, Models
 
     torch.manual_seed(0)
     config = {"features": 8, "convolutions": 4}
     net = BlindFFDNet(**config)
     net.hint.weight.data.zero_()
     file = zoo.save(tmp_path / "b.safetensors", "blindffdnet", config, net.state_dict(), task="restore", name="b")
-    loaded, choice = Loaded(), Choice(str(file))
+    loaded, choice = Loaded(), ModelChoice(str(file))
 
     def noise_engine() -> Any:
         return DamageModels(Models(Machine(str(file), device="cpu"), loaded=loaded), choice)("noise")

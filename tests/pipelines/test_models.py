@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from imgfix.errors import ModelError
-from imgfix.pipelines.models import Choice, Listener, Models, devices
+from imgfix.pipelines.models import Listener, ModelChoice, Models, devices
 from imgfix.pipelines.options import Machine
 from imgfix.runtime import device
 from imgfix.zoo import auto
@@ -53,7 +53,9 @@ def test_work_is_spread_over_every_gpu_unless_one_is_named(
 
 def test_a_model_that_is_named_is_taken_however_slow(heavy: None, tmp_path: Path) -> None:
     (tmp_path / "rich.pth").touch()
-    assert Models(Machine(model=str(tmp_path / "rich.pth"))).choose("upscale") == Choice(str(tmp_path / "rich.pth"))
+    assert Models(Machine(model=str(tmp_path / "rich.pth"))).choose("upscale") == ModelChoice(
+        str(tmp_path / "rich.pth")
+    )
 
 
 def test_what_is_no_model_is_refused() -> None:
@@ -73,7 +75,7 @@ def test_a_model_is_announced_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     heard: list[Any] = []
 
     class Ears(Listener):
-        def announced(self, model: Any, placement: Any, choice: Choice) -> None:
+        def announced(self, model: Any, placement: Any, choice: ModelChoice) -> None:
             heard.append((model.name, choice.name))
 
     models = Models(Machine(model=str(file), device="cpu"), Ears())

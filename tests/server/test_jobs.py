@@ -15,7 +15,7 @@ import pytest
 from imgfix.server.answers import Refused
 from imgfix.server.jobs import Queue
 from imgfix.server.metrics import Metrics
-from imgfix.server.orders import Made, Order
+from imgfix.server.orders import JobResult, Order
 from imgfix.server.store import FileRow, Store, new_identifier
 from tests.server.conftest import Site, png
 
@@ -35,18 +35,18 @@ class Slow:
     def names(self, order: Order) -> dict[str, str]:
         return {}
 
-    def carry_out(self, order: Order, job: str, progress: Callable[[int, int], None]) -> Made:
+    def carry_out(self, order: Order, job: str, progress: Callable[[int, int], None]) -> JobResult:
         name = str(order.values["name"])
         self.log.append(f"{name} begins")
         if order.values.get("quick"):
-            return Made((), {"result": name})
+            return JobResult((), {"result": name})
         if order.values.get("fails"):
             raise RuntimeError("a fault")
         for number in range(3):
             assert self.steps.acquire(timeout=60)
             progress(number + 1, 3)
         self.log.append(f"{name} ends")
-        return Made((), {"result": name})
+        return JobResult((), {"result": name})
 
 
 class Bench:
@@ -270,7 +270,7 @@ def test_a_file_that_a_job_needs_is_not_deleted(site: Site) -> None:
     kitchen = site.server.kitchens[0]
     work = kitchen.carry_out
 
-    def held(*words: Any) -> Made:
+    def held(*words: Any) -> JobResult:
         assert gate.wait(60)
         return work(*words)
 

@@ -20,7 +20,7 @@ pytest.importorskip("playwright")
 pytest.importorskip("starlette")
 
 from imgfix.pipelines.choosing import ModelTools
-from imgfix.server.orders import Kitchen
+from imgfix.server.orders import Executor
 from tests.media import clips
 from tests.server.browsing import SIZE, TOKEN, Desk, axe, chromium, launched, photo, pixels
 from tests.server.serving import in_thread
@@ -93,15 +93,15 @@ def desk(tab: Callable[..., Desk]) -> Desk:
 @pytest.fixture
 def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs take seconds, and tell of it."""
-    carry_out = Kitchen.carry_out
+    carry_out = Executor.carry_out
 
-    def slow(self: Kitchen, order: Any, job: str, progress: Callable[[int, int], None]) -> Any:
+    def slow(self: Executor, order: Any, job: str, progress: Callable[[int, int], None]) -> Any:
         for number in range(20 if order.verb != "select" else 0):
             progress(number, 20)
             time.sleep(0.15)
         return carry_out(self, order, job, progress)
 
-    monkeypatch.setattr(Kitchen, "carry_out", slow)
+    monkeypatch.setattr(Executor, "carry_out", slow)
 
 
 def outside(box: tuple[int, int, int, int], reach: int = REACH) -> np.ndarray:

@@ -14,7 +14,7 @@ from imgfix.runtime.engine import Engine
 from imgfix.tasks.faces.clip import FaceFrames
 from imgfix.tasks.faces.face import SURE, TEMPLATE, Face, in_profile, similarity
 from imgfix.tasks.faces.find import FaceFinder, kept
-from imgfix.tasks.faces.restore import Wanted, oval, restore_faces
+from imgfix.tasks.faces.restore import FaceRequest, oval, restore_faces
 from imgfix.tasks.faces.tracks import RADIUS, steady
 from imgfix.zoo.descriptor import Descriptor, Model
 from tests.tasks import magenta
@@ -146,14 +146,14 @@ def test_a_large_picture_is_looked_at_in_windows_and_no_face_is_found_twice(monk
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_network_that_changes_nothing_changes_no_bit(size: float, dtype: type) -> None:
     pixels = picture(dtype=dtype)
-    made = restore_faces(pixels, [Wanted(face_at(70.3, 61.8, size, 17))], IDENTITY)
+    made = restore_faces(pixels, [FaceRequest(face_at(70.3, 61.8, size, 17))], IDENTITY)
     assert np.array_equal(made, pixels)
 
 
 @pytest.mark.parametrize("size", [40.0, 64.0, 110.0])
 def test_outside_the_oval_no_bit_changes_and_inside_it_does(size: float) -> None:
     pixels, face = picture(), face_at(80, 60, size, -12)
-    made = restore_faces(pixels, [Wanted(face)], restorer(grain))
+    made = restore_faces(pixels, [FaceRequest(face)], restorer(grain))
     weight = oval(face.to_square(SIDE), SIDE, pixels.shape[:2])
     changed = (made != pixels).any(axis=2)
     assert not changed[weight == 0].any()
@@ -169,7 +169,7 @@ def test_what_is_drawn_on_a_landmark_lands_on_it(size: float, angle: float) -> N
     spot = torch.exp(-((side - float(x0)) ** 2 + (side[:, None] - float(y0)) ** 2) / (2 * 2.0**2))
     pixels = np.full((220, 240, 3), 100, np.uint8)
     face = face_at(121.4, 108.7, size, angle)
-    made = restore_faces(pixels, [Wanted(face)], restorer(lambda x: x + 0.4 * spot))
+    made = restore_faces(pixels, [FaceRequest(face)], restorer(lambda x: x + 0.4 * spot))
     change = np.maximum(made[..., 0].astype(float) - 100, 0)
     change[change < 0.3 * change.max()] = 0
     y, x = np.mgrid[: change.shape[0], : change.shape[1]]
@@ -180,21 +180,21 @@ def test_what_is_drawn_on_a_landmark_lands_on_it(size: float, angle: float) -> N
 def test_a_tint_that_the_network_adds_is_taken_back() -> None:
     tint = torch.tensor([0.12, -0.08, 0.05])[:, None, None]
     pixels = picture()
-    made = restore_faces(pixels, [Wanted(face_at(80, 60, 80))], restorer(lambda x: (x + tint).clamp(0, 1)))
+    made = restore_faces(pixels, [FaceRequest(face_at(80, 60, 80))], restorer(lambda x: (x + tint).clamp(0, 1)))
     assert np.abs(made.astype(int) - pixels).max() <= 1
 
 
 def test_a_face_that_is_larger_than_the_square_keeps_its_finest_detail() -> None:
     fine = np.random.default_rng(1).integers(80, 170, (300, 300, 3)).astype(np.uint8)  # of no scale the square can hold
     smooth = restorer(lambda x: nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False))
-    made = restore_faces(fine, [Wanted(face_at(150, 150, 280))], smooth)
+    made = restore_faces(fine, [FaceRequest(face_at(150, 150, 280))], smooth)
     inside = np.s_[110:190, 110:190]
     assert made[inside].std() > 0.9 * fine[inside].std()
 
 
 def test_fidelity_is_the_share_of_the_input() -> None:
     pixels, face = picture(), face_at(80, 60, 64)
-    whole, half, none = (restore_faces(pixels, [Wanted(face, share)], restorer(grain)) for share in (1, 0.5, 0))
+    whole, half, none = (restore_faces(pixels, [FaceRequest(face, share)], restorer(grain)) for share in (1, 0.5, 0))
     change = whole.astype(int) - pixels
     assert np.abs(half.astype(int) - pixels - change / 2).max() <= 1 and np.abs(change).max() > 10
     assert none is pixels
@@ -203,7 +203,7 @@ def test_fidelity_is_the_share_of_the_input() -> None:
 def test_neighbours_share_what_lies_between_them_in_any_order() -> None:
     pixels, faces = picture(), [face_at(60, 60, 64), face_at(95, 62, 60, 8)]
     one, other = (
-        restore_faces(pixels, [Wanted(face) for face in order], restorer(grain)) for order in (faces, faces[::-1])
+        restore_faces(pixels, [FaceRequest(face) for face in order], restorer(grain)) for order in (faces, faces[::-1])
     )
     assert np.abs(one.astype(int) - other).max() <= 1
     assert np.abs(one.astype(int) - pixels).max() <= 0.11 * 255  # not twice the change of one
@@ -212,25 +212,25 @@ def test_neighbours_share_what_lies_between_them_in_any_order() -> None:
 @pytest.mark.parametrize("place", [(2, 3), (158, 118), (80, -10), (-400, 60)])
 def test_a_face_at_the_edge_or_beyond_it_is_no_trouble(place: tuple[float, float]) -> None:
     pixels = picture()
-    made = restore_faces(pixels, [Wanted(face_at(*place, 70))], restorer(grain))
+    made = restore_faces(pixels, [FaceRequest(face_at(*place, 70))], restorer(grain))
     assert made.shape == pixels.shape
     assert np.array_equal(made, pixels) == (place == (-400, 60))
 
 
 def test_grey_stays_grey_and_what_is_transparent_stays() -> None:
     grey = picture(channels=1)
-    made = restore_faces(grey, [Wanted(face_at(80, 60))], restorer(grain))
+    made = restore_faces(grey, [FaceRequest(face_at(80, 60))], restorer(grain))
     assert made.shape == grey.shape and (made != grey).any()
     alpha = np.full((120, 160), 255, np.uint8)
     alpha[:, :80] = 0
-    half = restore_faces(picture(), [Wanted(face_at(80, 60))], restorer(grain), alpha=alpha)
+    half = restore_faces(picture(), [FaceRequest(face_at(80, 60))], restorer(grain), alpha=alpha)
     assert np.array_equal(half[:, :80], picture()[:, :80]) and (half[:, 80:] != picture()[:, 80:]).any()
 
 
 # -- clips -------------------------------------------------------------------------------------------------------------
 
 
-def around(faces: list[list[Face]], at: int) -> list[Wanted]:
+def around(faces: list[list[Face]], at: int) -> list[FaceRequest]:
     return steady(faces[max(0, at - RADIUS) : at], faces[at], faces[at + 1 : at + 1 + RADIUS])
 
 

@@ -11,7 +11,7 @@ import pytest
 from imgfix.errors import InputError
 from imgfix.tasks.select.choose import parse_object, parse_point
 from imgfix.tasks.select.detect import Detection
-from imgfix.tasks.select.follow import EVERY, Masks, Wish, follow
+from imgfix.tasks.select.follow import EVERY, FollowRequest, Masks, follow
 from imgfix.tasks.select.segment import Segment
 from tests.tasks.scenes import scene
 
@@ -105,19 +105,19 @@ def overlaps(found: Masks, true: list[np.ndarray]) -> np.ndarray:
 
 def test_a_point_in_the_first_frame_is_followed_to_the_last() -> None:
     frames, true = clip([40 + 5 * n for n in range(24)])
-    found = follow(iter(frames), Tools(), Wish((parse_point("40,80"),), 0.4))
+    found = follow(iter(frames), Tools(), FollowRequest((parse_point("40,80"),), 0.4))
     assert found.count == 24 and overlaps(found, true).min() > 0.9
 
 
 def test_a_moment_in_the_middle_is_followed_both_ways() -> None:
     frames, true = clip([40 + 5 * n for n in range(24)])
-    found = follow(iter(frames), Tools(), Wish((parse_point("100,80"),), 0.4, at=12))
+    found = follow(iter(frames), Tools(), FollowRequest((parse_point("100,80"),), 0.4, at=12))
     assert overlaps(found, true).min() > 0.9
 
 
 def test_what_goes_behind_something_is_lost_and_found_again() -> None:
     frames, true = clip([40 + 5 * n for n in range(34)], pillar=True)
-    found = follow(iter(frames), Tools(), Wish((parse_point("40,80"),), 0.4))
+    found = follow(iter(frames), Tools(), FollowRequest((parse_point("40,80"),), 0.4))
     whole = np.array([mask.sum() for mask in true])
     got = overlaps(found, true)
     assert (whole == 0).any()
@@ -128,7 +128,7 @@ def test_what_goes_behind_something_is_lost_and_found_again() -> None:
 def test_nothing_is_followed_across_a_cut() -> None:
     frames, _ = clip([40 + 5 * n for n in range(8)])
     other = [np.ascontiguousarray(255 - frame[::-1, ::-1]) for frame in clip([None] * 8)[0]]
-    found = follow(iter(frames + other), Tools(), Wish((parse_point("40,80"),), 0.4))
+    found = follow(iter(frames + other), Tools(), FollowRequest((parse_point("40,80"),), 0.4))
     assert all(found.get(number).any() for number in range(8))
     assert not any(found.get(number).any() for number in range(8, 16))
 
@@ -136,7 +136,7 @@ def test_nothing_is_followed_across_a_cut() -> None:
 def test_what_has_a_name_is_looked_for_again_and_followed_back() -> None:
     places: list[float | None] = [None] * 5 + [30 + 5 * n for n in range(20)]
     frames, true = clip(places)
-    found = follow(iter(frames), Tools(), Wish((parse_object("dog"),), 0.4))
+    found = follow(iter(frames), Tools(), FollowRequest((parse_object("dog"),), 0.4))
     assert EVERY > 5  # it came after the first look, and is found in the frames before the second too
     assert overlaps(found, true).min() > 0.85
 
@@ -145,23 +145,23 @@ def test_after_a_cut_what_has_a_name_is_looked_for_at_once() -> None:
     frames, true = clip([60 + 4 * n for n in range(6)])
     turned = [np.ascontiguousarray(np.roll(frame, 90, axis=0)[:, ::-1]) for frame in frames]
     again = [np.ascontiguousarray(np.roll(mask, 90, axis=0)[:, ::-1]) for mask in true]
-    found = follow(iter(frames + turned), Tools(), Wish((parse_object("dog"),), 0.4))
+    found = follow(iter(frames + turned), Tools(), FollowRequest((parse_object("dog"),), 0.4))
     assert overlaps(found, true + again).min() > 0.85
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("request", "said"),
     [
-        (Wish((parse_object("dog"),), 0.4), "no dog was found"),
-        (Wish((parse_object("dog:2"),), 0.4), "no dog was found"),
-        (Wish((parse_point("500,5"),), 0.4), "outside the picture"),
-        (Wish((parse_point("5,5"),), 0.4, at=40), "behind the end"),
+        (FollowRequest((parse_object("dog"),), 0.4), "no dog was found"),
+        (FollowRequest((parse_object("dog:2"),), 0.4), "no dog was found"),
+        (FollowRequest((parse_point("500,5"),), 0.4), "outside the picture"),
+        (FollowRequest((parse_point("5,5"),), 0.4, at=40), "behind the end"),
     ],
 )
-def test_what_is_in_no_frame_is_said(wish: Wish, said: str) -> None:
+def test_what_is_in_no_frame_is_said(request: FollowRequest, said: str) -> None:
     frames, _ = clip([None] * 10)
     with pytest.raises(InputError, match=said):
-        follow(iter(frames), Tools(), wish)  # type: ignore[arg-type]
+        follow(iter(frames), Tools(), request)  # type: ignore[arg-type]
 
 
 def test_masks_are_kept_small_and_given_back_as_they_were() -> None:

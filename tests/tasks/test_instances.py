@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from imgfix.errors import InputError, ModelError
 from imgfix.nets.maskrcnn import Instances
-from imgfix.tasks.select.choose import Choice, choose, parse_object
+from imgfix.tasks.select.choose import Selector, choose, parse_object
 from imgfix.tasks.select.detect import Detection
 from imgfix.tasks.select.instances import InstanceDetector, inside
 from tests.tasks.test_select import Tools, picture
@@ -79,8 +79,8 @@ LOGO = Detection("logo", 0.6, (5.0, 5.0, 25.0, 15.0), np.ones((28, 28), np.float
 
 def test_what_was_laid_over_is_joined_and_counted_from_the_left() -> None:
     tools = Tools(over=(DATE, LOGO, OTHER))
-    assert [one.name for one in choose(picture(), [Choice("overlay")], tools).things] == ["date"]  # what is very sure
-    chosen = choose(picture(), [Choice("overlay")], tools, least=0.4)
+    assert [one.name for one in choose(picture(), [Selector("overlay")], tools).things] == ["date"]  # what is very sure
+    chosen = choose(picture(), [Selector("overlay")], tools, least=0.4)
     assert [(one.name, one.number) for one in chosen.things] == [("logo", 1), ("date", 1), ("date", 2)]
     assert {one.kind for one in chosen.things} == {"overlay"}
     inside = chosen.mask >= 0.5
@@ -89,18 +89,18 @@ def test_what_was_laid_over_is_joined_and_counted_from_the_left() -> None:
 
 def test_one_thing_under_two_kinds_is_taken_once() -> None:
     twice = Detection("caption", 0.7, (61.0, 40.0, 91.0, 50.0), np.ones((28, 28), np.float32))
-    chosen = choose(picture(), [Choice("overlay")], Tools(over=(twice, DATE)))
+    chosen = choose(picture(), [Selector("overlay")], Tools(over=(twice, DATE)))
     assert [one.name for one in chosen.things] == ["date"]
 
 
 def test_what_was_laid_over_is_widened_so_that_no_edge_of_it_stays() -> None:
     tools = Tools(over=(DATE,))
-    plain, wide = (choose(picture(), [Choice("overlay")], tools, dilate=reach).mask >= 0.5 for reach in (0.0, None))
+    plain, wide = (choose(picture(), [Selector("overlay")], tools, dilate=reach).mask >= 0.5 for reach in (0.0, None))
     grown = wide.any(axis=0).sum() - plain.any(axis=0).sum()
     assert 4 <= grown <= 8 and (wide | ~plain).all()
 
 
 def test_where_nothing_was_laid_over_this_is_said() -> None:
     with pytest.raises(InputError, match="nothing that was laid over") as caught:
-        choose(picture(), [Choice("overlay")], Tools(over=(LOGO,)), least=0.7)
+        choose(picture(), [Selector("overlay")], Tools(over=(LOGO,)), least=0.7)
     assert "score" in str(caught.value.hint)

@@ -15,7 +15,7 @@ from imgfix.media.picture import JpegSettings, Metadata
 from imgfix.runtime.engine import Engine
 from imgfix.tasks import restore as task
 from imgfix.tasks.estimate import Damage
-from imgfix.tasks.restore import RestoreOptions, Step, restore, steps
+from imgfix.tasks.restore import RestoreOptions, RestoreStep, restore, steps
 from imgfix.zoo.descriptor import Descriptor, Model
 from tests.media import make
 from tests.tasks.scenes import as_jpeg, decoded, scene, with_noise
@@ -113,41 +113,41 @@ def test_of_a_jpeg_as_much_is_blended_in_as_keeps_its_texture() -> None:
     told = told_quality()
     assert steps(auto, Damage(0, 60, "file"), offers(jpeg=told))[0][0].share == 1, "it knows how much there is to do"
     both = steps(RestoreOptions(jpeg="auto", denoise="auto"), Damage(20, 60, "file"), offers(jpeg=one, noise=one))[0]
-    assert both == [Step(("jpeg", "noise"), one)]
+    assert both == [RestoreStep(("jpeg", "noise"), one)]
 
 
 def test_a_share_lies_between_what_came_in_and_what_was_made() -> None:
     pixels = np.full((40, 40, 3), 100, np.uint8)
-    whole = restore(pixels, [Step(("jpeg",), engine(Shift(0.2), "jpeg"))])
-    half = restore(pixels, [Step(("jpeg",), engine(Shift(0.2), "jpeg"), share=0.5)])
+    whole = restore(pixels, [RestoreStep(("jpeg",), engine(Shift(0.2), "jpeg"))])
+    half = restore(pixels, [RestoreStep(("jpeg",), engine(Shift(0.2), "jpeg"), share=0.5)])
     assert whole[20, 20, 0] == 151 and abs(int(half[20, 20, 0]) - 125.5) <= 0.5
 
 
 def test_one_run_of_a_blind_network_undoes_noise_and_jpeg() -> None:
     one = blind()
     made, _ = steps(RestoreOptions(denoise="auto", jpeg="auto"), Damage(20, 30, "file"), offers(noise=one, jpeg=one))
-    assert made == [Step(("jpeg", "noise"), one)]
+    assert made == [RestoreStep(("jpeg", "noise"), one)]
 
 
 def test_a_network_that_is_told_gets_the_larger_of_both_levels() -> None:
     one = told()
     made, _ = steps(RestoreOptions(denoise="auto", jpeg="auto"), Damage(25, 60, "file"), offers(noise=one, jpeg=one))
-    assert made == [Step(("jpeg", "noise"), one, 25.0)]
+    assert made == [RestoreStep(("jpeg", "noise"), one, 25.0)]
 
 
 def test_a_level_given_by_the_user_goes_to_a_network_that_can_be_told() -> None:
     one, other = told(), blind()
     made, _ = steps(RestoreOptions(denoise=12), None, offers(noise=other, noise_level=one))
-    assert made == [Step(("noise",), one, 12.0)]
+    assert made == [RestoreStep(("noise",), one, 12.0)]
     made, _ = steps(RestoreOptions(denoise=12), None, offers(noise=other))
-    assert made == [Step(("noise",), other)]
+    assert made == [RestoreStep(("noise",), other)]
 
 
 def test_damage_is_undone_in_the_reverse_of_the_order_it_came_in() -> None:
     every = {job: engine(Shift(), job) for job in ("jpeg", "noise", "light", "blur", "rain", "haze")}
     options = RestoreOptions(denoise=9, jpeg=20, deblur=True, light=True, derain=True, dehaze=True)
     made, _ = steps(options, None, offers(**every))
-    assert [step.jobs[0] for step in made] == ["jpeg", "noise", "light", "blur", "rain", "haze"]
+    assert [step.undoes[0] for step in made] == ["jpeg", "noise", "light", "blur", "rain", "haze"]
 
 
 def test_what_was_asked_for_by_name_needs_its_model() -> None:
@@ -157,7 +157,7 @@ def test_what_was_asked_for_by_name_needs_its_model() -> None:
 
 def test_what_was_found_and_has_no_model_is_said_and_the_rest_done() -> None:
     made, notes = steps(RestoreOptions(denoise="auto", jpeg="auto"), Damage(20, 30, "file"), offers(noise=blind()))
-    assert [step.jobs for step in made] == [("noise",)]
+    assert [step.undoes for step in made] == [("noise",)]
     assert "jpeg" in notes[0] and "weights pull" in notes[0]
     with pytest.raises(ModelError):
         steps(RestoreOptions(denoise="auto", jpeg="auto"), Damage(20, 30, "file"), offers())
@@ -205,7 +205,7 @@ def test_16_bits_are_judged_alike() -> None:
 def test_grey_stays_grey_and_16_bits_stay_16_bits(channels: int, dtype: type) -> None:
     top = np.iinfo(dtype).max
     pixels = (scene()[..., :channels] * 0.8 * top).astype(dtype)
-    made = [Step(("noise",), engine(Shift(0.1), "noise"))]
+    made = [RestoreStep(("noise",), engine(Shift(0.1), "noise"))]
     result = restore(pixels, made)
     assert (result.shape, result.dtype) == (pixels.shape, pixels.dtype)
     assert np.abs(result.astype(int) - pixels - 0.1 * top).max() <= 1
@@ -213,7 +213,7 @@ def test_grey_stays_grey_and_16_bits_stay_16_bits(channels: int, dtype: type) ->
 
 def test_fine_steps_of_16_bits_survive() -> None:
     pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64, 1) + 20000
-    result = restore(pixels, [Step(("noise",), engine(Shift(0.0), "noise"))])
+    result = restore(pixels, [RestoreStep(("noise",), engine(Shift(0.0), "noise"))])
     assert np.array_equal(result, pixels)
 
 
@@ -222,13 +222,13 @@ def test_a_profile_is_converted_and_colours_outside_srgb_are_kept() -> None:
     transform = colour.transform(metadata, 3)
     pixels = bytes_of(scene())
     pixels[:20, :20] = (0, 255, 0)  # far outside sRGB
-    result = restore(pixels, [Step(("noise",), engine(Shift(0.0), "noise"))], colour=transform)
+    result = restore(pixels, [RestoreStep(("noise",), engine(Shift(0.0), "noise"))], colour=transform)
     assert np.abs(result.astype(int) - pixels).max() <= 1
 
 
 def test_strength_blends_towards_the_input() -> None:
     pixels = bytes_of(scene() * 0.5)
-    made = [Step(("noise",), engine(Shift(0.2), "noise"))]
+    made = [RestoreStep(("noise",), engine(Shift(0.2), "noise"))]
     half = restore(pixels, made, RestoreOptions(denoise=1, strength=0.5))
     assert np.abs(half.astype(int) - pixels - 0.1 * 255).max() <= 1
     assert np.array_equal(restore(pixels, made, RestoreOptions(denoise=1, strength=0.0)), pixels)
@@ -240,27 +240,27 @@ def test_what_is_wholly_transparent_keeps_its_colour_and_does_not_leak() -> None
     pixels[100:150, 100:150] = (255, 0, 255)
     pixels[:, :100] = pixels[:, 150:] = 120
     pixels[:100] = pixels[150:] = 120
-    result = restore(pixels, [Step(("noise",), blind())], alpha=alpha)
+    result = restore(pixels, [RestoreStep(("noise",), blind())], alpha=alpha)
     assert np.array_equal(result[alpha == 0], pixels[alpha == 0])
     assert np.abs(result[alpha > 0].astype(int) - 120).max() <= 1
 
 
 def test_the_noise_map_says_the_level() -> None:
     one = engine(Shift(0.0), "noise", in_channels=4)
-    restore(bytes_of(scene()), [Step(("noise",), one, 25.0)])
+    restore(bytes_of(scene()), [RestoreStep(("noise",), one, 25.0)])
     assert torch.allclose(Shift.seen[-1][:, 3], torch.tensor(25 / 255))
 
 
 def test_a_grey_network_changes_the_brightness_and_not_the_colour() -> None:
     pixels = bytes_of(scene() * 0.5 + 0.2)
     one = engine(Shift(0.1, channels=1), "jpeg", in_channels=1, out_channels=1)
-    result = restore(pixels, [Step(("jpeg",), one)]).astype(int) - pixels
+    result = restore(pixels, [RestoreStep(("jpeg",), one)]).astype(int) - pixels
     assert np.abs(result - 0.1 * 255).max() <= 1
 
 
 def test_tiles_leave_no_seam_over_several_steps() -> None:
     pixels = bytes_of(with_noise(scene(200, 300), 10))
-    made = [Step(("jpeg",), blind()), Step(("noise",), blind()), Step(("blur",), blind())]
+    made = [RestoreStep(("jpeg",), blind()), RestoreStep(("noise",), blind()), RestoreStep(("blur",), blind())]
     whole = restore(pixels, made)
     tiled = restore(pixels, made, RestoreOptions(tile=48))
     assert np.array_equal(whole, tiled)
@@ -269,9 +269,9 @@ def test_tiles_leave_no_seam_over_several_steps() -> None:
 def test_a_step_that_sees_the_whole_picture_fits_between_tiled_ones() -> None:
     pixels = bytes_of(with_noise(scene(200, 300) * 0.6, 10))
     made = [
-        Step(("noise",), blind()),
-        Step(("light",), engine(Shift(0.1), "light", tiling=False)),
-        Step(("blur",), blind()),
+        RestoreStep(("noise",), blind()),
+        RestoreStep(("light",), engine(Shift(0.1), "light", tiling=False)),
+        RestoreStep(("blur",), blind()),
     ]
     counted: list[tuple[int, int]] = []
     tiled = restore(pixels, made, RestoreOptions(tile=48), progress=lambda done, total: counted.append((done, total)))
@@ -283,7 +283,7 @@ def test_a_step_that_sees_the_whole_picture_fits_between_tiled_ones() -> None:
 def test_noise_of_a_known_level_is_removed_for_real() -> None:
     clean = scene()
     noisy = with_noise(clean, 25)
-    result = restore(bytes_of(noisy), [Step(("noise",), blind())]) / 255
+    result = restore(bytes_of(noisy), [RestoreStep(("noise",), blind())]) / 255
     assert np.mean((result - clean) ** 2) < 0.3 * np.mean((noisy - clean) ** 2)
 
 
@@ -311,7 +311,7 @@ def test_a_network_for_jpeg_is_told_its_quality(asked: Any, found: Damage | None
 
 
 def test_a_quality_that_is_not_known_is_left_to_the_network() -> None:
-    made = [Step(("jpeg",), told_quality(), 0.0)]
+    made = [RestoreStep(("jpeg",), told_quality(), 0.0)]
     assert made[0].in_words() == "JPEG by quality"
     Shift.seen.clear()
     restore(bytes_of(scene(40, 48)), made)
@@ -322,4 +322,4 @@ def test_noise_is_not_joined_to_a_network_for_jpeg_alone() -> None:
     made, _ = steps(
         RestoreOptions(jpeg="auto", denoise="auto"), Damage(12.0, 30, "file"), offers(jpeg=told_quality(), noise=told())
     )
-    assert [(step.jobs, step.level) for step in made] == [(("jpeg",), 30.0), (("noise",), 12.0)]
+    assert [(step.undoes, step.level) for step in made] == [(("jpeg",), 30.0), (("noise",), 12.0)]

@@ -10,7 +10,7 @@ from imgfix.errors import InputError, MissingExtraError, UsageError
 from imgfix.nets.mobilesam import MobileSAM
 from imgfix.tasks.select import text as writing
 from imgfix.tasks.select.choose import (
-    Choice,
+    Selector,
     choose,
     list_things,
     parse_box,
@@ -188,7 +188,7 @@ def test_there_are_eighty_names_and_each_is_its_own() -> None:
 
 def test_sets_are_joined_then_met_then_taken_away() -> None:
     left_half = parse_box("&0,0,50%,100%")
-    choices = [parse_object("-dog"), parse_object("person"), left_half, Choice("subject")]
+    choices = [parse_object("-dog"), parse_object("person"), left_half, Selector("subject")]
     mask = choose(picture(), choices, Tools(*PEOPLE)).mask >= 0.5
     expected = np.zeros((HEIGHT, WIDTH), bool)
     expected[10:50, 10:30] = expected[10:50, 60:80] = expected[20:40, 30:70] = True
@@ -259,14 +259,14 @@ def test_a_picture_is_looked_at_once_for_all_objects_of_a_choice() -> None:
 
 
 def test_the_background_is_all_but_the_subject_and_never_widened() -> None:
-    subject = choose(picture(), [Choice("subject")], Tools()).mask
-    background = choose(picture(), [Choice("background")], Tools(), dilate=5).mask
+    subject = choose(picture(), [Selector("subject")], Tools()).mask
+    background = choose(picture(), [Selector("background")], Tools(), dilate=5).mask
     assert np.array_equal(background, 1 - subject)
 
 
 def test_a_picture_without_a_subject_says_so() -> None:
     with pytest.raises(InputError, match="no main subject"):
-        choose(picture(), [Choice("subject")], Tools(there=False))
+        choose(picture(), [Selector("subject")], Tools(there=False))
 
 
 def test_a_word_is_chosen_alone_and_a_phrase_as_its_line() -> None:

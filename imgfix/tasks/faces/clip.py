@@ -10,7 +10,7 @@ import numpy as np
 from imgfix.runtime.engine import Engine
 from imgfix.tasks.faces.face import Face
 from imgfix.tasks.faces.find import FaceFinder
-from imgfix.tasks.faces.restore import SIDE, Wanted, restore_faces
+from imgfix.tasks.faces.restore import SIDE, FaceRequest, restore_faces
 from imgfix.tasks.faces.tracks import RADIUS, steady
 from imgfix.tasks.lookahead import looked_ahead
 from imgfix.tasks.sequence import Estimate, FrameResult, Restart
@@ -79,12 +79,12 @@ class FaceFrames:
     def _found(self, frame: np.ndarray) -> list[Face]:
         return self.finder.find(frame[..., :3])
 
-    def _made(self, frame: np.ndarray, wanted: list[Wanted]) -> np.ndarray:
+    def _made(self, frame: np.ndarray, wanted: list[FaceRequest]) -> np.ndarray:
         self.frames += 1
         self.with_faces += bool(wanted)
         if not wanted:
             return frame
-        wanted = [Wanted(one.face, one.share * self.share) for one in wanted]
+        wanted = [FaceRequest(one.face, one.share * self.share) for one in wanted]
         alpha = np.ascontiguousarray(frame[..., 3]) if frame.shape[2] == 4 else None
         made = restore_faces(np.ascontiguousarray(frame[..., :3]), wanted, self.engine, alpha=alpha)
         return made if alpha is None else np.concatenate([made, alpha[..., None]], axis=2)

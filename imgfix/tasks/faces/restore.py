@@ -36,7 +36,7 @@ _BROAD = 1 / 16
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FaceRequest:
     """A face that is to be restored."""
 
     face: Face
@@ -70,7 +70,7 @@ class _Patch:
 
 def restore_faces(
     pixels: np.ndarray,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[FaceRequest],
     engine: Engine,
     *,
     colour: ColourTransform | None = None,
@@ -101,7 +101,7 @@ def restore_faces(
     return made
 
 
-def _patch(pixels: np.ndarray, wanted: Wanted, engine: Engine, colour: ColourTransform | None) -> _Patch | None:
+def _patch(pixels: np.ndarray, wanted: FaceRequest, engine: Engine, colour: ColourTransform | None) -> _Patch | None:
     side = engine.descriptor.native_size or SIDE
     to_square = wanted.face.to_square(side)
     top, bottom, left, right = _around(to_square, side, *pixels.shape[:2])

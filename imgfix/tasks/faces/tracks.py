@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from imgfix.tasks.faces.face import SURE, Face, in_profile
-from imgfix.tasks.faces.restore import Wanted
+from imgfix.tasks.faces.restore import FaceRequest
 
 RADIUS = 4
 """Frames looked at on either side."""
@@ -32,7 +32,7 @@ Track = dict[int, Face]
 """One face by the frame's distance from the one that is looked at."""
 
 
-def steady(past: Sequence[Sequence[Face]], now: Sequence[Face], ahead: Sequence[Sequence[Face]]) -> list[Wanted]:
+def steady(past: Sequence[Sequence[Face]], now: Sequence[Face], ahead: Sequence[Sequence[Face]]) -> list[FaceRequest]:
     """The faces of a frame that are to be restored, where they are without jitter, and how much of each.
 
     Args:
@@ -51,7 +51,7 @@ def steady(past: Sequence[Sequence[Face]], now: Sequence[Face], ahead: Sequence[
         seen = sum(weights[at] for at in good) / sum(weights.values())
         share = min(1.0, max(0.0, (seen - _SEEN) / (_ALL - _SEEN)))
         if share > 0:
-            wanted.append(Wanted(_fitted(track, weights), share))
+            wanted.append(FaceRequest(_fitted(track, weights), share))
     return wanted
 
 

@@ -37,7 +37,7 @@ LETTERS = 0.25
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selector:
     """One thing that a user said.
 
     All of `+` is joined, then only what is in every `&` is kept, then all of `-` is taken away; without any `+` it
@@ -48,7 +48,7 @@ class Choice:
     sign: Sign = "+"
     at: tuple[Length, Length] | None = None
     """For a point: x and y."""
-    wanted: bool = True
+    positive: bool = True
     """For a point: whether it is on the thing, or says what is not part of it."""
     box: Box | None = None
     name: str = ""
@@ -77,7 +77,7 @@ class Thing:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Selection:
     """The mask of everything that was chosen."""
 
     mask: np.ndarray
@@ -120,23 +120,23 @@ def parse_sign(text: str) -> tuple[Sign, str]:
     return "+", word
 
 
-def parse_point(text: str, *, on: bool = True) -> Choice:
+def parse_point(text: str, *, on: bool = True) -> Selector:
     """Read `x,y`, each in pixels or percent. Raises UsageError."""
     sign, rest = parse_sign(text)
     parts = rest.replace(" ", "").split(",")
     if len(parts) != 2:
         raise UsageError(f"`point` {text}: not a point", hint="give x,y such as 120,80 or 50%,30%")
     x, y = (masks.parse_length(part, f"`point` {text}") for part in parts)
-    return Choice("point", sign, at=(x, y), wanted=on)
+    return Selector("point", sign, at=(x, y), positive=on)
 
 
-def parse_box(text: str) -> Choice:
+def parse_box(text: str) -> Selector:
     """Read `x,y,w,h` around a thing. Raises UsageError."""
     sign, rest = parse_sign(text)
-    return Choice("box", sign, box=masks.parse_box(rest))
+    return Selector("box", sign, box=masks.parse_box(rest))
 
 
-def parse_object(text: str, names: Sequence[str] = ()) -> Choice:
+def parse_object(text: str, names: Sequence[str] = ()) -> Selector:
     """Read `dog` or `dog:2`. Raises UsageError for a name that nothing has.
 
     names: those of the detector, where they are its own and not COCO's.
@@ -156,15 +156,15 @@ def parse_object(text: str, names: Sequence[str] = ()) -> Choice:
             f"`object` {text}: '{word.strip()}' is not among the names that can be found",
             hint=f"near it: {', '.join(close)}" if close else "`point` or `box_object` choose anything else",
         )
-    return Choice("object", sign, name=name, number=number if colon else None)
+    return Selector("object", sign, name=name, number=number if colon else None)
 
 
-def parse_text(text: str) -> Choice:
+def parse_text(text: str) -> Selector:
     """Read what a text says, `*` for all writing. Raises UsageError when it is empty."""
     sign, rest = parse_sign(text)
     if not rest:
         raise UsageError("`text` is empty", hint="say what it reads, or '*' for all writing")
-    return Choice("text", sign, text=rest)
+    return Selector("text", sign, text=rest)
 
 
 # -- from choices to a mask --------------------------------------------------------------------------------------------
@@ -172,20 +172,19 @@ def parse_text(text: str) -> Choice:
 
 def choose(
     rgb: np.ndarray,
-    choices: Sequence[Choice],
+    choices: Sequence[Selector],
     tools: Tools,
     *,
     dilate: float | None = 0.0,
     least: float | None = None,
     base: np.ndarray | None = None,
-) -> Chosen:
+) -> Selection:
     """The mask of what was chosen in a picture.
 
     rgb: (H, W, 3) or grey (H, W, 1), uint8 or uint16, sRGB. dilate: pixels by which what adds to the mask is widened,
     None for what leaves no halo of it; what is taken away, and the background, stay as they are. least: how sure the
-    detector has to be; None: `DEFAULT_SCORE` of an object (where nothing of the name is that sure, the surest is
-    taken), `OVERLAY_SCORE` of an overlay. base: (H, W), a mask
-    that the choices are joined with.
+    detector has to be, None: as of `least_score`; where no object of a name is that sure, the surest is taken. base:
+    (H, W), a mask that the choices are joined with.
     Raises InputError: a point or box outside, nothing of that name or text (what was found is listed), no subject,
     nothing left; UsageError: nothing was chosen; MissingExtraError, ModelError: what finds it is not here.
     """
@@ -209,7 +208,7 @@ def choose(
         found = np.minimum(found, 1 - part)
     if not float(found.max(initial=0)) >= 0.5:
         raise InputError("nothing is left of what was chosen", hint="look at each part of it alone first")
-    return Chosen(found, tuple(finder.things))
+    return Selection(found, tuple(finder.things))
 
 
 @dataclass
@@ -229,19 +228,19 @@ class _Finder:
     def _size(self) -> tuple[int, int]:
         return self.rgb.shape[1], self.rgb.shape[0]
 
-    def named(self, choice: Choice) -> np.ndarray:
+    def named(self, choice: Selector) -> np.ndarray:
         """The mask of an object, the subject, all but it, or writing."""
-        makers: dict[str, Callable[[Choice], np.ndarray]] = {
+        makers: dict[str, Callable[[Selector], np.ndarray]] = {
             "object": self._object, "subject": self._main, "background": self._rest, "text": self._text,
             "overlay": self._overlay,
         }  # fmt: skip
         return makers[choice.kind](choice)
 
-    def prompted(self, prompts: Sequence[Choice], sign: Sign) -> np.ndarray:
+    def prompted(self, prompts: Sequence[Selector], sign: Sign) -> np.ndarray:
         """What points and boxes mean: each box, all points together, and alone the points that are left outside."""
         segmenter = self.tools.segmenter()
-        on = [self._place(choice) for choice in prompts if choice.kind == "point" and choice.wanted]
-        off = [self._place(choice) for choice in prompts if choice.kind == "point" and not choice.wanted]
+        on = [self._place(choice) for choice in prompts if choice.kind == "point" and choice.positive]
+        off = [self._place(choice) for choice in prompts if choice.kind == "point" and not choice.positive]
         boxes = [self._corners(choice.box) for choice in prompts if choice.box is not None]
         if not on and not boxes:
             raise UsageError("only points that are not on it were given", hint="give a point on it, or a box around it")
@@ -255,7 +254,7 @@ class _Finder:
             found += [("point", segmenter.segment(picture, [point], off)) for point in outside if len(on) > 1]
         return masks.combine(*(self._kept(kind, kind, 1, part.inside, part.quality, sign) for kind, part in found))
 
-    def _object(self, choice: Choice) -> np.ndarray:
+    def _object(self, choice: Selector) -> np.ndarray:
         if self._detections is None:
             self._detections = self.tools.detector().find(self.rgb, min(FAINT, self._sure))
         all_of_it = [one for one in self._detections if one.name == choice.name]
@@ -286,7 +285,7 @@ class _Finder:
     @property
     def _sure(self) -> float:
         """From which score on an object is taken."""
-        return DEFAULT_SCORE if self.least is None else self.least
+        return least_score("object", self.least)
 
     def _others(self, name: str) -> str:
         """What there is instead."""
@@ -299,10 +298,10 @@ class _Finder:
             return "nothing else was found either; `point` x,y chooses anything"
         return f"found: {', '.join(f'{one} ({count})' if count > 1 else one for one, count in counts.items())}"
 
-    def _main(self, choice: Choice) -> np.ndarray:
+    def _main(self, choice: Selector) -> np.ndarray:
         return self._kept("subject", "subject", 1, self._subject_map() >= 0.5, None, choice.sign)
 
-    def _rest(self, choice: Choice) -> np.ndarray:
+    def _rest(self, choice: Selector) -> np.ndarray:
         inside = self._subject_map() < 0.5
         self._add("background", "background", 1, inside, None)
         return inside.astype(np.float32)  # never widened: that would take a part of the subject
@@ -314,7 +313,7 @@ class _Finder:
             raise NothingFound("no main subject was found", hint="`point` x,y or `object` NAME choose one")
         return self._subject
 
-    def _text(self, choice: Choice) -> np.ndarray:
+    def _text(self, choice: Selector) -> np.ndarray:
         if self._lines is None:
             self._lines = self.tools.reader().read(self.rgb)
         own = writing.matching(self._lines, choice.text)
@@ -331,8 +330,8 @@ class _Finder:
         found = writing.mask_of(own, shape, margin)
         return masks.dilate(found, (self.dilate or 0.0) if widened else 0.0)
 
-    def _overlay(self, choice: Choice) -> np.ndarray:
-        least = OVERLAY_SCORE if self.least is None else self.least
+    def _overlay(self, choice: Selector) -> np.ndarray:
+        least = least_score("overlay", self.least)
         own = sorted(one_of_each(self.tools.overlays().find(self.rgb, least)), key=_middle)
         if not own:
             raise NothingFound(
@@ -364,7 +363,7 @@ class _Finder:
         rated = round(float(np.clip(score, 0, 1)), 3) if score is not None else None
         self.things.append(Thing(kind, name, number, rated, (left, top, right, bottom), int(inside.sum())))
 
-    def _place(self, choice: Choice) -> Point:
+    def _place(self, choice: Selector) -> Point:
         assert choice.at is not None
         width, height = self._size
         x, y = choice.at[0].of(width), choice.at[1].of(height)
@@ -382,6 +381,13 @@ class _Finder:
         assert edges is not None
         top, bottom, left, right = edges
         return left, top, right, bottom
+
+
+def least_score(kind: Kind, asked: float | None) -> float:
+    """From which score on something is taken that a detector finds; asked: by the user."""
+    if asked is not None:
+        return asked
+    return OVERLAY_SCORE if kind == "overlay" else DEFAULT_SCORE
 
 
 def reach(size: tuple[int, int]) -> float:
@@ -407,7 +413,7 @@ def _middle(one: Detection) -> float:
 
 def list_things(rgb: np.ndarray, tools: Tools, *, least: float | None = None) -> list[Thing]:
     """Everything in a picture that has a name, by name and from left to right."""
-    found = tools.detector().find(rgb, DEFAULT_SCORE if least is None else least)
+    found = tools.detector().find(rgb, least_score("object", least))
     things = []
     for name in dict.fromkeys(one.name for one in found):
         own = sorted((one for one in found if one.name == name), key=_middle)

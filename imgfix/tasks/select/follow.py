@@ -15,7 +15,7 @@ from imgfix.media import mask as masks
 from imgfix.nets.motion import dense_inverse_search, fetch
 from imgfix.runtime.scene_cuts import CutFinder
 from imgfix.tasks.background import grey
-from imgfix.tasks.select.choose import Choice, Tools, choose, without_specks
+from imgfix.tasks.select.choose import Selector, Tools, choose, without_specks
 from imgfix.tasks.select.pixels import as_bytes
 from imgfix.tasks.select.segment import Segmenter
 
@@ -78,10 +78,10 @@ class Masks:
 
 
 @dataclass(frozen=True)
-class Wish:
+class FollowRequest:
     """What is followed."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[Selector, ...]
     least: float | None
     """How sure a detector has to be."""
     at: int | None = None
@@ -116,7 +116,7 @@ class _Thing:
 
 
 def follow(
-    frames: Iterator[np.ndarray], tools: Tools, wish: Wish, progress: Callable[[int], None] | None = None
+    frames: Iterator[np.ndarray], tools: Tools, request: FollowRequest, progress: Callable[[int], None] | None = None
 ) -> Masks:
     """The masks of what was chosen, for every frame.
 
@@ -128,7 +128,7 @@ def follow(
     frames: (H, W, 3|4) uint8 or uint16, upright. Raises InputError: nothing of it is in the frame it is chosen in, or
     in none.
     """
-    path = _Path(tools, wish)
+    path = _Path(tools, request)
     for number, frame in enumerate(frames):
         path.go(number, as_bytes(frame[..., :3]))
         if progress is not None:
@@ -150,7 +150,7 @@ class _Path:
     """The way through a clip."""
 
     tools: Tools
-    wish: Wish
+    request: FollowRequest
     things: list[_Thing] = field(default_factory=list)
     behind: deque[_Seen] = field(default_factory=deque)
     """Earlier frames of the scene that may have to be gone back to, the last at the end."""
@@ -178,7 +178,7 @@ class _Path:
             self._choose(here)
         self.found.put(number, _union(self.things, rgb.shape))
         self.behind.append(here)
-        waits = self.wish.at is not None and number < self.wish.at
+        waits = self.request.at is not None and number < self.request.at
         while len(self.behind) > EVERY and not waits:
             self.behind.popleft()
 
@@ -186,23 +186,23 @@ class _Path:
         """The masks. Raises InputError."""
         if self.found is None:
             raise InputError("the clip has no frame", hint="choose another part of it")
-        if self.wish.at is not None and not self._chosen:
+        if self.request.at is not None and not self._chosen:
             raise InputError("`at` is behind the end of the clip", hint="choose an earlier moment")
         if self.found.empty:
             raise self.refusal or NothingFound("nothing was found in any frame", hint="choose it with `point`")
         return self.found
 
     def _is_time(self, number: int) -> bool:
-        if self.wish.at is not None:
-            return number == self.wish.at
-        return number == 0 if not self.wish.again else (number - self._scene) % EVERY == 0
+        if self.request.at is not None:
+            return number == self.request.at
+        return number == 0 if not self.request.again else (number - self._scene) % EVERY == 0
 
     def _choose(self, here: _Seen) -> None:
         self._chosen = True
         try:
-            mask = choose(here.rgb, self.wish.choices, self.tools, least=self.wish.least).mask >= 0.5
+            mask = choose(here.rgb, self.request.choices, self.tools, least=self.request.least).mask >= 0.5
         except InputError as error:
-            if not self.wish.again:
+            if not self.request.again:
                 raise
             self.refusal = self.refusal or error
             mask = np.zeros(here.rgb.shape[:2], bool)
@@ -227,7 +227,7 @@ class _Path:
         later = here
         for earlier in reversed(self.behind):
             thing = self._moved(thing, earlier, _motion(earlier.luma, later.luma, earlier.rgb.shape))
-            if thing.lost and self.wish.at is None:
+            if thing.lost and self.request.at is None:
                 return
             self.found.put(earlier.number, _union([thing], earlier.rgb.shape))
             later = earlier
@@ -256,7 +256,7 @@ class _Path:
 
     def _drawn(self, rgb: np.ndarray, moved: np.ndarray, thing: _Thing) -> np.ndarray | None:
         """What a segmenter draws where a mask was moved to; None where the two do not agree."""
-        if not self.wish.drawn:
+        if not self.request.drawn:
             return None
         mask = _prompted(self.tools.segmenter(), rgb, moved)
         if _overlap(mask, moved) >= AGREE:
@@ -270,7 +270,7 @@ class _Path:
         if place is None:
             return thing
         mask = place
-        if self.wish.drawn:
+        if self.request.drawn:
             drawn = self._drawn(here.rgb, place, thing)
             if drawn is None:
                 return thing
