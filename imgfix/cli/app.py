@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import shutil
 from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any
@@ -22,6 +23,8 @@ VERBS = (
 _FILES = {"run": "recipe"}  # `imgfix.cli.run` is the function that runs a command line
 
 _HELP = ["-h", "--help"]
+_NARROW = 60
+"""Columns of a terminal below which help pages have no tables."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -73,6 +76,7 @@ def command() -> Any:
     """The click command behind the application."""
     root = typer.main.get_command(build())
     _hide_types(root)
+    _unwrap(root, narrow=shutil.get_terminal_size().columns < _NARROW)
     _accept_former_names(root)
     return root
 
@@ -100,6 +104,39 @@ def _add_to_parser(parameter: Any, add: Callable[[Any, Any], None], parser: Any,
         add(parser, context)
     finally:
         parameter.opts = shown
+
+
+def _unwrap(command: Any, narrow: bool) -> None:
+    """Let the terminal wrap the paragraphs of help, whose lines are as long in the docstring as code may be.
+
+    narrow: without tables, whose columns would cut the names of options off.
+    """
+    if command.help:
+        command.help = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
+    if narrow:
+        from rich.text import Text
+
+        command.rich_markup_mode = None
+        command.context_class = _narrowed(command.context_class)
+        for one in (command, *command.params):
+            for name in ("help", "epilog"):
+                if getattr(one, name, None):
+                    setattr(one, name, Text.from_markup(getattr(one, name)).plain)
+    for child in getattr(command, "commands", {}).values():
+        _unwrap(child, narrow)
+
+
+def _narrowed(context: Any) -> Any:
+    """A kind of context that lays help out for a narrow terminal: what an option does stands below its name."""
+
+    class NarrowFormatter(context.formatter_class):  # type: ignore[misc]
+        def __init__(self, *_: Any, **__: Any) -> None:
+            super().__init__(width=max(shutil.get_terminal_size().columns - 1, 20))
+
+        def write_dl(self, rows: Any, col_max: int = 6, col_spacing: int = 2) -> None:
+            super().write_dl(rows, 6, col_spacing)
+
+    return type("NarrowContext", (context,), {"formatter_class": NarrowFormatter})
 
 
 def _no_type(ctx: Any) -> None:

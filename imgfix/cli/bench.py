@@ -38,7 +38,7 @@ def command(
 ) -> int:  # fmt: skip
     """Measure how fast this machine runs a model, in each installed engine.
 
-    Engines take turns. What was measured decides which one --engine auto uses from then on.
+    Engines are measured in turns; --engine auto uses the fastest one from then on.
     """
     from imgfix.pipelines.bench import Bench, BenchRequest
 

@@ -15,10 +15,10 @@ EPILOG = options.examples("imgfix config", "IMGFIX_DEVICE=cpu imgfix config --js
 
 
 def command(json: options.Json = False) -> int:
-    """Show the defaults of options that were set, and where: in imgfix.toml or by environment variables.
+    r"""Show the option defaults that are set, and where: in imgfix.toml or in environment variables.
 
-    imgfix.toml lies in the folder where a command is run, or in the user's configuration folder; a line such as
-    device = "cpu" is for all verbs, below [upscale] for that verb. IMGFIX_DEVICE and IMGFIX_UPSCALE_DEVICE do the same.
+    imgfix.toml is read from the working folder and from the user's configuration folder. A line such as device = "cpu"
+    applies to all verbs, below \[upscale] only to that verb; so do IMGFIX_DEVICE and IMGFIX_UPSCALE_DEVICE.
     """
     from imgfix.cli.app import verbs
 

@@ -23,8 +23,7 @@ Behind = Annotated[
     str | None,
     typer.Option(
         "--background", metavar="COLOR|FILE|blur", rich_help_panel=_PANEL, show_default=False,
-        help="What is put behind: a colour, a picture, or the picture's own background out of focus. Without it: "
-        "transparency.",
+        help="New background: a colour, an image, or blur to defocus the original one. Default: transparent.",
     ),
 ]  # fmt: skip
 
@@ -34,14 +33,16 @@ class Request(choosing.Choosing, CutoutRequest):
     """The options that only this verb has."""
 
     behind: Behind = None
-    save_mask: options.save_mask(_PANEL, "the matte, white = kept") = None  # type: ignore[valid-type]
+    save_mask: options.save_mask(_PANEL, "the matte (white: kept)") = None  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True)
 class Machine(options.Machine):
     """The machine, and the models that fit this verb."""
 
-    model: options.model(("cutout", "select", "detect", "overlay"), " It replaces its own kind.") = "auto"  # type: ignore[valid-type]
+    model: options.model(
+        ("cutout", "select", "detect", "overlay"), " A named model is used for its own task; auto chooses the others."
+    ) = "auto"  # type: ignore[valid-type]
 
 
 @options.flat(without=("tile", "precision", "engine", "background"))
@@ -55,7 +56,7 @@ def command(
 ) -> int:
     """Cut out the main subject, or what is selected, with soft edges and without the colour of the background.
 
-    Without --background the result is transparent around it, and a PNG where its name does not say otherwise.
+    Without --background, the rest becomes transparent, and the output is a PNG unless its name says otherwise.
     """
     from imgfix.pipelines.cutout import CutoutPipeline
 

@@ -48,7 +48,7 @@ def command(
     )] = None,
     protocol: Annotated[str | None, _option(
         "--protocol", "-p", panel=_HOW, metavar="NAME",
-        help="rgb (PSNR, SSIM), y, sr-yN and sr-rgbN (N pixels cut off each side), perceptual, sets (FID, KID), "
+        help="rgb (PSNR, SSIM), y, sr-yN and sr-rgbN (N pixels cropped from each side), perceptual, sets (FID, KID), "
         "video, niqe (no reference). Default: rgb, video or niqe.",
     )] = None,
     metric: Annotated[list[str] | None, _option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,84 +30,57 @@ _VARIETY = "Number and variety"
 _DIFFUSION = "Diffusion models (--model hf:organisation/name, or a folder)"
 
 
-def _option(*names: str, panel: str, help: str, metavar: str | None = None, **more: Any) -> Any:
+def _option(panel: str, *names: str, help: str, metavar: str | None = None, **more: Any) -> Any:
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, show_default=False, **more)
 
 
-Prompts = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[PROMPT]...", help="What to generate, in quotes; several prompts give several images."),
-]
-PromptFile = Annotated[
-    Path | None, _option("--prompts", panel=_WHAT, metavar="FILE", help="A text file with one prompt per line.")
-]
-Label = Annotated[
-    str | None,
-    _option("--class", panel=_WHAT, metavar="NAME", help="A class of the model, such as a style or an object."),
-]
-Sound = Annotated[
-    Path | None,
-    _option("--sound", panel=_WHAT, metavar="FILE", help="Something that sounds like this (wav, ogg, flac, mp3)."),
-]
-StartImage = Annotated[
-    Path | None, _option("--image", panel=_WHAT, metavar="FILE", help="Start from an image: a sketch, a photo.")
-]
-Strength = Annotated[
-    float | None,
-    _option(
-        "--strength", panel=_WHAT, metavar="0..1", parser=str, help="How far the result may depart from that image."
-    ),
-]
-Old = Annotated[
-    Path | None,
-    _option("--from", panel=_WHAT, metavar="FILE", help="Take prompt, seed and model from a generated image."),
-]
-Interpolate = Annotated[
-    tuple[str, str] | None,
-    _option("--interpolate", panel=_WHAT, metavar="A B", help="A video that morphs from one prompt to another."),
-]
-Frames = Annotated[int, _option("--frames", panel=_WHAT, metavar="N", help="Number of its frames (60).", min=2)]
-Count = Annotated[int, _option("--count", "-n", panel=_VARIETY, metavar="N", help="Images per prompt.", min=1)]
-Seed = Annotated[int | None, _option("--seed", panel=_VARIETY, metavar="N", help="The first seed (0).", min=0)]
-Seeds = Annotated[
-    str | None, _option("--seeds", panel=_VARIETY, metavar="LIST", help="A list of seeds, such as 0-35 or 3,7,20-29.")
-]
-Truncation = Annotated[
-    float | None,
-    _option(
-        "--truncation",
-        panel=_VARIETY,
-        metavar="N",
-        help="Below 1: more typical and less varied; 0: always the same.",
-        min=0,
-        max=2,
-    ),
-]
-Grid = Annotated[
-    Path | None,
-    _option("--grid", panel="Output", metavar="FILE", help="Write all images on one sheet; without -o, only that."),
-]
+_what, _variety = functools.partial(_option, _WHAT), functools.partial(_option, _VARIETY)
+_output, _diffusion = functools.partial(_option, "Output"), functools.partial(_option, _DIFFUSION)
+
+Prompts = Annotated[list[str] | None, typer.Argument(
+    metavar="[PROMPT]...", help="What to generate, in quotes; several prompts give several images.",
+)]  # fmt: skip
+PromptFile = Annotated[Path | None, _what("--prompts", metavar="FILE", help="A text file with one prompt per line.")]
+Label = Annotated[str | None, _what(
+    "--class", metavar="NAME", help="A class of the model, such as a style or an object.",
+)]  # fmt: skip
+Sound = Annotated[Path | None, _what(
+    "--sound", metavar="FILE", help="Generate what makes this sound (wav, ogg, flac, mp3).",
+)]  # fmt: skip
+StartImage = Annotated[Path | None, _what("--image", metavar="FILE", help="Start from an image: a sketch, a photo.")]
+Strength = Annotated[float | None, _what(
+    "--strength", metavar="0..1", parser=str, help="How far the result may depart from that image.",
+)]  # fmt: skip
+Old = Annotated[Path | None, _what(
+    "--from", metavar="FILE", help="Take prompt, seed and model from a generated image.",
+)]  # fmt: skip
+Interpolate = Annotated[tuple[str, str] | None, _what(
+    "--interpolate", metavar="A B", help="A video that morphs from one prompt to another.",
+)]  # fmt: skip
+Frames = Annotated[int, _what("--frames", metavar="N", help="Number of frames of that video (60).", min=2)]
+Count = Annotated[int, _variety("--count", "-n", metavar="N", help="Images per prompt.", min=1)]
+Seed = Annotated[int | None, _variety("--seed", metavar="N", help="The first seed (0).", min=0)]
+Seeds = Annotated[str | None, _variety("--seeds", metavar="LIST", help="A list of seeds, such as 0-35 or 3,7,20-29.")]
+Truncation = Annotated[float | None, _variety(
+    "--truncation", metavar="N", help="Below 1: more typical and less varied; 0: always the same.", min=0, max=2,
+)]  # fmt: skip
+Grid = Annotated[Path | None, _output(
+    "--grid", metavar="FILE", help="Write all images on one sheet; without -o, only the sheet.",
+)]  # fmt: skip
 Enlarge = Annotated[
-    float | None,
-    _option("--upscale", panel="Output", metavar="N", help="Enlarge the result, 1 to 16 times.", parser=str),
+    float | None, _output("--upscale", metavar="N", help="Upscale the result, 1 to 16 times.", parser=str)
 ]
-Upscaler = Annotated[
-    str, _option("--upscale-model", panel="Output", metavar="NAME", help="Model for --upscale (auto).")
-]
-Steps = Annotated[int | None, _option("--steps", panel=_DIFFUSION, metavar="N", help="Denoising steps.", min=1)]
-Guidance = Annotated[
-    float | None,
-    _option("--guidance", panel=_DIFFUSION, metavar="N", help="How closely the prompt is followed.", min=0),
-]
-Negative = Annotated[
-    str | None, _option("--negative", panel=_DIFFUSION, metavar="WORDS", help="What the image should not contain.")
-]
-Width = Annotated[int | None, _option("--width", panel=_DIFFUSION, metavar="N", help="Pixels.", min=8)]
-Height = Annotated[int | None, _option("--height", panel=_DIFFUSION, metavar="N", help="Pixels.", min=8)]
-LowMemory = Annotated[
-    bool,
-    _option("--low-memory", panel=_DIFFUSION, help="Compute in slices and keep only the active part on the device."),
-]
+Upscaler = Annotated[str, _output("--upscale-model", metavar="NAME", help="Model for --upscale (auto).")]
+Steps = Annotated[int | None, _diffusion("--steps", metavar="N", help="Denoising steps.", min=1)]
+Guidance = Annotated[float | None, _diffusion(
+    "--guidance", metavar="N", help="How closely the prompt is followed.", min=0,
+)]  # fmt: skip
+Negative = Annotated[str | None, _diffusion("--negative", metavar="WORDS", help="What the image should not contain.")]
+Width = Annotated[int | None, _diffusion("--width", metavar="N", help="Width in pixels.", min=8)]
+Height = Annotated[int | None, _diffusion("--height", metavar="N", help="Height in pixels.", min=8)]
+LowMemory = Annotated[bool, _diffusion(
+    "--low-memory", help="Compute in slices and keep only the active part on the device.",
+)]  # fmt: skip
 
 
 @dataclass(frozen=True)

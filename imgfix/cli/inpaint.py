@@ -20,7 +20,7 @@ EPILOG = options.examples(
     "imgfix inpaint clip.mp4 --mask logo.png --crf 14",
 )
 
-_FILL = "The fill"
+_FILL = "Fill"
 
 Expand = Annotated[
     str | None,
@@ -40,7 +40,7 @@ Grain = Annotated[
     bool,
     typer.Option(
         "--grain/--no-grain", rich_help_panel=_FILL, show_default=False,
-        help="Give the fill the grain of its surroundings. Default: on.",
+        help="Match the grain of the surroundings. Default: on.",
     ),
 ]  # fmt: skip
 Variants = Annotated[

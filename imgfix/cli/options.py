@@ -44,7 +44,7 @@ Shard = Annotated[
     str | None,
     typer.Option(
         "--shard", metavar="I/N",
-        help="Only the I-th of N parts of the inputs; together the parts take each input exactly once.",
+        help="Process only the I-th of N parts of the inputs; each input is in exactly one part.",
         show_default=False,
     ),
 ]  # fmt: skip
@@ -60,7 +60,7 @@ WorkerCores = Annotated[
     int | None,
     typer.Option(
         "--worker-cores", min=1, metavar="N", rich_help_panel=_MODEL, show_default=False,
-        help="CPU cores of each worker of --ray. Default: a worker for each GPU, else for up to 4 cores.",
+        help="CPU cores per --ray worker. Default: one worker per GPU, or per 4 cores.",
     ),
 ]  # fmt: skip
 
@@ -128,7 +128,7 @@ Tile = Annotated[
 Offline = Annotated[
     bool,
     typer.Option(
-        "--offline", help="Never use the network, not even for a model that is named.", rich_help_panel=_MODEL
+        "--offline", help="Never use the network, not even to download the model that is named.", rich_help_panel=_MODEL
     ),
 ]
 
@@ -202,14 +202,14 @@ Smooth = Annotated[
     str | None,
     typer.Option(
         "--smooth", metavar="N|auto", rich_help_panel=_CLIPS, show_default=False,
-        help="Frame interpolation: make N frames of each, or with auto as many as --fps asks for.",
+        help="Frame interpolation: N output frames per input frame; auto: as many as --fps needs.",
     ),
 ]  # fmt: skip
 Steady = Annotated[
     bool | None,
     typer.Option(
         "--steady/--no-steady", rich_help_panel=_CLIPS, show_default=False,
-        help="Average frames that a model for images makes along the motion, against flicker. Default: on for videos.",
+        help="Reduce flicker of image models by averaging along the motion. Default: on for videos.",
     ),
 ]  # fmt: skip
 SmoothModel = Annotated[
@@ -246,7 +246,8 @@ DryRun = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel=_REPORT)]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Print reasons for choices, and tracebacks.", rich_help_panel=_REPORT)
+    bool,
+    typer.Option("--verbose", "-v", help="Also print why a model was chosen, and tracebacks.", rich_help_panel=_REPORT),
 ]
 
 

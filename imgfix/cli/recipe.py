@@ -32,8 +32,8 @@ def command(
 ) -> int:
     """Run a recipe: several verbs one after the other, with one decode and one encode.
 
-    The result is that of the verbs with lossless files between them. Steps are restore, inpaint, upscale and cutout,
-    with their options; all of it is checked before any work.
+    The result is the same as with lossless files between the verbs. Steps are restore, inpaint, upscale and cutout,
+    with their options; the whole recipe is checked before any work.
     """
     from imgfix.pipelines.run import RunPipeline
 

@@ -40,12 +40,12 @@ Derain = Annotated[bool, typer.Option("--derain", rich_help_panel=_DAMAGE, help=
 Dehaze = Annotated[bool, typer.Option("--dehaze", rich_help_panel=_DAMAGE, help="Remove haze and fog.")]
 Colorize = Annotated[bool, typer.Option("--colorize", rich_help_panel=_DAMAGE, help="Colorize black-and-white photos.")]
 Faces = Annotated[bool, typer.Option("--faces", rich_help_panel=_DAMAGE, help="Find faces and restore them.")]
-_FIDELITY = "Share of the input in a restored face."
+_FIDELITY = "Share of the input in restored faces; 1 leaves them unchanged."
 Fidelity = Annotated[float, _level("--fidelity", "0..1", _FIDELITY, parser=str, show_default=True)]
-_OLD = "Restore a scanned print: --scratches, --fading, --denoise auto and --jpeg auto, each where it is found."
+_OLD = "Restore a scanned print: short for --scratches --fading --denoise auto --jpeg auto."
 _MASK = "Fill this mask instead of what is found: an edited file of --save-mask, or a folder of them."
 _DEFLICKER = "Even out the brightness of flickering videos."
-_FADING = "Undo the fading and the colour cast of a print, where they are found."
+_FADING = "Undo the fading and the colour cast of prints."
 Old = Annotated[bool, typer.Option("--old", rich_help_panel=_DAMAGE, help=_OLD)]
 Scratches = Annotated[bool | None, _either("scratches", "Find scratches and dust on scans and fill them.")]
 ScratchMask = Annotated[str | None, _level("--scratch-mask", "PATH", _MASK)]
@@ -82,7 +82,7 @@ class Request(choosing.Part, RestoreRequest):
 class Machine(options.Machine):
     """The machine, and the models that fit this verb."""
 
-    model: options.model("restore", " A named model does what it is for; the rest is left to auto.") = "auto"  # type: ignore[valid-type]
+    model: options.model("restore", " A named model is used for its own task; auto chooses the others.") = "auto"  # type: ignore[valid-type]
 
 
 @options.flat()
@@ -97,9 +97,9 @@ def command(
 ) -> int:
     """Remove noise, JPEG artefacts, blur, low light, rain, haze and scratches.
 
-    Without an option, noise and JPEG artefacts are estimated and removed. Several kinds are undone in the reverse of
-    the order in which they arise: scratches, JPEG, noise, light, blur, rain, haze; faces are last. Of a video the first
-    frames are analysed, and all are treated alike; a file with nothing to remove is copied and not encoded again.
+    Without an option, noise and JPEG artefacts are estimated and removed. Degradations are undone in this order:
+    scratches, JPEG, noise, light, blur, rain, haze, faces. In videos, the first frames are analysed and all frames are
+    treated alike; a file with nothing to remove is copied without being encoded again.
     """
     from imgfix.pipelines.restore import RestorePipeline
 

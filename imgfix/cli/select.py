@@ -26,14 +26,16 @@ EPILOG = options.examples(
 
 Listed = Annotated[
     bool,
-    typer.Option("--list", rich_help_panel=choosing.PANEL, help="Write no mask: say what is there and has a name."),
+    typer.Option(
+        "--list", rich_help_panel=choosing.PANEL, help="List the objects that --object can select; write no mask."
+    ),
 ]
-Invert = Annotated[bool, typer.Option("--invert", rich_help_panel=choosing.PANEL, help="The mask of everything else.")]
+Invert = Annotated[bool, typer.Option("--invert", rich_help_panel=choosing.PANEL, help="Invert the mask.")]
 Preview = Annotated[
     str | None,
     typer.Option(
         "--preview", metavar="PATH", rich_help_panel=choosing.PANEL, show_default=False,
-        help="Also write the picture with the chosen part marked: a file, or a folder for several inputs.",
+        help="Also write the image with the selection highlighted: a file, or a folder for several inputs.",
     ),
 ]  # fmt: skip
 
@@ -50,7 +52,9 @@ class Request(choosing.Choosing, SelectRequest):
 class Machine(options.Machine):
     """The machine, and the models that fit this verb."""
 
-    model: options.model(("select", "detect", "cutout", "overlay"), " It replaces its own kind.") = "auto"  # type: ignore[valid-type]
+    model: options.model(
+        ("select", "detect", "cutout", "overlay"), " A named model is used for its own task; auto chooses the others."
+    ) = "auto"  # type: ignore[valid-type]
 
 
 @options.flat(without=("tile", "precision", "engine"))
@@ -64,10 +68,10 @@ def command(
     *,
     listed: Listed = False,
 ) -> int:
-    """Make the mask of what is clicked, boxed, named or written in images; white is selected.
+    """Make masks from points, boxes, names or text; white is selected.
 
-    A value with & in front keeps only what is in it too, one with - takes it away: all others are joined first, then
-    these are applied, in this order. Without any other the whole picture is what is taken away from.
+    Values are joined. Then those with a leading & are intersected, and those with a leading - subtracted, in this
+    order. Without any other value, & and - start from the whole image.
     """
     from imgfix.pipelines.select import SelectPipeline
 

@@ -25,25 +25,25 @@ def _option(name: str, metavar: str, help: str, **more: Any) -> Any:
     return typer.Option(name, metavar=metavar, help=help, **more)
 
 
-Host = Annotated[str, _option("--host", "ADDRESS", "Where to listen; anything but loopback needs a token.")]
-Port = Annotated[int, _option("--port", "N", "0: any free port.", min=0, max=65535)]
+Host = Annotated[str, _option("--host", "ADDRESS", "Address to listen on; anything but loopback needs a token.")]
+Port = Annotated[int, _option("--port", "N", "Port; 0: any free one.", min=0, max=65535)]
 Token = Annotated[
-    str | None, _option("--token", "TEXT", "What callers have to send; better in a file, or as IMGFIX_SERVE_TOKEN.")
+    str | None, _option("--token", "TEXT", "Token that clients must send; safer in a file, or in IMGFIX_SERVE_TOKEN.")
 ]
-TokenFile = Annotated[Path | None, _option("--token-file", "FILE", "A file that holds the token.")]
-Name = Annotated[list[str] | None, _option("--name", "HOST", "A host name it is called by; may be repeated.")]
-Folder = Annotated[Path | None, _option("--folder", "PATH", "Where uploads and jobs are kept.", show_default=False)]
-Upload = Annotated[str, _option("--max-upload", "SIZE", "Largest request.")]
-Storage = Annotated[str, _option("--max-storage", "SIZE", "Most that is kept.")]
-Pixels = Annotated[int, _option("--max-pixels", "N", "Largest image.", min=1)]
-Keep = Annotated[float, _option("--keep", "HOURS", "Delete files and finished jobs after so long.", min=0.01)]
-Queue = Annotated[int, _option("--queue", "N", "Jobs, and requests, that may wait.", min=1)]
-Connections = Annotated[int, _option("--connections", "N", "Open connections.", min=1)]
+TokenFile = Annotated[Path | None, _option("--token-file", "FILE", "File with the token.")]
+Name = Annotated[list[str] | None, _option("--name", "HOST", "Host name that clients may use; may be repeated.")]
+Folder = Annotated[Path | None, _option("--folder", "PATH", "Folder for uploads and jobs.", show_default=False)]
+Upload = Annotated[str, _option("--max-upload", "SIZE", "Maximum size of a request.")]
+Storage = Annotated[str, _option("--max-storage", "SIZE", "Maximum size of all uploads and results.")]
+Pixels = Annotated[int, _option("--max-pixels", "N", "Maximum number of pixels per image.", min=1)]
+Keep = Annotated[float, _option("--keep", "HOURS", "Delete files and finished jobs after this many hours.", min=0.01)]
+Queue = Annotated[int, _option("--queue", "N", "Maximum number of waiting jobs and requests.", min=1)]
+Connections = Annotated[int, _option("--connections", "N", "Maximum number of open connections.", min=1)]
 
 
 Mcp = Annotated[
     list[Path] | None,
-    _option("--mcp", "FOLDER", "Instead speak MCP on stdin and stdout, for the files below; may be repeated."),
+    _option("--mcp", "FOLDER", "Serve MCP on stdin and stdout instead, for the files in FOLDER; may be repeated."),
 ]
 
 

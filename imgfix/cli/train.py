@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EPILOG = (
     "[bold]imgfix train upscale photos/ --model photo-x4 -o runs/mine --minutes 10[/] fine-tunes a model; "
     "[bold]imgfix upscale x.jpg --model runs/mine/model.safetensors[/] uses it. "
-    "The same command again goes on where it stopped. On several devices: torchrun -m imgfix train ..."
+    "The same command resumes where it stopped. On several devices: torchrun -m imgfix train ..."
 )
 
 _START = "Starting point"
@@ -42,7 +42,7 @@ def command(
     ] = None,
     output: Annotated[
         Path | None,
-        _option("--output", "-o", panel=_REPORT, metavar="FOLDER", help="The run's folder (default: runs/KIND)."),
+        _option("--output", "-o", panel=_REPORT, metavar="FOLDER", help="Folder of the run (default: runs/KIND)."),
     ] = None,
     model: Annotated[
         str | None,

@@ -15,12 +15,12 @@ from imgfix.server.settings import Settings
 
 EPILOG = options.examples("imgfix ui", "imgfix ui --no-browser")
 
-Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0: any free port.")]
+Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port; 0: any free one.")]
 Browser = Annotated[bool, typer.Option(" /--no-browser", show_default=False, help="Only print the address.")]
 
 
 def command(port: Port = 0, device: options.Device = "auto", browser: Browser = True) -> int:
-    """Open a page to work on: paint, click, remove, upscale, restore, compare, undo, download."""
+    """Open the page in a browser: paint, click, remove, upscale, restore, compare, undo, download."""
     run.check_extra()
     settings = Settings(run.usual_folder("ui"), port=port, token=run.new_token(), device=device)
     console = Console()

@@ -28,11 +28,11 @@ EPILOG = options.examples(
 VERBS = ("upscale", "inpaint", "restore", "select", "cutout", "run")
 _PANEL = "Watching"
 
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Where files arrive.", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder to watch.", show_default=False)]
 Words = Annotated[
     list[str],
     typer.Argument(
-        metavar="-- VERB OPTIONS", help=f"What is done with each: {', '.join(VERBS)}, and its options.",
+        metavar="-- VERB OPTIONS", help=f"Verb to run on each file, with its options: {', '.join(VERBS)}.",
         show_default=False,
     ),
 ]  # fmt: skip
@@ -47,14 +47,14 @@ Poll = Annotated[
     float | None,
     typer.Option(
         "--poll", min=0.05, max=86400, metavar="SECONDS", rich_help_panel=_PANEL, show_default=False,
-        help="Look at the folder every so often, as for network drives. Default: when the system reports a change.",
+        help="Poll the folder at this interval, e.g. on network drives. Default: rely on change notifications.",
     ),
 ]  # fmt: skip
 Settle = Annotated[
     float,
     typer.Option(
         "--settle", min=0, max=86400, metavar="SECONDS", rich_help_panel=_PANEL,
-        help="A file is complete when it did not change for so long and can be opened.",
+        help="A file is complete when it can be opened and has not changed for this long.",
     ),
 ]  # fmt: skip
 Once = Annotated[
@@ -77,9 +77,9 @@ def command(
 ) -> int:
     """Process the files that arrive in a folder, with the model kept loaded.
 
-    Files whose output exists are skipped, so that a watch can be stopped and started at any time; with --overwrite
-    behind the verb, only those whose output is newer. A file that failed is tried again when it changes, or by the next
-    run. Ctrl-C ends the watch.
+    Files whose output exists are skipped, so a watch can be stopped and restarted at any time; with --overwrite after
+    the verb, only files whose output is newer are skipped. A file that failed is retried when it changes, or by the
+    next run. Ctrl-C ends the watch.
     """
     from imgfix.cli.app import verbs
 

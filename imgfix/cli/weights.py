@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 command = typer.Typer(
     help="List, download, verify, import and export models.\n\n"
-    "They are kept in one folder: $IMGFIX_HOME, else the cache folder of the platform. $IMGFIX_MIRROR replaces "
-    "every address, $HF_ENDPOINT huggingface.co.",
+    "Models are kept in $IMGFIX_HOME, or else in the platform's cache folder. $IMGFIX_MIRROR replaces all download "
+    "addresses, $HF_ENDPOINT only huggingface.co.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     epilog="Example: [bold]imgfix weights pull realesrgan-x4plus[/]",
@@ -44,12 +44,12 @@ def _names(incomplete: str) -> list[tuple[str, str]]:
 
 Name = Annotated[
     str,
-    typer.Argument(metavar="NAME", help="A model of the catalog, or found by weights search.", autocompletion=_names),
+    typer.Argument(metavar="NAME", help="A name from weights list or weights search.", autocompletion=_names),
 ]
 Names = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="NAME...", help="Models of the catalog, found by weights search, or addresses.",
+        metavar="NAME...", help="Names from weights list or weights search, or addresses.",
         autocompletion=_names, show_default=False,
     ),
 ]  # fmt: skip
@@ -104,20 +104,20 @@ def info(name: Name, json: Json = False) -> int:
 
 @command.command()
 def search(
-    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="All of them are looked for.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="WORDS", help="Words that must all occur.")] = None,
     scale: Annotated[
-        int | None, typer.Option("--scale", metavar="N", help="Only models of this factor.", show_default=False)
+        int | None, typer.Option("--scale", metavar="N", help="Only models with this scale factor.", show_default=False)
     ] = None,
-    runs: Annotated[bool, typer.Option("--runs", help="Only what imgfix reads without an extra.")] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="Only models that need no extra.")] = False,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Read the community's present list first (openmodeldb.info).")
+        bool, typer.Option("--refresh", help="Update the list of community models first (openmodeldb.info).")
     ] = False,
     offline: Offline = False,
     json: Json = False,
 ) -> int:
-    """Search the catalog and the community's models: name, purpose, architecture, scale, licence, size, what reads it.
+    """Search the catalog and the models of the community; list architecture, scale, licence, size and loader.
 
-    Pull what it finds by its name.
+    What is found can be pulled by its name.
     """
     import datetime
 
@@ -148,7 +148,7 @@ def pull(
         str | None, typer.Option("--task", metavar="NAME", help="All models for this task.", show_default=False)
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Download again what is installed and intact.")
+        bool, typer.Option("--overwrite", help="Download again even if installed and intact.")
     ] = False,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept a licence that does not allow every use.")
@@ -158,10 +158,10 @@ def pull(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
-    """Download models: each source in turn, resumed, verified, converted to safetensors.
+    """Download models: try each source in turn, resume, verify, convert to safetensors.
 
-    A model is named as weights list and weights search show it, or by where it is: hf:ORG/REPO, hf:ORG/REPO/FILE,
-    https://.../FILE.pth, each with #sha256=... after it where its hash is known.
+    NAME is a name from weights list or weights search, or an address: hf:ORG/REPO, hf:ORG/REPO/FILE,
+    https://.../FILE.pth, optionally followed by #sha256=...
     """
     from imgfix.pipelines.weights import facts, manage
     from imgfix.zoo import catalog
@@ -188,7 +188,7 @@ def pull(
 
 @command.command()
 def verify(names: Names = None, json: Json = False, quiet: Quiet = False, verbose: Verbose = False) -> int:
-    """Compare installed files with the hashes in the catalog; without names, all of them."""
+    """Compare installed models with the hashes in the catalog; without names, all of them."""
     from imgfix.pipelines.weights import facts, manage
     from imgfix.zoo import catalog, store
 
@@ -211,12 +211,10 @@ def remove(
         list[str] | None,
         typer.Argument(metavar="NAME...", help="Installed models.", autocompletion=_names, show_default=False),
     ] = None,
-    unused: Annotated[
-        bool, typer.Option("--unused", help="Every downloaded model that has not been used for --days.")
-    ] = False,
-    days: Annotated[int, typer.Option("--days", min=0, metavar="N", help="What --unused means.")] = 90,
+    unused: Annotated[bool, typer.Option("--unused", help="Delete downloaded models not used for --days.")] = False,
+    days: Annotated[int, typer.Option("--days", min=0, metavar="N", help="Days without use, for --unused.")] = 90,
     imported: Annotated[
-        bool, typer.Option("--imported", help="Also imported models, which cannot be downloaded again.")
+        bool, typer.Option("--imported", help="Also delete imported models, which cannot be downloaded again.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
     json: Json = False,
@@ -252,7 +250,7 @@ def path(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Print the path of a model; without a name, that of the folder of all models."""
+    """Print the path of a model; without a name, that of the models folder."""
     from imgfix.pipelines.weights import manage
 
     place = manage.place(name)
@@ -285,7 +283,7 @@ def import_model(
     json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Add a checkpoint of your own under a name; architecture and size are read from its tensors."""
+    """Import a checkpoint of your own; architecture and size are read from its tensors."""
     from imgfix.pipelines.weights import facts
     from imgfix.pipelines.weights.bring import import_file
     from imgfix.zoo import store

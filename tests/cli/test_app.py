@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import os
 import subprocess
@@ -69,6 +70,24 @@ def test_every_verb_has_a_help_page_with_an_example(imgfix: Run) -> None:
         result = imgfix(verb, "--help")
         assert result.code == 0, verb
         assert f"imgfix {verb}" in result.out.split("\n", 3)[-1], verb
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "150"])
+def test_help_pages_show_every_word_and_option_whole(
+    imgfix: Run, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for verb in (*_verbs(), "weights pull"):
+        command = app.verbs()[verb.split()[0]]
+        for word in verb.split()[1:]:
+            command = command.commands[word]
+        page = imgfix(*verb.split(), "--help").out
+        said = " ".join(inspect.cleandoc(command.callback.__doc__ or "").replace("\\[", "[").split())
+        assert said in " ".join(page.split()), f"{verb}: a word is missing, or taken for markup"
+        assert max(map(len, page.splitlines())) <= int(columns)
+        if columns != "80":  # where names are long the table has room for their beginnings only
+            names = [name for option in command.params if not option.hidden for name in option.opts if name[0] == "-"]
+            assert not [name for name in names if name not in page], verb
 
 
 @pytest.mark.parametrize("verb", ["upscale", "generate", "evaluate", "train"])
