@@ -40,9 +40,7 @@ class Request(choosing.Choosing, CutoutRequest):
 class Machine(options.Machine):
     """The machine, and the models that fit this verb."""
 
-    model: options.model(
-        ("cutout", "select", "detect", "overlay"), " A named model is used for its own task; auto chooses the others."
-    ) = "auto"  # type: ignore[valid-type]
+    model: options.model(("cutout", "select", "detect", "overlay"), options.OWN_TASK) = "auto"  # type: ignore[valid-type]
 
 
 @options.flat(without=("tile", "precision", "engine", "background"))

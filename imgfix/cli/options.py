@@ -256,6 +256,9 @@ def examples(*commands: str) -> str:
     return "\n\n".join(["Examples:", *(f"[bold]{command}[/]" for command in commands)])
 
 
+OWN_TASK = " A named model is used for its own task; auto chooses the others."
+
+
 def model(task: str | tuple[str, ...], more: str = "", *methods: str) -> Any:
     """The option `--model` of a verb; methods: names that need no weights."""
     return Annotated[

@@ -82,7 +82,7 @@ class Request(choosing.Part, RestoreRequest):
 class Machine(options.Machine):
     """The machine, and the models that fit this verb."""
 
-    model: options.model("restore", " A named model is used for its own task; auto chooses the others.") = "auto"  # type: ignore[valid-type]
+    model: options.model("restore", options.OWN_TASK) = "auto"  # type: ignore[valid-type]
 
 
 @options.flat()

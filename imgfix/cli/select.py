@@ -52,9 +52,7 @@ class Request(choosing.Choosing, SelectRequest):
 class Machine(options.Machine):
     """The machine, and the models that fit this verb."""
 
-    model: options.model(
-        ("select", "detect", "cutout", "overlay"), " A named model is used for its own task; auto chooses the others."
-    ) = "auto"  # type: ignore[valid-type]
+    model: options.model(("select", "detect", "cutout", "overlay"), options.OWN_TASK) = "auto"  # type: ignore[valid-type]
 
 
 @options.flat(without=("tile", "precision", "engine"))
