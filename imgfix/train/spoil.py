@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -144,6 +145,13 @@ def as_validated(clean: Sequence[Tensor], options: Spoiling) -> dict[str, list[t
         pairs["jpeg80"] = [(compressed(picture, 80.0), picture) for picture in clean]
         pairs["clean"] = [(picture, picture) for picture in clean]
     return pairs
+
+
+def validated_level(name: str) -> float:
+    """The level, in units of the picture, that FFDNet is best told of a set of `as_validated`, by its name."""
+    kind, number = re.fullmatch(r"([a-z]+)(\d*)", name).groups()  # type: ignore[union-attr]
+    levels = {"noise": lambda q: q, "developed": lambda q: DEVELOPED_LEVEL * q, "jpeg": level_of_quality}
+    return float(levels[kind](float(number))) / 255 if number else 0.0
 
 
 def developed(picture: Tensor, luma: float, seed: int) -> Tensor:

@@ -27,6 +27,10 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
         "contextffdnet",
         {"features": 4, "convolutions": 3, "widths": (4, 6), "blocks": (1, 1)},
     ),
+    "refinedffdnet": (
+        "refinedffdnet",
+        {"features": 4, "convolutions": 3, "widths": (4, 6, 8), "blocks": (1, 1, 2)},
+    ),
     "dncnn": ("dncnn", {"channels": 1, "features": 4, "convolutions": 4}),
     "maxim": ("maxim", {"stages": 2, "features": 4, "groups": 1, "bottlenecks": 1}),
     "cidnet": ("cidnet", {"widths": (4, 4, 8, 8), "heads": (1, 2, 2)}),

@@ -16,7 +16,7 @@ from imgfix.train.job import Batch, Draw, NetIdentity
 from imgfix.train.jobs.base import PairedJob, load_material
 from imgfix.train.jobs.common import LossWeights, centre, folded_config, left_out, mean_of, sheet_column
 from imgfix.train.recipe import Recipe
-from imgfix.train.spoil import Spoiling, as_validated, spoil
+from imgfix.train.spoil import Spoiling, as_validated, spoil, validated_level
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Options(LossWeights, Spoiling):
     """Weight of the ratio by which the damage is off that the network finds. True is for a BlindFFDNet the level
     at which FFDNet does best; for a ContextFFDNet that and the deviation of noise in luma and in chroma, and the JPEG
     quality."""
+    unsure: float = 0.0
+    """How far off the level is that a network is told, where it has to be told one: the deviation of its logarithm."""
     val_crop: int = 384
     """Largest side of a validation picture."""
 
@@ -53,11 +55,14 @@ class RestoreJob(PairedJob[PictureSets]):
     def __init__(self, recipe: Recipe, device: torch.device) -> None:
         super().__init__(recipe, device)
         self.options = recipe.options or Options()
-        self._start(task="restore", key="gateunet", config={}, check={"scale": 1})
+        described = self._start(task="restore", key="gateunet", config={}, check={"scale": 1}).described
+        self.told = described.get("in_channels", 3) > described.get("out_channels", 3)
         if self.options.level and not isinstance(self.net, BlindFFDNet | ContextFFDNet):
             raise UsageError(f"level = {self.options.level}: {self.key} finds no level", hint="leave level out")
         if self.options.level and recipe.input:
             raise UsageError("level does not go with pairs, whose damage is not known", hint="leave level out")
+        if self.told and recipe.input:
+            raise UsageError(f"{self.key} has to be told a level, which is not known of pairs", hint="leave them out")
         if recipe.crop % 16:
             raise UsageError(f"crop = {recipe.crop}: must be a multiple of 16")
         self._judge_by(self.options)
@@ -82,6 +87,10 @@ class RestoreJob(PairedJob[PictureSets]):
         top, left = torch.randint(0, 8, (2,), generator=draw.cpu_generator).tolist()
         rows, columns = slice(top, top + crop), slice(left, left + crop)
         cut = {"input": damaged[..., rows, columns], "target": target[..., rows, columns]}
+        if self.options.unsure:
+            level = level * (self.options.unsure * torch.randn(level.shape, generator=draw.cpu_generator)).exp().to(
+                level
+            )
         return cut | {"level": level, "damage": found}
 
     def net_losses(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
@@ -92,6 +101,9 @@ class RestoreJob(PairedJob[PictureSets]):
             parts = _apart(seen, batch["damage"]) + _apart(told, batch["level"].flatten())
             terms["level"] = self.options.level * parts
             return terms
+        if self.told:
+            made = networks["net"](with_level(batch["input"], batch["level"]))
+            return self.loss_terms.net_terms(networks, batch, made, step)
         terms = super().net_losses(networks, batch, step)
         if self.options.level:
             assert isinstance(self.net, BlindFFDNet)
@@ -99,7 +111,14 @@ class RestoreJob(PairedJob[PictureSets]):
         return terms
 
     def results(self, net: nn.Module) -> PictureSets:
-        return {name: [net(low).float().clamp(0, 1) for low, _ in pairs] for name, pairs in self.validation.items()}
+        return {
+            name: [net(self._seen(name, low)).float().clamp(0, 1) for low, _ in pairs]
+            for name, pairs in self.validation.items()
+        }
+
+    def _seen(self, name: str, low: Tensor) -> Tensor:
+        """What the network is given of a held-out picture, of the set of this name."""
+        return with_level(low, low.new_tensor(validated_level(name)).view(1, 1, 1, 1)) if self.told else low
 
     def without_net(self) -> PictureSets:
         return {name: [low.clamp(0, 1) for low, _ in pairs] for name, pairs in self.validation.items()}
@@ -130,6 +149,11 @@ class RestoreJob(PairedJob[PictureSets]):
         return NetIdentity(
             self.key, folded_config(self.key, self.config), {"task": "restore", "degradation": "noise, JPEG"}
         )
+
+
+def with_level(x: Tensor, level: Tensor) -> Tensor:
+    """Pictures (N, C, H, W) with a last channel that tells the level, (N, 1, 1, 1)."""
+    return torch.cat([x, level.to(x).expand(x.shape[0], 1, *x.shape[-2:])], dim=1)
 
 
 def _apart(found: Tensor, true: Tensor) -> Tensor:
