@@ -10,7 +10,7 @@ from imgfix.nets.evidence import stage
 from imgfix.nets.ffdnet import FFDNet
 
 ENLARGED = 8.0
-"""By how much weak differences are enlarged before the U-Net sees them, so that they are not lost beside the picture."""
+"""By how much weak differences are enlarged before the U-Net sees them, or they are lost beside the picture."""
 _PLANES = 4 * 9 + 1
 
 
@@ -26,8 +26,8 @@ class RefinedFFDNet(nn.Module):
     added to FFDNet's result: nothing at the start. Plain convolutions only, no norms.
 
     FFDNet: Zhang, Zuo, Zhang 2018, arXiv 1710.04026; U-Net: Ronneberger et al. 2015, arXiv 1505.04597. Own design;
-    defaults: 2.4 M parameters, 0.85 M of them FFDNet's, which may start from the published weights. Receptive field: see
-    `receptive_field`.
+    defaults: 2.5 M parameters, 0.85 M of them FFDNet's, which may start from the published weights. Receptive field:
+    see `receptive_field`.
     """
 
     def __init__(

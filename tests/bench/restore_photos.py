@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--model", action="append", default=[], help="catalog name or file, run blind; repeatable")
-    parser.add_argument("--told", help="a model with a noise level, given the best of six")
+    parser.add_argument("--told", action="append", default=[], help="given the best of six noise levels; repeatable")
     parser.add_argument("--no-auto", action="store_true")
     parser.add_argument("--only", help="kinds of damage whose name begins so; repeatable", action="append")
     parser.add_argument("--count", type=int, default=15)
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     nets = {name: zoo.load(name, offline=True).net.eval() for name in options.model}
-    told = zoo.load(options.told, offline=True).net.eval() if options.told else None
+    told = {name: zoo.load(name, offline=True).net.eval() for name in options.told}
     photos = list(crops(options.photos, options.count, options.side))
     print(f"{len(photos)} photos")
     results: dict[str, dict[str, dict[str, float]]] = {}
@@ -59,8 +59,7 @@ def main() -> None:
             for number, data in enumerate(damaged):
                 clean, low = aims[number], tensor(Image.open(io.BytesIO(data)))
                 made = {"input": low} | {key: net(low).clamp(0, 1) for key, net in nets.items()}
-                if told is not None:
-                    made[f"{options.told}, told"] = best(told, low, clean)
+                made |= {f"{key}, told": best(net, low, clean) for key, net in told.items()}
                 if not options.no_auto:
                     path = Path(folder) / "photo.jpg"
                     path.write_bytes(data)

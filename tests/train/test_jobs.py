@@ -146,6 +146,29 @@ def test_a_blind_denoiser_is_told_how_far_off_its_level_is(
         )  # fmt: skip
 
 
+def test_a_denoiser_that_has_to_be_told_a_level_is_told_it(photos: Path) -> None:
+    net = {"features": 8, "convolutions": 3, "widths": [4, 6, 8], "blocks": [1, 1, 1]}
+    fixed = {"sigma": (20.0, 20.0), "only_noise": 1.0, "shot": 0.0, "net": "refinedffdnet", "net_config": net}
+    job = job_for("restore", photos, **fixed)
+    networks, batch = job.networks(), job.sample(Draw(0, 0, 0, 1, 2))
+    assert batch["level"].flatten().tolist() == pytest.approx(2 * [20 / 255])
+    seen: list[torch.Tensor] = []
+    networks["net"].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    sum(job.losses("net", networks, batch, 0).values()).backward()  # type: ignore[union-attr]
+    assert seen[0].shape[:2] == (2, 4) and torch.allclose(seen[0][:, 3], torch.tensor(20 / 255))
+    with torch.inference_mode():
+        found = job.validate(networks["net"].eval())
+    assert found is not None and {"psnr_noise25", "psnr_jpeg10"} <= set(found.metrics)
+    told = {round(255 * float(given[0, 3].mean())) for given in seen[1:]}
+    assert told == {25, 24}  # the level of the noise, and the one at which FFDNet does best on a JPEG of quality 10
+    unsure = job_for("restore", photos, **fixed, unsure=0.2).sample(Draw(0, 0, 0, 1, 2))["level"].flatten()
+    assert len(set(unsure.tolist())) == 2 and bool((unsure > 0).all())
+    with pytest.raises(UsageError, match="has to be told a level, which is not known of pairs"):
+        job_for(
+            "restore", photos, net="refinedffdnet", net_config=net, photos=(), input=str(photos), target=str(photos)
+        )
+
+
 def test_noise_is_read_through_the_denoiser_that_is_told_it(photos: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     config = {"channels": 3, "features": 8, "convolutions": 3}
