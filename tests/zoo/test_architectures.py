@@ -16,7 +16,6 @@ from imgfix.zoo.architectures import ARCHITECTURES
 CONFIGS: list[tuple[str, dict[str, Any]]] = [
     ("basicvsr", {"features": 4, "blocks": 2}),
     ("blindffdnet", {"features": 4, "convolutions": 3, "estimator": 6, "hints": 2}),
-    ("contextffdnet", {"features": 4, "convolutions": 3, "widths": [4, 6], "blocks": [1, 2]}),
     ("refinedffdnet", {"features": 4, "convolutions": 3, "widths": [4, 6, 8], "blocks": [1, 2, 3]}),
     ("cidnet", {"widths": [4, 4, 8, 8], "heads": [1, 2, 2]}),
     ("dncnn", {"channels": 1, "features": 4, "convolutions": 5}),

@@ -23,10 +23,6 @@ SMALL: dict[str, tuple[str, dict[str, Any]]] = {
     "srvgg x3 from x4": ("srvgg", {"scale": 3, "shuffle": 4, "features": 4, "convs": 3}),
     "ffdnet": ("ffdnet", {"channels": 3, "features": 4, "convolutions": 3}),
     "blindffdnet": ("blindffdnet", {"features": 4, "convolutions": 3, "estimator": 4, "hints": 2}),
-    "contextffdnet": (
-        "contextffdnet",
-        {"features": 4, "convolutions": 3, "widths": (4, 6), "blocks": (1, 1)},
-    ),
     "refinedffdnet": (
         "refinedffdnet",
         {"features": 4, "convolutions": 3, "widths": (4, 6, 8), "blocks": (1, 1, 2)},

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from imgfix.errors import UsageError
 from imgfix.metrics.psnr import psnr
-from imgfix.nets.contextffdnet import ContextFFDNet
 from imgfix.nets.ffdnet import BlindFFDNet
 from imgfix.train.job import Batch, Draw, NetIdentity
 from imgfix.train.jobs.base import PairedJob, load_material
@@ -24,9 +23,7 @@ class Options(LossWeights, Spoiling):
     """Settings of `imgfix train restore`."""
 
     level: float = 0.0
-    """Weight of the ratio by which the damage is off that the network finds. True is for a BlindFFDNet the level
-    at which FFDNet does best; for a ContextFFDNet that and the deviation of noise in luma and in chroma, and the JPEG
-    quality."""
+    """Weight of the ratio by which a BlindFFDNet is off from the level at which FFDNet does best."""
     unsure: float = 0.0
     """How far off the level is that a network is told, where it has to be told one: the deviation of its logarithm."""
     val_crop: int = 384
@@ -57,7 +54,7 @@ class RestoreJob(PairedJob[PictureSets]):
         self.options = recipe.options or Options()
         described = self._start(task="restore", key="gateunet", config={}, check={"scale": 1}).described
         self.told = described.get("in_channels", 3) > described.get("out_channels", 3)
-        if self.options.level and not isinstance(self.net, BlindFFDNet | ContextFFDNet):
+        if self.options.level and not isinstance(self.net, BlindFFDNet):
             raise UsageError(f"level = {self.options.level}: {self.key} finds no level", hint="leave level out")
         if self.options.level and recipe.input:
             raise UsageError("level does not go with pairs, whose damage is not known", hint="leave level out")
@@ -83,7 +80,7 @@ class RestoreJob(PairedJob[PictureSets]):
         if self.material.inputs is not None:
             return self.material.pairs(draw, crop)
         target = photos.take(photos.windows(draw, crop + 8), crop + 8)
-        target, damaged, level, found = spoil(target, self.options, draw.cpu_generator, draw.generator)
+        target, damaged, level, _ = spoil(target, self.options, draw.cpu_generator, draw.generator)
         top, left = torch.randint(0, 8, (2,), generator=draw.cpu_generator).tolist()
         rows, columns = slice(top, top + crop), slice(left, left + crop)
         cut = {"input": damaged[..., rows, columns], "target": target[..., rows, columns]}
@@ -91,16 +88,9 @@ class RestoreJob(PairedJob[PictureSets]):
             level = level * (self.options.unsure * torch.randn(level.shape, generator=draw.cpu_generator)).exp().to(
                 level
             )
-        return cut | {"level": level, "damage": found}
+        return cut | {"level": level}
 
     def net_losses(self, networks: Mapping[str, nn.Module], batch: Batch, step: int) -> dict[str, Tensor]:
-        if self.options.level and isinstance(self.net, ContextFFDNet):
-            context = self.net.context(batch["input"])
-            terms = self.loss_terms.net_terms(networks, batch, self.net.restored(batch["input"], context), step)
-            seen, told = self.net.damage(context).mean((2, 3)), self.net.told(context).mean((1, 2, 3))
-            parts = _apart(seen, batch["damage"]) + _apart(told, batch["level"].flatten())
-            terms["level"] = self.options.level * parts
-            return terms
         if self.told:
             made = networks["net"](with_level(batch["input"], batch["level"]))
             return self.loss_terms.net_terms(networks, batch, made, step)
