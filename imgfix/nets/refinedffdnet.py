@@ -56,7 +56,7 @@ class RefinedFFDNet(nn.Module):
         told, cells = F.avg_pool2d(level, 2), F.pixel_unshuffle(picture, 2)
         hidden = torch.cat([cells, told], dim=1)
         for layer in self.layers[:-1]:
-            hidden = F.relu(layer(hidden))
+            hidden = layer(hidden, slope=0.0)
         denoised = self.layers[-1](hidden)
         apart = picture - F.interpolate(F.avg_pool2d(picture, 4), scale_factor=4.0)
         planes = [

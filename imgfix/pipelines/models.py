@@ -248,13 +248,18 @@ class DamageModels:
         self._told: dict[str, Engine] = {}
 
     def __call__(self, job: str) -> Engine:
-        """The engine for a kind of damage, as of `imgfix.degradations.UNDONE`. Raises ModelError when there is none."""
+        """The engine for a kind of damage, as of `imgfix.degradations.UNDONE`, or for noise of a level that is known.
+
+        A model that was named for noise is taken for such noise too, whether it can be told the level or not.
+        Raises ModelError when there is none.
+        """
         from imgfix.zoo import auto
 
-        own = self._named if job in self._jobs else None
+        named = job in self._jobs or (job == "noise-level" and "noise" in self._jobs)
+        own = self._named if named else None
         choice = own or ModelChoice(*auto.resolve("restore", job=job))
         engine = self._models.open(choice, "restore")
-        if job == "noise":
+        if job in ("noise", "noise-level"):
             engine = self._told_level(engine, choice)
         return fitted(engine, self.pixels, self._models.listener, self.dry)
 
