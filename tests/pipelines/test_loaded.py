@@ -182,3 +182,18 @@ def test_the_denoiser_in_a_blind_one_is_made_once_for_all_pipelines(tmp_path: Pa
 
     first = noise_engine()
     assert first.descriptor.net == "ffdnet" and noise_engine() is first
+
+
+def test_a_restorer_that_is_named_is_taken_for_noise_of_a_known_level_too(tmp_path: Path) -> None:
+    from imgfix.nets.gateunet import GateUNet
+    from imgfix.pipelines.models import DamageModels, ModelChoice, Models
+
+    config = {"widths": [8, 8, 8], "blocks": [1, 1, 1]}
+    net = GateUNet((8, 8, 8), (1, 1, 1))
+    file = zoo.save(
+        tmp_path / "own.safetensors", "gateunet", {**config, "merged": False}, net.state_dict(),
+        task="restore", name="own", facts={"jobs": ["noise"]},
+    )  # fmt: skip
+    named = DamageModels(Models(Machine(str(file), device="cpu")), ModelChoice(str(file)))
+    assert named("noise-level").descriptor.name == "own"
+    assert DamageModels(Models(Machine(device="cpu")))("noise-level").descriptor.name != "own"
