@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imgfix.server.answers import Refused
+from imgfix.server.fields import VERBS
 from imgfix.server.metrics import Metrics
 from imgfix.server.settings import Settings
 
@@ -171,8 +172,7 @@ def route_of(path: str) -> str:
     parts = path.split("/")
     if len(parts) > 3 and parts[1:3] in (["v1", "files"], ["v1", "jobs"], ["v1", "options"]):
         return "/".join(["", "v1", parts[2], "ID", *(word for word in parts[4:5] if word in ("preview", "events"))])
-    known = ("uploads", "files", "jobs", "models", "upscale", "inpaint", "restore", "select", "cutout", "generate")
-    if len(parts) == 3 and parts[1] == "v1" and parts[2] in (*known, "evaluate"):
+    if len(parts) == 3 and parts[1] == "v1" and parts[2] in ("uploads", "files", "jobs", "models", "recipes", *VERBS):
         return path
     if path in ("/", "/healthz", "/metrics", "/openapi.json"):
         return path

@@ -3,16 +3,17 @@
     python -m tests.bench.serve --out serve.json
     python -m tests.bench.serve --requests 200 --clients 20 --verb upscale --side 96
 
-Sends the same small pictures as many clients at once, counts answers by status, and compares the throughput with that
-of the command line over the same files. Memory is read from /metrics after a quarter of the requests and at the end.
-Then opens a thousand connections that send their request's head byte by byte, and measures what a plain request takes
-meanwhile and after.
+Sends the same small pictures as many clients at once, counts answers by status, and compares throughput and processor
+time with those of the command line over the same files (on a machine that others use, the second is what counts).
+Memory is read from /metrics after a quarter of the requests and at the end. Then opens a thousand connections that
+send their request's head byte by byte, and measures what a plain request takes meanwhile and after.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import socket
@@ -87,17 +88,34 @@ def _batch(place: Path, verb: str) -> dict[str, float]:
     """What the command line takes, with its start and without (the start is that of one picture)."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "imgfix", verb, "--device", "cpu", "-q"]
-    start = time.monotonic()
+    start, before = time.monotonic(), _children()
     subprocess.run([*command, place / "in" / "000.jpg", "-o", place / "one/"], check=True, env=environment)
-    one = time.monotonic() - start
-    start = time.monotonic()
+    one, busy = time.monotonic() - start, _children() - before
+    start, before = time.monotonic(), _children()
     subprocess.run([*command, place / "in", "-o", place / "many/"], check=True, env=environment)
-    many = time.monotonic() - start
+    many, busier = time.monotonic() - start, _children() - before
     number = len(list((place / "in").iterdir()))
     return {
         "first_seconds": round(one, 2), "seconds": round(many, 2),
         "pictures_per_second": round((number - 1) / (many - one), 2),
+        "cpu_milliseconds_per_picture": round(1000 * (busier - busy) / (number - 1), 1),
     }  # fmt: skip
+
+
+def _children() -> float:
+    """Seconds of processors that programs took which have ended."""
+    took = os.times()
+    return took.children_user + took.children_system
+
+
+def _busy(server: Process) -> float:
+    """Seconds of processors that a server took so far; not a number but on Linux."""
+    try:
+        text = Path(f"/proc/{server.process.pid}/stat").read_text("ascii")
+    except OSError:
+        return math.nan
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _load(server: Process, files: list[Path], verb: str, clients: int) -> dict[str, Any]:
@@ -119,19 +137,20 @@ def _load(server: Process, files: list[Path], verb: str, clients: int) -> dict[s
                 _ask(client, verb, path, statuses, seconds, lock)
 
     _ask(server.client, verb, files[0], Counter(), [], lock)  # loads the model
-    start = time.monotonic()
+    start, before = time.monotonic(), _busy(server)
     threads = [threading.Thread(target=work) for _ in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    whole = time.monotonic() - start
+    whole, busy = time.monotonic() - start, _busy(server) - before
     memory.append(_resident(server))
     seconds.sort()
     return {
         "statuses": {str(status): count for status, count in sorted(statuses.items())},
         "seconds": round(whole, 2),
         "pictures_per_second": round(len(files) / whole, 2),
+        "cpu_milliseconds_per_picture": round(1000 * busy / len(files), 1),
         "median_seconds": round(statistics.median(seconds), 3),
         "p95_seconds": round(seconds[int(0.95 * (len(seconds) - 1))], 3),
         "resident_mb": {"after_a_quarter": memory[0] >> 20, "at_the_end": memory[-1] >> 20},

@@ -225,6 +225,36 @@ def test_an_interrupted_batch_keeps_what_is_finished_and_leaves_nothing_half_wri
 
 
 @on_posix
+@pytest.mark.parametrize(
+    ("number", "code", "model"),
+    [(signal.SIGINT, 130, "tiny"), (signal.SIGTERM, 143, "tiny"), (signal.SIGINT, 130, "restore")],
+)
+def test_a_large_picture_is_left_at_the_tile_at_which_the_signal_comes(
+    imgfix: Run, tmp_path: Path, tiny: Path, number: signal.Signals, code: int, model: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    from imgfix.runtime import prefetch, tiling
+
+    photo, begun, total = save_photo(tmp_path / "a.png", size=(512, 512)), [], []
+
+    def counted(work: tiling._Tiles, *tile: object) -> None:
+        begun.append(tile)
+        total.append(work.grid.tiles)
+        if len(begun) == 3:
+            signal.raise_signal(number)
+            worker = getattr(prefetch._here, "worker", None)  # this is its thread, and the main one has the signal
+            assert worker is not None and worker._stopped.wait(300)
+        prefetch.check()  # as the engine does before each layer
+
+    monkeypatch.setattr(tiling._Tiles, "add", counted)
+    words = ("upscale", "--model", tiny) if model == "tiny" else ("restore", "--denoise", 25, "--jpeg", "off")
+    found = imgfix(*words, photo, "--tile", 128, "--device", "cpu", "-o", tmp_path / "b.png")
+    assert (found.code, len(begun)) == (code, 3) and total[0] > 3
+    assert "interrupted" in found.err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@on_posix
 def test_a_reader_that_leaves_is_no_reason_to_complain(start: Start, tmp_path: Path, tiny: Path) -> None:
     for index in range(10):
         save_photo(tmp_path / "in" / f"{index}.png", size=(200, 150))

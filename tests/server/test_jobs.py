@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from imgfix.server.answers import Refused
+from imgfix.server.fields import VERBS
 from imgfix.server.jobs import Queue
 from imgfix.server.metrics import Metrics
 from imgfix.server.orders import JobResult, Order
@@ -287,11 +288,14 @@ def test_metrics_count_what_happened(site: Site) -> None:
     row = site.upload(png())
     site.ask("inpaint", input=row["id"], box="10,8,6,5", model="telea")
     site.ask("inpaint", input="nothing", box="10,8,6,5")
+    for name in (*VERBS, "recipes"):  # each is counted under its own name, whatever is answered
+        site.ask(name)
     text = site.client.get("/metrics").text
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert lines['imgfix_requests_total{method="POST",route="/v1/inpaint",status="200"}'] == "1"
     assert lines['imgfix_requests_total{method="POST",route="/v1/inpaint",status="404"}'] == "1"
     assert lines['imgfix_work_total{verb="inpaint",status="done"}'] == "1"
+    assert not any('route="other"' in line for line in lines)
     assert lines['imgfix_work_seconds_bucket{verb="inpaint",le="+Inf"}'] == "1"
     assert lines["imgfix_files"] == "2" and float(lines["imgfix_resident_bytes"]) > 1e6
 

@@ -6,6 +6,7 @@ import base64
 import io
 import os
 import re
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ pytest.importorskip("playwright")
 pytest.importorskip("starlette")
 
 from imgfix.pipelines.choosing import ModelTools
+from imgfix.runtime import tiling
+from imgfix.server.jobs import Queue
 from imgfix.server.orders import Executor
 from tests.media import clips
 from tests.server.browsing import SIZE, TOKEN, Desk, axe, chromium, launched, photo, pixels
@@ -391,6 +394,35 @@ def test_work_is_cancelled(desk: Desk, tmp_path: Path, slowly: None) -> None:
     desk.page.wait_for_selector("#run", state="hidden")
     desk.steps(1)
     assert desk.page.locator("#run-upscale").is_enabled()
+
+
+def test_a_large_picture_that_is_cancelled_ends_at_the_next_tile(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, total, cancelled = [], [], threading.Event()
+    cancel = Queue.cancel
+
+    def told(queue: Queue, job: str) -> bool:
+        found = cancel(queue, job)
+        cancelled.set()
+        return found
+
+    def counted(work: tiling._Tiles, *tile: object) -> None:  # in place of the network
+        begun.append(tile)
+        total.append(work.grid.tiles)
+        assert len(begun) < 3 or cancelled.wait(300)
+
+    monkeypatch.setattr(Queue, "cancel", told)
+    monkeypatch.setattr(tiling._Tiles, "add", counted)
+    monkeypatch.setattr(tiling, "window_size", lambda engine, height, width, least: (128, 128))
+    desk.open(photo(tmp_path / "photo.png", (600, 400)))
+    desk.page.click("#tab-upscale")
+    desk.page.click("#run-upscale")
+    desk.page.wait_for_selector("#run-text:has-text('2 of')")
+    desk.page.click("#cancel")
+    desk.page.wait_for_selector("#run", state="hidden")
+    desk.steps(1)
+    assert len(begun) == 3 < total[0]
 
 
 def test_what_fails_is_said_with_its_remedy(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
