@@ -12,7 +12,7 @@ import torch
 
 from imgfix.errors import ExitCode, MemoryExhaustedError, UsageError, out_of_memory, understood
 from imgfix.media.decode import input_errors
-from imgfix.pipelines.options import option
+from imgfix.pipelines.option_names import option
 
 
 def test_an_error_names_its_fields_for_programs() -> None:

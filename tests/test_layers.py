@@ -120,7 +120,7 @@ def _foreign(path: Path) -> set[str]:
 
 MAY_SPELL_OPTIONS = {
     "errors.py": "says how fields are named",
-    "pipelines/options.py": "has the table of them",
+    "pipelines/option_names.py": "has the table of them",
     "pipelines/record.py": "puts the command line of a record together",
     "zoo/package_sources.py": "calls pip and npm",
     "pipelines/doctor/machine.py": "calls nvidia-smi",

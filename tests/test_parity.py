@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import typer
 from PIL import Image
 
 import imgfix
@@ -24,6 +23,7 @@ from imgfix.errors import ImgfixError
 from imgfix.media import image
 from imgfix.nets.dncnn import DnCNN
 from imgfix.nets.srvgg import SRVGG
+from imgfix.pipelines.option_names import option
 from imgfix.pipelines.options import (
     ClipOptions,
     GenerateRequest,
@@ -33,7 +33,6 @@ from imgfix.pipelines.options import (
     RestoreRequest,
     Saving,
     UpscaleRequest,
-    option,
 )
 from tests.cli.conftest import Run, save_photo
 from tests.cli.conftest import imgfix as command_line
@@ -432,10 +431,9 @@ ONLY_ON_A_COMMAND_LINE = {
 
 @pytest.mark.parametrize("verb", TABLES)
 def test_every_spelling_of_an_option_has_a_row(verb: str) -> None:
-    group: Any = typer.main.get_command(app.build())
     tried = {word for each in TABLES[verb] for word in each.words.split() if word.startswith("-")}
     without = []
-    for parameter in group.commands[verb].params:
+    for parameter in app.verbs()[verb].params:
         if parameter.param_type_name == "argument" or ONLY_ON_A_COMMAND_LINE.keys() & {*parameter.opts}:
             continue
         sides = [names for names in (parameter.opts, parameter.secondary_opts) if any(name.strip() for name in names)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from imgfix.cli.closed import open_streams
 from imgfix.errors import ExitCode, ImgfixError, understood
-from imgfix.pipelines.options import option
+from imgfix.pipelines.option_names import option
 from imgfix.runtime import interrupts
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ def _invoke(arguments: list[str], console: Console) -> int:
     click_exception: type[Any]
     usage_error, click_exception = typer.BadParameter.__mro__[1:3]
     try:
-        root = command()
+        root = command(page=arguments in (["--help"], ["-h"]))
         if arguments[:1] == ["help"]:  # as git and cargo have it: `imgfix help weights pull`
             arguments = [*arguments[1:], "--help"]
         plain = {"config", "--help", "-h", "--version"} & set(arguments)  # these must work whatever a file says
-        own = {} if plain else defaults.default_map(defaults.find(root.commands))
+        own = {} if plain else defaults.default_map(defaults.find(root.commands, used=arguments))
         code = root.main(args=arguments, prog_name="imgfix", standalone_mode=False, default_map=own)
     except usage_error as error:
         return _explain_usage(error, console)

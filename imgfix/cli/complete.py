@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+
+
+def known(incomplete: str = "", tasks: Collection[str] | None = None) -> list[tuple[str, str]]:
+    """Names and summaries of the models that begin so; tasks: only models for these."""
+    from imgfix.errors import ImgfixError
+    from imgfix.zoo import catalog
+
+    try:
+        entries = [*catalog.entries(), *catalog.imported()]
+    except (ImgfixError, OSError):  # a completion never complains into the command line
+        return []
+    chosen = [each for each in entries if tasks is None or each.task in tasks]
+    return [(each.name, each.summary) for each in chosen if each.name.startswith(incomplete)]
 
 
 def models(task: str | tuple[str, ...], *extra: str) -> Callable[[str], list[tuple[str, str]]]:
@@ -10,19 +23,10 @@ def models(task: str | tuple[str, ...], *extra: str) -> Callable[[str], list[tup
 
     extra: names besides the catalog's (`telea`, `ns`).
     """
-
     tasks = (task,) if isinstance(task, str) else task
+    fixed = [("auto", "the best one on this machine"), *((name, "classical, no weights") for name in extra)]
 
     def complete(incomplete: str) -> list[tuple[str, str]]:
-        from imgfix.errors import ImgfixError
-        from imgfix.zoo import catalog
-
-        try:
-            entries = [*catalog.entries(), *catalog.imported()]
-        except (ImgfixError, OSError):  # a completion never complains into the command line
-            entries = []
-        names = [("auto", "the best one on this machine"), *((name, "classical, no weights") for name in extra)]
-        names += [(entry.name, entry.summary) for entry in entries if entry.task in tasks]
-        return [(name, help_text) for name, help_text in names if name.startswith(incomplete)]
+        return [*(each for each in fixed if each[0].startswith(incomplete)), *known(incomplete, tasks)]
 
     return complete

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from imgfix.errors import worded
 from imgfix.media.names import printable
-from imgfix.pipelines import result
-from imgfix.pipelines.options import option
+from imgfix.pipelines.option_names import option
 from imgfix.runtime import interrupts
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-Tick = result.Progress
+Tick = Callable[[int, int], None]
 """Called with (done, total) while something runs."""
 
 _NAME_WIDTH, _BAR_WIDTH, _COUNTS_WIDTH = 32, 40, 24
@@ -86,7 +86,12 @@ class Console:
     @property
     def interactive(self) -> bool:
         """Whether progress bars make sense: stderr is a terminal and silence was not asked for."""
-        return not self.quiet and self.rich.is_terminal
+        return not self.quiet and self._drawn and self.rich.is_terminal
+
+    @property
+    def _drawn(self) -> bool:
+        """Whether rich is needed; for plain lines in a log it is not even imported."""
+        return "rich" in self.__dict__ or sys.stderr.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
     @contextmanager
     def progress(self, unit: str = "tiles", files: int | None = 1) -> Iterator[Progress]:
@@ -154,17 +159,21 @@ class Console:
             task = bars.add_task("train", total=1.0, place="", state="")
             yield lambda part, place, state: bars.update(task, completed=part, place=place, state=state)
 
-    def _line(self, text: str, style: str | None = None) -> None:
+    def _line(self, text: str, style: str | None = None, start: tuple[str, str] | None = None) -> None:
+        """start: a word before the text, and its style."""
         self._clear()
-        self.rich.print(printable(worded(text, option)), style=style, markup=False, emoji=False)
-
-    def _marked(self, word: str, style: str, text: str, hint: str | None) -> None:
+        text = printable(worded(text, option))
+        if not self._drawn:
+            print((start[0] if start else "") + text, file=sys.stderr, flush=True)
+            return
         from rich.text import Text
 
-        self._clear()
-        self.rich.print(Text.assemble((f"{word}: ", style), printable(worded(text, option))), emoji=False)
+        self.rich.print(Text.assemble(*([start] if start else []), (text, style or "")), emoji=False)
+
+    def _marked(self, word: str, style: str, text: str, hint: str | None) -> None:
+        self._line(text, start=(f"{word}: ", style))
         if hint:
-            self.rich.print(Text(f"  {printable(worded(hint, option))}", style="dim"), emoji=False)
+            self._line(f"  {hint}", "dim")
 
 
 class Progress:

@@ -52,7 +52,7 @@ def command(
     reading: options.Reading,
     reporting: options.Reporting,
 ) -> int:
-    """Cut out the main subject, or what is selected, with soft edges and without the colour of the background.
+    """Cut out the main subject, or what is selected, with soft edges and no colour of the background.
 
     Without --background, the rest becomes transparent, and the output is a PNG unless its name says otherwise.
     """

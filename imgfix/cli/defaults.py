@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,16 +63,20 @@ def user_file() -> Path:
     return Path(platformdirs.user_config_dir("imgfix", appauthor=False)) / FILE
 
 
-def find(commands: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> list[Default]:
+def find(
+    commands: Mapping[str, Any], environment: Mapping[str, str] | None = None, used: Collection[str] | None = None
+) -> list[Default]:
     """Every default that is set for these verbs (name -> click command), the weakest first; later ones win.
 
+    used: variables are looked up for these verbs only, so that the options of others need not be read.
     Raises UsageError: a file that cannot be read, an option that no verb has.
     """
     found: list[Default] = []
     for file in (user_file(), Path(FILE)):
         if file.is_file():
             found += _of_file(file, commands)
-    return [*found, *_of_environment(os.environ if environment is None else environment, commands)]
+    asked = {verb: commands[verb] for verb in commands if used is None or verb in used}
+    return [*found, *_of_environment(os.environ if environment is None else environment, asked)]
 
 
 def default_map(found: Iterable[Default]) -> dict[str, dict[str, Any]]:

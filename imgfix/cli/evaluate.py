@@ -98,7 +98,7 @@ def command(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:  # fmt: skip
-    """Measure images and videos, with or without references: PSNR, SSIM, GMSD, LPIPS, NIQE, FID, KID, flicker.
+    """Measure images and videos, with or without references: PSNR, SSIM, LPIPS, NIQE, FID and more.
 
     The protocol is stated along with the numbers. The table goes to stdout, everything else to stderr.
     """

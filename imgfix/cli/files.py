@@ -14,7 +14,8 @@ from imgfix.cli import batch, options
 from imgfix.cli.batch import Item
 from imgfix.cli.console import Tick
 from imgfix.cli.listening import ConsoleListener
-from imgfix.cli.report import Outcome, Report, outcome
+from imgfix.cli.outcomes import outcome
+from imgfix.cli.report import Outcome, Report
 from imgfix.errors import UsageError
 from imgfix.pipelines.moving.work import IMAGE
 from imgfix.pipelines.pictures import Stream

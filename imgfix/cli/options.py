@@ -13,12 +13,15 @@ import typer
 
 from imgfix.cli import complete
 from imgfix.cli.console import Console
+from imgfix.cli.flags import MODEL, REPORT
+from imgfix.cli.flags import Json as Json
+from imgfix.cli.flags import Offline as Offline
+from imgfix.cli.flags import Quiet as Quiet
+from imgfix.cli.flags import Verbose as Verbose
 from imgfix.pipelines import options as asked
 
 _OUTPUT = "Output"
 _CLIPS = "Video"
-_MODEL = "Model and device"
-_REPORT = "Report"
 
 MODEL_HELP = (
     "A name from 'imgfix weights list' (downloaded if missing), a weights file, or auto: the best one installed."
@@ -52,14 +55,14 @@ Shard = Annotated[
 Ray = Annotated[
     str | None,
     typer.Option(
-        "--ray", metavar="ADDRESS", rich_help_panel=_MODEL, show_default=False,
+        "--ray", metavar="ADDRESS", rich_help_panel=MODEL, show_default=False,
         help="Spread the files over workers on Ray: local, auto (the running cluster), or host:port.",
     ),
 ]  # fmt: skip
 WorkerCores = Annotated[
     int | None,
     typer.Option(
-        "--worker-cores", min=1, metavar="N", rich_help_panel=_MODEL, show_default=False,
+        "--worker-cores", min=1, metavar="N", rich_help_panel=MODEL, show_default=False,
         help="CPU cores per --ray worker. Default: one worker per GPU, or per 4 cores.",
     ),
 ]  # fmt: skip
@@ -106,7 +109,7 @@ Record = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps or xpu.", rich_help_panel=_MODEL,
+        "--device", metavar="NAME", help="auto, cpu, cuda, cuda:1, mps or xpu.", rich_help_panel=MODEL,
         autocompletion=lambda: ["auto", "cpu", "cuda", "mps", "xpu"],
     ),
 ]  # fmt: skip
@@ -115,28 +118,22 @@ Precision = Annotated[
     typer.Option(
         "--precision",
         help="Number format of the computation; auto: the fastest that the model supports, fp32 above 8 bits.",
-        rich_help_panel=_MODEL,
+        rich_help_panel=MODEL,
     ),
 ]
 Tile = Annotated[
     str,
     typer.Option(
         "--tile", metavar="auto|N", help="Tile size in input pixels; auto fits the free memory.",
-        rich_help_panel=_MODEL,
+        rich_help_panel=MODEL,
     ),
 ]  # fmt: skip
-Offline = Annotated[
-    bool,
-    typer.Option(
-        "--offline", help="Never use the network, not even to download the model that is named.", rich_help_panel=_MODEL
-    ),
-]
 
 Engine = Annotated[
     str,
     typer.Option(
         "--engine", metavar="NAME", help="torch, openvino, onnx, or auto: the fastest one that was measured here.",
-        rich_help_panel=_MODEL, autocompletion=lambda: ["auto", "torch", "openvino", "onnx"],
+        rich_help_panel=MODEL, autocompletion=lambda: ["auto", "torch", "openvino", "onnx"],
     ),
 ]  # fmt: skip
 
@@ -235,19 +232,11 @@ Frames = Annotated[
     typer.Option("--frames", help="Treat each input folder of numbered images as one video.", rich_help_panel=_CLIPS),
 ]
 
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object per item to stdout.", rich_help_panel=_REPORT)
-]
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run", help="Print the plan (sizes, tiles, memory, time) without doing anything.", rich_help_panel=_REPORT
+        "--dry-run", help="Print the plan (sizes, tiles, memory, time) without doing anything.", rich_help_panel=REPORT
     ),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel=_REPORT)]
-Verbose = Annotated[
-    bool,
-    typer.Option("--verbose", "-v", help="Also print why a model was chosen, and tracebacks.", rich_help_panel=_REPORT),
 ]
 
 
@@ -264,7 +253,7 @@ def model(task: str | tuple[str, ...], more: str = "", *methods: str) -> Any:
     return Annotated[
         str,
         typer.Option(
-            "--model", "-m", metavar="NAME", help=MODEL_HELP + more, rich_help_panel=_MODEL,
+            "--model", "-m", metavar="NAME", help=MODEL_HELP + more, rich_help_panel=MODEL,
             autocompletion=complete.models(task, *methods),
         ),
     ]  # fmt: skip

@@ -63,7 +63,7 @@ def command(
     connections: Connections = 200,
     mcp: Mcp = None,
 ) -> int:
-    """Serve upscale, inpaint, restore, select, cutout, generate and evaluate over HTTP, with models kept loaded."""
+    """Serve upscale, inpaint, restore, select, cutout, generate and evaluate over HTTP, models kept loaded."""
     if mcp:
         from imgfix.server import tools
 

@@ -24,11 +24,7 @@ EPILOG = (
     "The same command resumes where it stopped. On several devices: torchrun -m imgfix train ..."
 )
 
-_START = "Starting point"
-_DATA = "Images"
-_LENGTH = "Length and optimizer"
-_MACHINE = "Machine"
-_REPORT = "Report"
+_START, _DATA, _LENGTH, _MACHINE, _REPORT = "Starting point", "Images", "Length and optimizer", "Machine", "Report"
 
 
 def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> Any:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from imgfix.cli.batch import Item, run
+from imgfix.cli import complete
 from imgfix.cli.console import Console, Tick
-from imgfix.cli.options import Json, Offline, Quiet, Verbose
+from imgfix.cli.flags import Json, Offline, Quiet, Verbose
 from imgfix.cli.report import Outcome, Report, print_json
 from imgfix.errors import ExitCode, UsageError
-from imgfix.media.names import printable
+from imgfix.pipelines import columns
 from imgfix.pipelines.units import size_in_words
-
-if TYPE_CHECKING:
-    from imgfix.zoo.entry import Entry
-    from imgfix.zoo.model_search import Hit
 
 command = typer.Typer(
     help="List, download, verify, import and export models.\n\n"
@@ -32,14 +29,7 @@ command = typer.Typer(
 
 
 def _names(incomplete: str) -> list[tuple[str, str]]:
-    from imgfix.errors import ImgfixError
-    from imgfix.zoo import catalog
-
-    try:
-        entries = [*catalog.entries(), *catalog.imported()]
-    except (ImgfixError, OSError):  # a completion never complains into the command line
-        return []
-    return [(entry.name, entry.summary) for entry in entries if entry.name.startswith(incomplete)]
+    return complete.known(incomplete)
 
 
 Name = Annotated[
@@ -65,14 +55,14 @@ def list_models(
     json: Json = False,
 ) -> int:
     """List all models: task, scale, size, licence, and whether they are installed."""
-    from imgfix.pipelines.weights import facts, manage
+    from imgfix.pipelines.weights import facts, manage, tables
 
     chosen = manage.listed(task, here)
     if json:
         for entry in chosen:
             print_json(facts.brief(entry))
         return ExitCode.OK
-    _print_table(chosen)
+    _write(tables.models(chosen, _width()))
     if sizes := manage.sizes(chosen):
         Console().say(f"{len(sizes)} installed, {size_in_words(sum(sizes))}")
     return ExitCode.OK
@@ -88,17 +78,9 @@ def info(name: Name, json: Json = False) -> int:
     if json:
         print_json(values)
         return ExitCode.OK
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for key, value in values.items():
-        if value in (None, "", [], {}):
-            continue
-        for number, line in enumerate(facts.lines(key, value)):
-            table.add_row("" if number else key.replace("_", " "), printable(line))
-    _stdout().print(table, markup=False)
+    shown = [(key.replace("_", " "), facts.lines(key, value)) for key, value in values.items()
+             if value not in (None, "", [], {})]  # fmt: skip
+    _write(columns.pairs(shown, _width()))
     return ExitCode.OK
 
 
@@ -121,6 +103,7 @@ def search(
     """
     import datetime
 
+    from imgfix.pipelines.weights import tables
     from imgfix.zoo import community_index, model_search
 
     if refresh:
@@ -135,7 +118,7 @@ def search(
         for hit in found:
             print_json(hit.facts())
     elif found:
-        _print_hits(found)
+        _write(tables.hits(found, _width()))
     else:
         Console().say(f"nothing is known for {' '.join(words or [])}; imgfix weights list shows the catalog")
     return ExitCode.OK
@@ -268,9 +251,7 @@ def import_model(
     ],
     name: Annotated[
         str | None,
-        typer.Option(
-            "--name", metavar="NAME", help="Name of the model. Default: that of the file.", show_default=False
-        ),
+        typer.Option("--name", metavar="NAME", help="Name of the model. Default: that of the file."),
     ] = None,
     task: Annotated[
         str | None,
@@ -304,14 +285,7 @@ def export(
         str, typer.Argument(metavar="MODEL", help="A model in the catalog, or a weights file.", autocompletion=_names)
     ],
     output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Output file, ending in .onnx, .safetensors or .pth.",
-            show_default=False,
-        ),
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .onnx, .safetensors or .pth.")
     ],
     half: Annotated[bool, typer.Option("--half", help="Store the weights as fp16 (.safetensors, .pth).")] = False,
     overwrite: Overwrite = False,
@@ -337,47 +311,17 @@ def export(
 
 
 def _each(names: list[str], work: Callable[[str, Tick], Outcome], console: Console, json: bool) -> int:
+    from imgfix.cli.batch import Item, run
+
     items = [Item(source=name, target=None, job=name) for name in dict.fromkeys(names)]
     return run(items, work, console, Report(console, json), unit="bytes")
 
 
-def _stdout() -> Any:
-    from rich.console import Console as RichConsole
-
-    # In a pipe there is no width to fit: lines stay whole, one a model, for grep and awk.
-    return RichConsole(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 240)
+def _width() -> int | None:
+    """Of the terminal; in a pipe there is no width to fit, and lines stay whole, one a model, for grep and awk."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _print_table(entries: list[Entry]) -> None:
-    from rich.table import Table
-
-    from imgfix.pipelines.weights import facts
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title, justify in (("model", "left"), ("task", "left"), ("scale", "right"), ("size", "right")):
-        table.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("licence", no_wrap=True)
-    table.add_column("here", no_wrap=True)
-    table.add_column("", overflow="ellipsis", no_wrap=True)
-    for entry in entries:
-        known = facts.brief(entry)
-        size = size_in_words(known["bytes"]) if known["bytes"] else f"~{size_in_words(facts.download_bytes(entry))}"
-        state = "shipped" if entry.shipped and known["installed"] else "yes" if known["installed"] else "-"
-        scale = f"x{entry.scale}" if entry.task in ("upscale", "video") else ""
-        cells = (entry.name, entry.task, scale, size, entry.licence, state, entry.summary)
-        table.add_row(*map(printable, cells))
-    _stdout().print(table, markup=False)
-
-
-def _print_hits(found: Sequence[Hit]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("model", "scale", "size", "licence", "architecture", "here", ""):
-        right = "right" if title in ("scale", "size") else "left"
-        table.add_column(title, justify=right, no_wrap=title != "", overflow="ellipsis")  # type: ignore[arg-type]
-    for hit in found:
-        scale = f"x{hit.scale}" if hit.scale else ""
-        size = size_in_words(hit.bytes) if hit.bytes else "?"
-        table.add_row(hit.name, scale, size, hit.licence, hit.architecture, hit.state, hit.purpose)
-    _stdout().print(table, markup=False)
+def _write(lines: Sequence[str]) -> None:
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write("".join(f"{line}\n" for line in lines).encode(encoding, "backslashreplace").decode(encoding))

@@ -17,7 +17,8 @@ from imgfix.media.names import shell_word
 from imgfix.pipelines import models
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Listener, ModelChoice, Models
-from imgfix.pipelines.options import GenerateRequest, Machine, Saving, option
+from imgfix.pipelines.option_names import option
+from imgfix.pipelines.options import GenerateRequest, Machine, Saving
 from imgfix.pipelines.result import DrawnFacts, FileFacts, Plan, Progress, Result, Runner, unseen
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from imgfix.errors import SETTINGS, UsageError, plain
+from imgfix.errors import UsageError
 
 if TYPE_CHECKING:
     from imgfix.media.video.pacing import Pacing
@@ -611,27 +611,6 @@ def given(record: Any) -> Iterator[tuple[str, Any]]:
         several = isinstance(value, list | tuple | Mapping) or hasattr(value, "shape")  # a mask is no truth value
         if value is not field.default and (several or value != field.default):
             yield field.name, value
-
-
-_OPTIONS = {
-    "boxes": "--box", "output": "-o", "record": "--no-record", "audio": "--no-audio", "label": "--class",
-    "like": "--from", "except_": "--except", "behind": "--background", "prompt_file": "--prompts", "count": "-n",
-    "settings": "--set",
-}  # fmt: skip
-
-
-def option(field: str) -> str:
-    """How a field is called on a command line: `long_side` is `--long-side`, `seed=3` is `--seed 3`.
-
-    A value of True or False chooses between `--resume` and `--no-resume`; settings of a recipe are `--set clip=0.5`.
-    """
-    if field.startswith(SETTINGS):
-        return f"--set {plain(field)}"
-    name, _, value = field.partition("=")
-    word = _OPTIONS.get(name) or f"--{name.replace('_', '-')}"
-    if value == "False":
-        return f"--no-{word[2:]}"
-    return word if value in ("", "True") else f"{word} {value}"
 
 
 def _seconds(field: str, value: str | float | None) -> float | None:

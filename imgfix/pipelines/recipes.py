@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from imgfix.errors import InputError, UsageError
+from imgfix.pipelines.option_names import option
 from imgfix.pipelines.options import (
     ClipOptions,
     CutoutRequest,
@@ -34,7 +35,6 @@ from imgfix.pipelines.options import (
     UpscaleRequest,
     given,
     number,
-    option,
 )
 
 MOST = 64

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from imgfix import __version__
 from imgfix.media.names import shell_word
-from imgfix.pipelines.options import given, option
+from imgfix.pipelines.option_names import option
+from imgfix.pipelines.options import given
 
 if TYPE_CHECKING:
     from imgfix.zoo.descriptor import Descriptor

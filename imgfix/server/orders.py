@@ -13,7 +13,8 @@ from imgfix.media.names import shell_word
 from imgfix.pipelines import record
 from imgfix.pipelines.loaded import Loaded
 from imgfix.pipelines.models import Listener
-from imgfix.pipelines.options import Reading, option
+from imgfix.pipelines.option_names import option
+from imgfix.pipelines.options import Reading
 from imgfix.pipelines.result import Progress, Result
 from imgfix.server import fields
 from imgfix.server.answers import Refused, not_found

@@ -46,6 +46,23 @@ def test_no_help_page_imports_anything_heavy() -> None:
     assert _modules_after(f"from imgfix import cli\nfor page in {pages!r}: assert cli.run(page) == 0, page") == []
 
 
+def test_the_help_page_says_of_a_verb_what_its_own_page_begins_with() -> None:
+    for verb, command in app.verbs().items():
+        assert app.VERBS[verb] == " ".join(command.help.split("\n\n")[0].split()), verb
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["weights", "search", "photo"], ["weights", "list"]])
+def test_what_answers_at_once_reads_no_other_verb(words: list[str]) -> None:
+    ending = "import sys; assert not {'imgfix.cli.upscale', 'imgfix.pipelines.options'} & set(sys.modules)"
+    code = f"from imgfix import cli; assert cli.run({words!r}) == 0\n{ending}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rich = subprocess.run(
+        [sys.executable, "-c", f"{code}; assert 'rich.console' not in sys.modules"], capture_output=True, text=True
+    )
+    assert rich.returncode == 0 or words == ["--help"], rich.stderr  # whose page rich lays out
+
+
 def test_model_names_are_completed_without_loading_torch() -> None:
     code = (
         "import os; os.environ.update(_IMGFIX_COMPLETE='complete_bash', COMP_CWORD='3', "

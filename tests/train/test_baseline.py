@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from imgfix.cli import run
 from imgfix.errors import worded
 from imgfix.metrics.psnr import psnr
-from imgfix.pipelines.options import option
+from imgfix.pipelines.option_names import option
 from imgfix.pipelines.training import closing
 from imgfix.runtime.resize import resize
 from imgfix.train.job import Baseline, Validation

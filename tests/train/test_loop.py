@@ -22,7 +22,7 @@ from imgfix.errors import (
     OutputError,
     UsageError,
 )
-from imgfix.pipelines.options import option
+from imgfix.pipelines.option_names import option
 from imgfix.train import folder as folders
 from imgfix.train import loop
 from imgfix.train.checkpoint import load_checkpoint

@@ -11,7 +11,7 @@ import torch
 
 from imgfix.cli import run
 from imgfix.errors import worded
-from imgfix.pipelines.options import option
+from imgfix.pipelines.option_names import option
 from imgfix.pipelines.training import recipe_of
 from imgfix.train import pace
 from imgfix.train.distributed import Team

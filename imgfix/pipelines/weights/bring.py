@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgfix.errors import OutputError
-from imgfix.pipelines.result import Progress
 from imgfix.zoo.entry import Entry
+
+if TYPE_CHECKING:
+    from imgfix.pipelines.result import Progress
 
 
 def import_file(file: Path, name: str | None, *, task: str | None, licence: str | None, overwrite: bool) -> Entry:

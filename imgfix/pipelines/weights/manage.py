@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imgfix.errors import ModelError, UsageError
-from imgfix.pipelines.result import Progress
 from imgfix.zoo import catalog, folders, store
 from imgfix.zoo.entry import Entry
+
+if TYPE_CHECKING:
+    from imgfix.pipelines.result import Progress
 
 DAY = 24 * 3600
 UNUSED_DAYS = 90

@@ -1,23 +1,37 @@
 """Every architecture that imgfix builds itself, one file each.
 
 A file `KEY.py` here holds one `ARCHITECTURE`. The table is made by looking through this folder: no file registers
-itself.
+itself, and each is read when it is first asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
-from types import MappingProxyType
 
 from imgfix.zoo.architecture import Architecture
 
 
-def _found() -> dict[str, Architecture]:
-    names = sorted(module.name for module in iter_modules(__path__))
-    return {name: import_module(f"{__name__}.{name}").ARCHITECTURE for name in names}
+class _Architectures(Mapping[str, Architecture]):
+    def __init__(self) -> None:
+        self._keys = dict.fromkeys(sorted(module.name for module in iter_modules(__path__)))
+
+    def __getitem__(self, key: str) -> Architecture:
+        if key not in self._keys:
+            raise KeyError(key)
+        found: Architecture = import_module(f"{__name__}.{key}").ARCHITECTURE
+        return found
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
-ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(_found())
+ARCHITECTURES: Mapping[str, Architecture] = _Architectures()
 """Every architecture by its key, in alphabetical order."""
