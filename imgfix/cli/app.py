@@ -186,4 +186,4 @@ def _hide_types(command: Any) -> None:
         if getattr(parameter, "is_flag", False) and parameter.metavar is None:
             parameter.metavar = ""
         if parameter.param_type_name == "argument":
-            parameter.display_type_rich = lambda _: None  # what a newer typer shows beside the name
+            parameter.display_type_rich = lambda ctx: None  # what a newer typer shows beside the name

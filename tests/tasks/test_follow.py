@@ -150,7 +150,7 @@ def test_after_a_cut_what_has_a_name_is_looked_for_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request", "said"),
+    ("asked", "said"),
     [
         (FollowRequest((parse_object("dog"),), 0.4), "no dog was found"),
         (FollowRequest((parse_object("dog:2"),), 0.4), "no dog was found"),
@@ -158,10 +158,10 @@ def test_after_a_cut_what_has_a_name_is_looked_for_at_once() -> None:
         (FollowRequest((parse_point("5,5"),), 0.4, at=40), "behind the end"),
     ],
 )
-def test_what_is_in_no_frame_is_said(request: FollowRequest, said: str) -> None:
+def test_what_is_in_no_frame_is_said(asked: FollowRequest, said: str) -> None:
     frames, _ = clip([None] * 10)
     with pytest.raises(InputError, match=said):
-        follow(iter(frames), Tools(), request)  # type: ignore[arg-type]
+        follow(iter(frames), Tools(), asked)  # type: ignore[arg-type]
 
 
 def test_masks_are_kept_small_and_given_back_as_they_were() -> None:
