@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,10 +48,11 @@ class Shell:
     programs: Path
     samples: Path
 
-    def run(self, script: str, folder: Path, *, network: bool = False) -> subprocess.CompletedProcess[str]:
+    def run(self, script: str, folder: Path, words: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ, "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100",
-            "LC_ALL": "C.UTF-8", "GUIDES_NETWORK": "1" if network else "0",
+            "LC_ALL": "C.UTF-8", "GUIDES_NETWORK": "1" if "network" in words else "0",
+            "GUIDES_STAND_IN": "1" if "stand-in" in words else "0",
         }  # fmt: skip
         command = ["bash", "-euo", "pipefail", "-c", script]
         shell = subprocess.Popen(
@@ -59,7 +60,7 @@ class Shell:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
-            out, _ = shell.communicate(timeout=SECONDS * (5 if network else 1))
+            out, _ = shell.communicate(timeout=SECONDS * (5 if "network" in words else 1))
         except subprocess.TimeoutExpired:
             os.killpg(shell.pid, signal.SIGKILL)
             raise
@@ -116,8 +117,10 @@ def test_a_block_runs_and_prints_what_the_page_shows(
         elif block.language == "js":
             (folder / "block.mjs").write_text(script, encoding="utf-8")
             script = "node block.mjs"
-        done = shell.run(script, folder, network="network" in block.words)
-        assert done.returncode == 0, f"{block.name} left with {done.returncode}:\n{script}\n{done.stdout}"
+        done = shell.run(script, folder, block.words)
+        assert (done.returncode == 0) != ("fails" in block.words), (
+            f"{block.name} left with {done.returncode}:\n{script}\n{done.stdout}"
+        )
         if block.language == "console":
             assert prints(block.shown, done.stdout), f"{block.name} printed:\n{done.stdout}"
 

@@ -2,8 +2,9 @@
 
 <!-- test: slow --> marks the block slow, <!-- test: network --> says that it fetches something, <!-- test: needs jq -->
 skips it where that program is not installed, <!-- test: served --> has a server run meanwhile, whose address replaces
-the usual one, <!-- test: each alone --> says that its lines are alternatives, and <!-- test: not run, because ... -->
-leaves it out with a reason.
+the usual one, <!-- test: each alone --> says that its lines are alternatives, <!-- test: stand-in --> has networks
+found by stand-ins (`tests.guides.stand_in`), <!-- test: fails --> expects an error, and
+<!-- test: not run, because ... --> leaves it out with a reason.
 """
 
 from __future__ import annotations

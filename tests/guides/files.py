@@ -14,6 +14,20 @@ from tests.media import clips
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 WIDTH, HEIGHT = 96, 64
 FRAMES = 6
+RECIPE = """
+[[step]]
+verb = "restore"
+denoise = 10
+
+[[step]]
+verb = "inpaint"
+box = "85%,85%,15%,15%"
+model = "telea"
+
+[[step]]
+verb = "upscale"
+long_side = 120
+"""
 
 
 def make(folder: Path) -> None:
@@ -48,6 +62,8 @@ def make(folder: Path) -> None:
     _moving(folder, photo)
     tone(folder / "meow.wav")
     (folder / "prompts.txt").write_text("a red apple\na frog face\n", encoding="utf-8")
+    (folder / "clean.toml").write_text(RECIPE, encoding="utf-8")
+    (folder / "token.txt").write_text("0123456789abcdef0123456789abcdef\n", encoding="utf-8")
     (folder / "list.txt").write_text("photo.jpg\nphotos/moon.jpg\n", encoding="utf-8")
 
 
