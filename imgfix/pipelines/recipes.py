@@ -180,6 +180,7 @@ def parsed(data: bytes, name: str) -> dict[str, Any]:
         return tomllib.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         words = "it is no text" if isinstance(error, UnicodeDecodeError) else str(error) or type(error).__name__
+        words = "its values are nested too deeply" if isinstance(error, RecursionError) else words
         raise UsageError(
             f"{name} is no recipe: {words}", hint="it is TOML: [[step]], and below it verb = \"restore\""
         ) from None  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imgfix.errors import MissingExtraError, UsageError
+from imgfix.errors import InputError, MissingExtraError, UsageError
 from imgfix.media import formats, jobs
 from imgfix.media.image import Picture, inspect, read, write
 
@@ -81,6 +81,18 @@ def test_without_the_extra_it_is_refused_with_the_remedy(monkeypatch: pytest.Mon
         with pytest.raises(MissingExtraError, match="raw files of cameras") as caught:
             look(dng())
         assert caught.value.hint == "pip install 'imgfix[raw]'"
+
+
+@pytest.mark.parametrize("spoilt", ["cut off", "no directory below"])
+def test_the_preview_of_a_damaged_one_is_not_taken_for_the_photo(tmp_path: Path, spoilt: str) -> None:
+    data = dng()
+    if spoilt == "cut off":
+        data = data[: len(data) // 2]
+    else:
+        data = data.replace(struct.pack("<HHI", 330, 4, 1), struct.pack("<HHI", 331, 4, 1))
+    (tmp_path / "a.dng").write_bytes(data)
+    with pytest.raises((InputError, MissingExtraError)):
+        read(tmp_path / "a.dng")
 
 
 def test_results_are_tiff_and_never_raw(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from imgfix.media.picture import Header
 from imgfix.media.tiff_pixels import UnsupportedTiffError
 
 _SENSOR = (32803, 34892)  # photometric interpretation: colour filter array, linear raw (DNG 1.7)
+_SUBFILE, _DNG_VERSION = 254, 50706
 _PRIVATE = range(50_000, 65_000)  # tags that describe the sensor data
 _SRGB = (2.4, 12.92)  # exponent and slope of the curve
 
@@ -28,7 +29,11 @@ def matches(start: bytes) -> bool:
 
 
 def is_tiff_of_a_camera(data: Any) -> bool:
-    """Whether the first directory of a TIFF, or one below it, holds what a sensor saw; often the first is a preview."""
+    """Whether the first directory of a TIFF, or one below it, holds what a sensor saw; often the first is a preview.
+
+    A preview that is marked as one (bit 0 of NewSubfileType) is of such a file also where the directory below it is
+    lost or of a kind of its own.
+    """
     with contextlib.suppress(exif_block.BrokenExifError, struct.error):
         block = exif_block.Block(data, patch=False)
         first = block.directory(block.first)
@@ -40,6 +45,9 @@ def is_tiff_of_a_camera(data: Any) -> bool:
             for offset in offsets[:32]:
                 with contextlib.suppress(exif_block.BrokenExifError):
                     places.append(block.directory(offset))
+        small = _SUBFILE in first.entries and block.number(first.entries[_SUBFILE]) & 1
+        if small and (_DNG_VERSION in first.entries or 330 in first.entries):
+            return True
         return any(262 in place.entries and block.number(place.entries[262]) in _SENSOR for place in places)
     return False
 
