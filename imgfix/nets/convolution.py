@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -56,3 +59,17 @@ def _plain(x: Tensor) -> bool:
         or torch.is_autocast_enabled("cpu")
         or is_in_torch_dispatch_mode()
     )
+
+
+def chain(widths: Sequence[int]) -> nn.ModuleList:
+    """3x3 convolutions, one after the other, between so many channels; see `through`."""
+    return nn.ModuleList([Convolution(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)])
+
+
+def through(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
+    """What a chain makes of planes: a ReLU follows every layer but the last."""
+    *most, last = layers
+    for layer in most:
+        x = layer(x, slope=0.0)
+    made: Tensor = last(x)
+    return made

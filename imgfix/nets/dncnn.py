@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from torch import Tensor, nn
 
-from imgfix.nets.convolution import Convolution
+from imgfix.nets.convolution import chain, through
 
 
 class DnCNN(nn.Module):
@@ -20,12 +18,7 @@ class DnCNN(nn.Module):
     def __init__(self, channels: int = 3, features: int = 64, convolutions: int = 20) -> None:
         super().__init__()
         widths = [channels, *[features] * (convolutions - 1), channels]
-        self.layers = nn.ModuleList(
-            [Convolution(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)]
-        )
+        self.layers = chain(widths)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = x
-        for layer in self.layers[:-1]:
-            hidden = layer(hidden, slope=0.0)
-        return x - self.layers[-1](hidden)
+        return x - through(self.layers, x)

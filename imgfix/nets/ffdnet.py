@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from imgfix.nets.convolution import Convolution
+from imgfix.nets.convolution import chain, through
 
 
 class FFDNet(nn.Module):
@@ -26,16 +25,12 @@ class FFDNet(nn.Module):
     def __init__(self, channels: int = 3, features: int = 96, convolutions: int = 12) -> None:
         super().__init__()
         widths = [4 * channels + 1, *[features] * (convolutions - 1), 4 * channels]
-        self.layers = nn.ModuleList(
-            [Convolution(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)]
-        )
+        self.layers = chain(widths)
 
     def forward(self, x: Tensor) -> Tensor:
         picture, noise = x[:, :-1], x[:, -1:]
         hidden = torch.cat([functional.pixel_unshuffle(picture, 2), functional.avg_pool2d(noise, 2)], dim=1)
-        for layer in self.layers[:-1]:
-            hidden = layer(hidden, slope=0.0)
-        return functional.pixel_shuffle(self.layers[-1](hidden), 2)
+        return functional.pixel_shuffle(through(self.layers, hidden), 2)
 
 
 class BlindFFDNet(nn.Module):
@@ -53,9 +48,7 @@ class BlindFFDNet(nn.Module):
     def __init__(self, features: int = 96, convolutions: int = 12, estimator: int = 48, hints: int = 7) -> None:
         super().__init__()
         widths = [13, *[features] * (convolutions - 1), 12]
-        self.layers = nn.ModuleList(
-            [Convolution(inside, outside, 3, padding=1) for inside, outside in pairwise(widths)]
-        )
+        self.layers = chain(widths)
         self.hint = nn.Conv2d(hints, features, 3, padding=1, bias=False)
         self.estimate = nn.Sequential(
             nn.Conv2d(24, 32, 3, padding=1),
@@ -95,9 +88,7 @@ class BlindFFDNet(nn.Module):
         levels = self.levels(x)
         first = torch.cat([functional.pixel_unshuffle(x, 2), levels[:, :1]], dim=1)
         hidden = functional.relu(self.layers[0](first) + self.hint(levels[:, 1:]))
-        for layer in self.layers[1:-1]:
-            hidden = layer(hidden, slope=0.0)
-        return functional.pixel_shuffle(self.layers[-1](hidden), 2)
+        return functional.pixel_shuffle(through(self.layers[1:], hidden), 2)
 
 
 def _details(cells: Tensor) -> Tensor:

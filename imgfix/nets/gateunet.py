@@ -6,9 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgfix.nets.repgate import GateBlock, RepConv3
+from imgfix.nets.twolevels import TwoLevels
 
 
-class GateUNet(nn.Module):
+class GateUNet(TwoLevels):
     """Restorer: pixel unshuffle, three levels of gated blocks with skips added, and the input added at the end.
 
     Works on halves, quarters and eighths of the picture's sides: wide context for few operations, and nothing but
@@ -26,23 +27,14 @@ class GateUNet(nn.Module):
         blocks: tuple[int, int, int] = (2, 2, 3),
         merged: bool = False,
     ) -> None:
-        super().__init__()
-        a, b, c = widths
-        self.blocks = tuple(blocks)
-        self.head = RepConv3(12, a, merged=merged)
-        self.encode = nn.ModuleList([_stage(a, blocks[0], merged), _stage(b, blocks[1], merged)])
-        self.down = nn.ModuleList([nn.Conv2d(a, b, 2, 2), nn.Conv2d(b, c, 2, 2)])
-        self.middle = _stage(c, blocks[2], merged)
-        self.up = nn.ModuleList([nn.Conv2d(b, 4 * a, 1), nn.Conv2d(c, 4 * b, 1)])
-        self.decode = nn.ModuleList([_stage(a, blocks[0], merged), _stage(b, blocks[1], merged)])
-        self.tail = RepConv3(a, 12, merged=merged)
+        def stage(channels: int, count: int) -> nn.Sequential:
+            return nn.Sequential(*(GateBlock(channels, 2, merged=merged) for _ in range(count)))
+
+        super().__init__(RepConv3(12, widths[0], merged=merged), stage, widths, blocks)
+        self.tail = RepConv3(widths[0], 12, merged=merged)
 
     def forward(self, x: Tensor) -> Tensor:
-        fine = self.encode[0](self.head(F.pixel_unshuffle(x, 2)))
-        coarse = self.encode[1](self.down[0](fine))
-        coarse = coarse + F.pixel_shuffle(self.up[1](self.middle(self.down[1](coarse))), 2)
-        fine = fine + F.pixel_shuffle(self.up[0](self.decode[1](coarse)), 2)
-        return x + F.pixel_shuffle(self.tail(self.decode[0](fine)), 2).to(x.dtype)
+        return x + F.pixel_shuffle(self.tail(self.features(F.pixel_unshuffle(x, 2))), 2).to(x.dtype)
 
 
 def receptive_field(blocks: tuple[int, int, int]) -> int:
@@ -50,7 +42,3 @@ def receptive_field(blocks: tuple[int, int, int]) -> int:
     convolutions = 2 * 2 * blocks[0] + 2, 2 * 2 * blocks[1], 2 * blocks[2]
     reach = 2 * convolutions[0] + 4 * convolutions[1] + 8 * convolutions[2]
     return reach + 16  # the grid's own cells at each change of level
-
-
-def _stage(channels: int, blocks: int, merged: bool) -> nn.Sequential:
-    return nn.Sequential(*(GateBlock(channels, 2, merged=merged) for _ in range(blocks)))

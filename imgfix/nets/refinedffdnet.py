@@ -6,15 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from imgfix.nets.convolution import through
 from imgfix.nets.evidence import stage
 from imgfix.nets.ffdnet import FFDNet
+from imgfix.nets.twolevels import TwoLevels
 
 ENLARGED = 8.0
 """By how much weak differences are enlarged before the U-Net sees them, or they are lost beside the picture."""
 _PLANES = 4 * 9 + 1
 
 
-class RefinedFFDNet(nn.Module):
+class RefinedFFDNet(TwoLevels):
     """Restorer of noise and JPEG artefacts; (N, 4, H, W) -> (N, 3, H, W), both sides multiples of 8.
 
     The last input channel is told what FFDNet is told: the standard deviation of the noise in the units of the picture,
@@ -37,16 +39,10 @@ class RefinedFFDNet(nn.Module):
         widths: tuple[int, int, int] = (48, 80, 128),
         blocks: tuple[int, int, int] = (2, 2, 3),
     ) -> None:
-        super().__init__()
-        a, b, c = widths
-        self.layers = FFDNet(3, features, convolutions).layers
-        self.head = nn.Conv2d(_PLANES, a, 3, padding=1)
-        self.encode = nn.ModuleList([stage(a, blocks[0]), stage(b, blocks[1])])
-        self.down = nn.ModuleList([nn.Conv2d(a, b, 2, 2), nn.Conv2d(b, c, 2, 2)])
-        self.middle = stage(c, blocks[2])
-        self.up = nn.ModuleList([nn.Conv2d(b, 4 * a, 1), nn.Conv2d(c, 4 * b, 1)])
-        self.decode = nn.ModuleList([stage(a, blocks[0]), stage(b, blocks[1])])
-        self.tail = nn.Conv2d(a, 12, 3, padding=1)
+        layers = FFDNet(3, features, convolutions).layers
+        super().__init__(nn.Conv2d(_PLANES, widths[0], 3, padding=1), stage, widths, blocks)
+        self.layers = layers
+        self.tail = nn.Conv2d(widths[0], 12, 3, padding=1)
         nn.init.zeros_(self.tail.weight)
         assert self.tail.bias is not None
         nn.init.zeros_(self.tail.bias)
@@ -54,10 +50,7 @@ class RefinedFFDNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         picture, level = x[:, :3], x[:, 3:]
         told, cells = F.avg_pool2d(level, 2), F.pixel_unshuffle(picture, 2)
-        hidden = torch.cat([cells, told], dim=1)
-        for layer in self.layers[:-1]:
-            hidden = layer(hidden, slope=0.0)
-        denoised = self.layers[-1](hidden)
+        denoised = through(self.layers, torch.cat([cells, told], dim=1))
         apart = picture - F.interpolate(F.avg_pool2d(picture, 4), scale_factor=4.0)
         planes = [
             2 * cells - 1,
@@ -65,15 +58,8 @@ class RefinedFFDNet(nn.Module):
             ENLARGED * (denoised - cells),
             ENLARGED * told,
         ]
-        return F.pixel_shuffle(denoised + self._refined(torch.cat(planes, dim=1)).to(denoised.dtype), 2)
-
-    def _refined(self, planes: Tensor) -> Tensor:
-        """What is to be added to FFDNet's result, (N, 12, H / 2, W / 2)."""
-        fine = self.encode[0](self.head(planes))
-        coarse = self.encode[1](self.down[0](fine))
-        coarse = coarse + F.pixel_shuffle(self.up[1](self.middle(self.down[1](coarse))), 2)
-        fine = fine + F.pixel_shuffle(self.up[0](self.decode[1](coarse)), 2)
-        return self.tail(self.decode[0](fine)) / ENLARGED
+        added = self.tail(self.features(torch.cat(planes, dim=1))) / ENLARGED
+        return F.pixel_shuffle(denoised + added.to(denoised.dtype), 2)
 
 
 def receptive_field(convolutions: int = 12, blocks: tuple[int, int, int] = (2, 2, 3)) -> int:

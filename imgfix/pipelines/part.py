@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,7 +65,7 @@ class Part:
         """What is done where there is no such part."""
         return "all of it is worked on" if self.edge.rest else "nothing is worked on"
 
-    def prepare(self, kinds: Iterable[str]) -> None:
+    def prepare(self) -> None:
         """Open what finds it, so that what is wrong is said before any work. Raises ModelError, MissingExtraError."""
         self.tools.prepare(self.region.choices)
 

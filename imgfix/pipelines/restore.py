@@ -125,7 +125,7 @@ class RestorePipeline(Pipeline[RestoreRequest]):
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
         if self.part is not None:
-            self.part.prepare(kinds)
+            self.part.prepare()
         missing = self._missing()
         if dry and missing is not None and self.named is not None:
             self.listener.missing(self.named.name, missing)

@@ -102,7 +102,7 @@ class UpscalePipeline(Pipeline[UpscaleRequest]):
     def prepare(self, kinds: Iterable[str], dry: bool = False) -> None:
         """See `Pipeline.prepare`."""
         if self.part is not None:
-            self.part.prepare(kinds)
+            self.part.prepare()
         for kind in dict.fromkeys(kinds):
             choice = self.choice(kind)
             missing = models.bytes_to_pull(choice)

@@ -64,8 +64,8 @@ class Server:
         self.store = Store(settings.folder)
         self.loaded = Loaded(settings.models_kept)
         devices = models.devices(settings.device)
-        self.kitchens = [Executor(self.store, settings, self.loaded, device) for device in devices]
-        self.queue = Queue(self.store, self.kitchens, settings.queue, self.metrics)
+        self.executors = [Executor(self.store, settings, self.loaded, device) for device in devices]
+        self.queue = Queue(self.store, self.executors, settings.queue, self.metrics)
         self.ending = False
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -194,11 +194,11 @@ class Server:
         if spec.takes_input and not isinstance(source, str):
             raise UsageError("there is no picture", hint="send a part `file`, or as `input` the id of an upload")
         order = Order(spec.name, source, fields.read(spec, given))
-        kitchen = self.kitchens[0]
+        executor = self.executors[0]
         try:
-            command, pixels = await anyio.to_thread.run_sync(kitchen.check, order)
+            command, pixels = await anyio.to_thread.run_sync(executor.check, order)
         except ImgfixError as error:
-            raise refusal(error, kitchen.names(order), spec.public) from error
+            raise refusal(error, executor.names(order), spec.public) from error
         row = self.store.file(source) if source is not None else None
         moves = (row is not None and row.kind != "image") or "interpolate" in order.values
         job = self.queue.submit(order, command, wants_job or moves or pixels > self.settings.at_once)
@@ -242,12 +242,12 @@ class Server:
             raise UsageError("there is no `recipe`, or something besides", hint='send {"recipe": "..."}')
         spec = VERBS["run"]
         values = fields.read(spec, given)
-        kitchen = self.kitchens[0]
+        executor = self.executors[0]
         order = Order(spec.name, None, values)
         try:
-            await anyio.to_thread.run_sync(kitchen.check_recipe, order)
+            await anyio.to_thread.run_sync(executor.check_recipe, order)
         except ImgfixError as error:
-            raise refusal(error, kitchen.names(order), spec.public) from error
+            raise refusal(error, executor.names(order), spec.public) from error
         return JSONResponse(values)
 
     async def _ended(self, request: Request, job: Job) -> bool:

@@ -71,12 +71,12 @@ class Queue:
 
     Args:
         store: where lasting jobs are written down.
-        kitchens: one for each device.
+        executors: one for each device.
         most: jobs that may wait, and as many requests that wait for their answer.
     """
 
-    def __init__(self, store: Store, kitchens: Sequence[Executor], most: int, metrics: Metrics) -> None:
-        self._store, self._kitchens, self._most, self._metrics = store, kitchens, most, metrics
+    def __init__(self, store: Store, executors: Sequence[Executor], most: int, metrics: Metrics) -> None:
+        self._store, self._executors, self._most, self._metrics = store, executors, most, metrics
         self._change, self._noting = threading.Condition(), threading.Lock()
         self._quick: deque[Job] = deque()
         self._slow: deque[Job] = deque()
@@ -84,8 +84,8 @@ class Queue:
         self._stopping = False
         self._usual = 1.0  # seconds that an order takes, of the last ones
         self._threads = [
-            threading.Thread(target=self._work, args=(kitchen,), name=f"imgfix-{kitchen.device}", daemon=True)
-            for kitchen in kitchens
+            threading.Thread(target=self._work, args=(executor,), name=f"imgfix-{executor.device}", daemon=True)
+            for executor in executors
         ]
 
     def start(self) -> None:
@@ -115,7 +115,7 @@ class Queue:
 
     def submit(self, order: Order, command: str, lasting: bool) -> Job:
         """Put an order into the queue. Raises Refused: it is full."""
-        job = Job(order, command, lasting, unit=self._kitchens[0].unit(order))
+        job = Job(order, command, lasting, unit=self._executors[0].unit(order))
         with self._change:
             waiting = self._slow if lasting else self._quick
             if len(waiting) >= self._most or self._stopping:
@@ -131,7 +131,7 @@ class Queue:
 
     def _seconds_until_room(self, lasting: bool) -> int:
         ahead = len(self._quick) + (len(self._slow) if lasting else 0)
-        return min(60, max(1, math.ceil(ahead * self._usual / (2 * len(self._kitchens)))))
+        return min(60, max(1, math.ceil(ahead * self._usual / (2 * len(self._executors)))))
 
     def keep(self, job: Job) -> bool:
         """Make a job last that somebody waited for; False: it has ended meanwhile."""
@@ -194,9 +194,9 @@ class Queue:
 
     # -- in the workers ------------------------------------------------------------------------------------------------
 
-    def _work(self, kitchen: Executor) -> None:
+    def _work(self, executor: Executor) -> None:
         while (job := self._next()) is not None:
-            self._carry_out(kitchen, job)
+            self._carry_out(executor, job)
 
     def _next(self) -> Job | None:
         with self._change:
@@ -208,7 +208,7 @@ class Queue:
             self._running.add(job)
             return job
 
-    def _make_way(self, kitchen: Executor) -> None:
+    def _make_way(self, executor: Executor) -> None:
         """Serve those who wait for an answer."""
         while True:
             with self._change:
@@ -216,9 +216,9 @@ class Queue:
                     return
                 job = self._quick.popleft()
                 self._running.add(job)
-            self._carry_out(kitchen, job)
+            self._carry_out(executor, job)
 
-    def _carry_out(self, kitchen: Executor, job: Job) -> None:
+    def _carry_out(self, executor: Executor, job: Job) -> None:
         job.status = RUNNING
         self._note(job)
         start = time.monotonic()
@@ -234,21 +234,21 @@ class Queue:
                     self._note(job)
                 if self._quick:
                     before = time.monotonic()
-                    self._make_way(kitchen)
+                    self._make_way(executor)
                     waited += time.monotonic() - before
 
         ended = DONE
         try:
             if job.cancelled:
                 raise _Stopped
-            made = kitchen.carry_out(job.order, job.id, progress)
+            made = executor.carry_out(job.order, job.id, progress)
             job.outputs, job.answer = made, answer(made)
         except _Stopped:
             ended = CANCELLED if job.cancelled or not job.lasting else QUEUED
         except BaseException as error:
             if not isinstance(error, Exception):
                 _logger.exception("the worker was interrupted by its work")
-            ended, job.refused = FAILED, self._refusal(kitchen, job, error)
+            ended, job.refused = FAILED, self._refusal(executor, job, error)
         job.seconds = time.monotonic() - start - waited
         if ended == QUEUED:  # the server stops: the next one goes on
             with self._change:
@@ -259,8 +259,8 @@ class Queue:
         self._store.drop_folder(job.id)
         self._end(job, ended)
 
-    def _refusal(self, kitchen: Executor, job: Job, error: BaseException) -> Refused:
-        told = refusal(error, kitchen.names(job.order), VERBS[job.order.verb].public)
+    def _refusal(self, executor: Executor, job: Job, error: BaseException) -> Refused:
+        told = refusal(error, executor.names(job.order), VERBS[job.order.verb].public)
         if told.status == 500:
             _logger.error("%s failed", job.command, exc_info=error)
         return told

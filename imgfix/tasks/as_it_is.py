@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart
+from imgfix.tasks.sequence import ALONE, Division, Estimate, FrameResult, Restart
 
 
 class AsItIs:
@@ -25,7 +25,7 @@ class AsItIs:
 
     def division(self, width: int, height: int) -> Division:
         """See `SequenceTask.division`: each frame is made alone."""
-        return Division(fresh=1, scenes=False)
+        return ALONE
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """See `SequenceTask.run`; each frame is a place to begin."""

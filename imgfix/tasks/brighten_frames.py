@@ -61,14 +61,15 @@ class BrightenFrames(Around):
             elif aim is not None and before is not None:
                 state |= {"light.aim": np.array(aim.values), "light.seen": np.array(seen), "light.before": before}
             place = None if made.restart is None else Restart(made.restart.index, made.restart.first_input, state)
-            own = exposure.wanted(to_floats(dark[..., :3]))
+            given = to_floats(dark[..., :3])
+            own = exposure.wanted(given)
             seen += 1
             aim = own if aim is None else aim.mixed(own, max(SLOWEST, 1 / seen))
             before = made.frame
-            yield FrameResult(self._settled(dark, made.frame, aim), place)
+            yield FrameResult(self._settled(given, made.frame, aim), place)
 
-    def _settled(self, dark: np.ndarray, made: np.ndarray, aim: Wanted) -> np.ndarray:
-        given, bright = to_floats(dark[..., :3]), to_floats(made[..., :3])
+    def _settled(self, given: np.ndarray, made: np.ndarray, aim: Wanted) -> np.ndarray:
+        bright = to_floats(made[..., :3])
         lit = exposure.measure(given, bright, aim).settled(bright)
         lit = given + np.float32(self.strength) * (lit - given)
         top = np.iinfo(made.dtype).max

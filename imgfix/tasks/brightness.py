@@ -66,17 +66,19 @@ class Lit:
     """Mean distance between its channels, as a part of the mean of its luma."""
 
 
-def expected(dark: np.ndarray) -> Lit:
-    """Judge a dark picture, (H, W, 3) float32 in [0, 1], sRGB-encoded. It is never to become darker."""
-    hidden = np.tanh(_INTO @ features(dark) + _INTO_BIAS)
+def expected(dark: np.ndarray, small: np.ndarray | None = None) -> Lit:
+    """Judge a dark picture, (H, W, 3) float32 in [0, 1], sRGB-encoded. It is never to become darker.
+
+    small: what `calm` makes of it, where that is known.
+    """
+    hidden = np.tanh(_INTO @ features(calm(dark) if small is None else small) + _INTO_BIAS)
     mean, saturation = np.exp(_OUT @ hidden + _OUT_BIAS)
     own = float((dark @ LUMA).mean())
     return Lit(min(max(float(mean), own), 1.0), max(float(saturation) - PALEST, 0.0))
 
 
-def features(picture: np.ndarray) -> np.ndarray:
-    """What the network is told of a picture (H, W, 3) float32 in [0, 1]: twelve numbers, most of them logarithms."""
-    rgb = calm(picture)
+def features(rgb: np.ndarray) -> np.ndarray:
+    """What the network is told of a picture as `calm` gives it: twelve numbers, most of them logarithms."""
     luma, most = rgb @ LUMA, rgb.max(axis=2)
     mean, white = float(luma.mean()), float(np.percentile(most, _BRIGHTEST))
     tones = [*np.percentile(luma, _PERCENTILES), white, mean, np.clip(mean / max(white, 1 / 255), 0.02, 1)]

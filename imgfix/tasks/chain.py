@@ -53,10 +53,8 @@ class Chain:
         if first is None or second is None:
             return None
         fresh = None if first.fresh is None or second.fresh is None else math.lcm(first.fresh, second.fresh)
-        if (
-            second.before and not first.fresh == first.places == 1
-        ):  # it cannot begin with the frames that are seen first
-            fresh = None
+        if second.before and not first.fresh == first.places == 1:
+            fresh = None  # the first cannot begin with the frames that the second has to see before
         scenes, sure = first.scenes or second.scenes, first.sure and not second.scenes
         left = max(first.left, second.left)
         return _Both(math.lcm(first.places, second.places), fresh, 0, left, scenes, sure, first, second)

@@ -59,9 +59,10 @@ class Exposure:
         return found
 
 
-def wanted(dark: np.ndarray) -> Wanted:
-    """What a picture (H, W, 3) float32 in [0, 1], sRGB-encoded, asks for."""
-    lit, small = brightness.expected(dark), calm(dark)
+def wanted(dark: np.ndarray, small: np.ndarray | None = None) -> Wanted:
+    """What a picture (H, W, 3) float32 in [0, 1], sRGB-encoded, asks for; small: as of `brightness.expected`."""
+    small = calm(dark) if small is None else small
+    lit = brightness.expected(dark, small)
     mean, colourful = _mean(small), brightness.saturation(small)
     more = lit.saturation / colourful if colourful > 0.01 else 1.0
     return Wanted(float(np.clip(lit.mean / max(mean, 1 / 255), *GAINS)), float(np.clip(more, *SATURATIONS)))
@@ -72,11 +73,11 @@ def measure(dark: np.ndarray, bright: np.ndarray, aim: Wanted | None = None) -> 
 
     aim: what the picture is to become, where that is known from others of its scene.
     """
-    aim = aim or wanted(dark)
-    dark, bright = calm(dark), calm(bright)
-    power = _power(np.maximum(bright @ LUMA, 1e-4), min(1.0, aim.gain * _mean(dark)))
+    small, bright = calm(dark), calm(bright)
+    aim = aim or wanted(dark, small)
+    power = _power(np.maximum(bright @ LUMA, 1e-4), min(1.0, aim.gain * _mean(small)))
     have = brightness.saturation(Exposure(power, 1.0).settled(bright))
-    factor = aim.saturation * brightness.saturation(dark) / have if have > 0.01 else 1.0
+    factor = aim.saturation * brightness.saturation(small) / have if have > 0.01 else 1.0
     return Exposure(power, float(np.clip(factor, *SATURATIONS)))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from imgfix.runtime.engine import Engine
 from imgfix.tasks.resampling import SCALE, Resampling, resampled
-from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart, SequenceTask
+from imgfix.tasks.sequence import ALONE, Division, Estimate, FrameResult, Restart, SequenceTask
 from imgfix.tasks.upscale import Upscale, UpscaleOptions, target_size, upscale
 from imgfix.tasks.video_upscale import open_sequence
 
@@ -45,7 +45,7 @@ class EachFrame(ABC):
 
     def division(self, width: int, height: int) -> Division:
         """See `SequenceTask.division`: each frame is made alone."""
-        return Division(fresh=1, scenes=False)
+        return ALONE
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Work on a clip; each frame is a place to begin."""

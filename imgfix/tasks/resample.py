@@ -77,8 +77,7 @@ def nearest(samples: np.ndarray, target: tuple[int, int], y0: int, y1: int) -> n
     Returns:
         (y1 - y0, W', C) of the same type.
     """
-    height, width = samples.shape[:2]
-    return samples[_centres(y0, y1, height, target[1])[:, None], _centres(0, target[0], width, target[0])]
+    return Nearest(samples, target)[y0:y1]
 
 
 def _centres(start: int, end: int, size: int, new_size: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from imgfix.tasks import restore
 from imgfix.tasks.estimate import Damage
 from imgfix.tasks.noise_meter import NoiseMeter
 from imgfix.tasks.restore import EngineFor, RestoreOptions, RestoreStep
-from imgfix.tasks.sequence import Division, Estimate, FrameResult, Restart
+from imgfix.tasks.sequence import ALONE, Division, Estimate, FrameResult, Restart
 from imgfix.tasks.upscale import PROCESS_BYTES
 
 LOOKED_AT = 5
@@ -80,7 +80,7 @@ class RestoreFrames:
 
     def division(self, width: int, height: int) -> Division | None:
         """See `SequenceTask.division`: each frame is made alone, once the damage is known."""
-        return None if self.options.estimates and self.found is None else Division(fresh=1, scenes=False)
+        return None if self.options.estimates and self.found is None else ALONE
 
     def run(self, frames: Iterator[np.ndarray], restart: Restart | None = None) -> Iterator[FrameResult]:
         """Restore a clip; see `imgfix.tasks.sequence.SequenceTask.run`. Raises ModelError as `restore.steps` does."""

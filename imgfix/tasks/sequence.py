@@ -67,6 +67,10 @@ class Division:
         return Restart(index, max(scene, index - self.before))
 
 
+ALONE = Division(fresh=1, scenes=False)
+"""Each frame is made alone."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What some work will take, roughly."""

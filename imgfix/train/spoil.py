@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -127,6 +126,13 @@ def spoil(
     return x, torch.where(column(has_jpeg), compressed, kept), strength, parts
 
 
+VALIDATED = {
+    "noise25": 25.0, "jpeg10": level_of_quality(10), "developed5": DEVELOPED_LEVEL * 5, "jpeg40": level_of_quality(40),
+    "jpeg80": level_of_quality(80), "clean": 0.0,
+}  # fmt: skip
+"""The names that `as_validated` gives, and the level, of 255, that FFDNet is best told of each."""
+
+
 def as_validated(clean: Sequence[Tensor], options: Spoiling) -> dict[str, list[tuple[Tensor, Tensor]]]:
     """Pairs of damaged and clean pictures by the name of their damage; the same for every run.
 
@@ -145,13 +151,6 @@ def as_validated(clean: Sequence[Tensor], options: Spoiling) -> dict[str, list[t
         pairs["jpeg80"] = [(compressed(picture, 80.0), picture) for picture in clean]
         pairs["clean"] = [(picture, picture) for picture in clean]
     return pairs
-
-
-def validated_level(name: str) -> float:
-    """The level, in units of the picture, that FFDNet is best told of a set of `as_validated`, by its name."""
-    kind, number = re.fullmatch(r"([a-z]+)(\d*)", name).groups()  # type: ignore[union-attr]
-    levels = {"noise": lambda q: q, "developed": lambda q: DEVELOPED_LEVEL * q, "jpeg": level_of_quality}
-    return float(levels[kind](float(number))) / 255 if number else 0.0
 
 
 def developed(picture: Tensor, luma: float, seed: int) -> Tensor:

@@ -136,7 +136,7 @@ def fit(options: argparse.Namespace) -> None:
         true = np.log([mean(photo), saturation(photo) + brightness.PALEST])
         seen = [darkened(photo, curve, f"{name} {seed}") for curve in CURVES for seed in range(options.seeds)]
         for dark in (*seen, photo):
-            given.append(brightness.features(dark.astype(np.float32) / 255))
+            given.append(brightness.features(brightness.calm(dark.astype(np.float32) / 255)))
             wanted.append(true)
     if options.cache is not None:
         np.savez(options.cache, given=given, wanted=wanted)

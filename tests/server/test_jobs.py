@@ -22,7 +22,7 @@ from tests.server.conftest import Site, png
 
 
 class Slow:
-    """In the place of a kitchen: does its work step by step, each when it is let."""
+    """In the place of a executor: does its work step by step, each when it is let."""
 
     device = "cpu"
 
@@ -51,22 +51,22 @@ class Slow:
 
 
 class Bench:
-    """A queue with its store and its slow kitchen."""
+    """A queue with its store and its slow executor."""
 
     def __init__(self, folder: Path, most: int = 3) -> None:
-        self.store, self.kitchen = Store(folder), Slow()
-        self.queue = Queue(self.store, [self.kitchen], most, Metrics())  # type: ignore[list-item]
+        self.store, self.executor = Store(folder), Slow()
+        self.queue = Queue(self.store, [self.executor], most, Metrics())  # type: ignore[list-item]
         self.queue.start()
 
     def submit(self, name: str, lasting: bool = True, **values: Any) -> Any:
         return self.queue.submit(Order("upscale", None, {"name": name, **values}), f"imgfix {name}", lasting)
 
     def wait(self, job: Any, *statuses: str) -> None:
-        """Until a job is so, as those see it who ask the queue; one that runs has begun in the kitchen, too."""
+        """Until a job is so, as those see it who ask the queue; one that runs has begun in the executor, too."""
         end = time.monotonic() + 60
         begins = f"{job.order.values['name']} begins"
-        while self.seen(job) not in statuses or (job.status == "running" and begins not in self.kitchen.log):
-            assert time.monotonic() < end, (job.status, self.kitchen.log)
+        while self.seen(job) not in statuses or (job.status == "running" and begins not in self.executor.log):
+            assert time.monotonic() < end, (job.status, self.executor.log)
             time.sleep(0.005)
 
     def seen(self, job: Any) -> str:
@@ -76,7 +76,7 @@ class Bench:
     def close(self) -> None:
         self.queue.stop(patience=0)  # so that what runs stops at its next step
         for _ in range(100):
-            self.kitchen.steps.release()
+            self.executor.steps.release()
         self.queue.stop()
         self.store.close()
 
@@ -93,26 +93,26 @@ def bench(folder: Path, most: int = 3) -> Iterator[Bench]:
 def test_orders_are_carried_out_one_after_the_other(tmp_path: Path) -> None:
     with bench(tmp_path) as here:
         jobs = [here.submit("a"), here.submit("b")]
-        here.kitchen.steps.release(6)
+        here.executor.steps.release(6)
         for job in jobs:
             here.wait(job, "done")
-        assert here.kitchen.log == ["a begins", "a ends", "b begins", "b ends"]
+        assert here.executor.log == ["a begins", "a ends", "b begins", "b ends"]
         assert here.queue.job(jobs[0].id).facts["result"] == "a"  # type: ignore[union-attr]
 
 
 def test_each_device_has_a_worker_of_its_own(tmp_path: Path) -> None:
-    store, kitchens = Store(tmp_path), [Slow(), Slow()]
-    queue = Queue(store, kitchens, 3, Metrics())  # type: ignore[arg-type]
+    store, executors = Store(tmp_path), [Slow(), Slow()]
+    queue = Queue(store, executors, 3, Metrics())  # type: ignore[arg-type]
     queue.start()
     jobs = [queue.submit(Order("upscale", None, {"name": name}), name, True) for name in "abc"]
     end = time.monotonic() + 60
     # A job counts as running a moment before its worker begins on it: both are waited for.
-    while sorted(line for kitchen in kitchens for line in kitchen.log) != ["a begins", "b begins"]:
-        assert time.monotonic() < end, [kitchen.log for kitchen in kitchens]
+    while sorted(line for executor in executors for line in executor.log) != ["a begins", "b begins"]:
+        assert time.monotonic() < end, [executor.log for executor in executors]
         time.sleep(0.005)
     assert queue.counts == {"running": 2, "jobs": 1, "requests": 0}
-    for kitchen in kitchens:
-        kitchen.steps.release(9)
+    for executor in executors:
+        executor.steps.release(9)
     while any(job.status != "done" for job in jobs):
         assert time.monotonic() < end
         time.sleep(0.005)
@@ -137,9 +137,9 @@ def test_requests_that_wait_have_a_queue_of_their_own_and_a_job_makes_way_for_th
         here.wait(here.submit("film"), "running")
         here.submit("next film")
         waiting = here.submit("click", lasting=False, quick=True)
-        here.kitchen.steps.release()  # the film's next frame
+        here.executor.steps.release()  # the film's next frame
         here.wait(waiting, "done")
-        assert here.kitchen.log == ["film begins", "click begins"]
+        assert here.executor.log == ["film begins", "click begins"]
 
 
 def test_a_job_that_waits_is_cancelled_at_once_and_one_that_runs_at_its_next_step(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_a_job_that_waits_is_cancelled_at_once_and_one_that_runs_at_its_next_ste
         here.wait(running, "running")
         assert here.queue.cancel(waiting.id) and waiting.status == "cancelled"
         assert here.queue.cancel(running.id) and running.status == "running"
-        here.kitchen.steps.release()
+        here.executor.steps.release()
         here.wait(running, "cancelled")
-        assert here.kitchen.log == ["a begins"]
+        assert here.executor.log == ["a begins"]
         assert not here.queue.cancel(running.id)
         assert [row.status for row in here.store.jobs()] == ["cancelled", "cancelled"]
 
@@ -171,7 +171,7 @@ def test_jobs_survive_a_restart_and_requests_do_not(tmp_path: Path) -> None:
         here.submit("click", lasting=False)
         (here.store.folder_of(running.id) / "half").touch()
         (here.store.folder_of("0" * 32) / "litter").touch()
-        here.kitchen.steps.release()
+        here.executor.steps.release()
     with bench(tmp_path) as again:
         end = time.monotonic() + 60
         while _names(again) != ["a", "b"]:  # one that a worker is just taking stands in neither list
@@ -179,7 +179,7 @@ def test_jobs_survive_a_restart_and_requests_do_not(tmp_path: Path) -> None:
             time.sleep(0.005)
         assert (again.store.work / running.id / "half").exists()
         assert not (again.store.work / ("0" * 32)).exists()
-        again.kitchen.steps.release(6)
+        again.executor.steps.release(6)
         end = time.monotonic() + 60
         while any(row.status != "done" for row in again.store.jobs()) and time.monotonic() < end:
             time.sleep(0.01)
@@ -262,20 +262,20 @@ def test_large_work_is_a_job_by_itself(start: Callable[..., Site]) -> None:
 def test_a_click_is_answered_at_once_however_large_the_picture(start: Callable[..., Site]) -> None:
     site = start(at_once=1000)
     order = Order("select", site.upload(png())["id"], {"point": [[5, 5]]})
-    assert site.server.kitchens[0].check(order) == ("imgfix select photo.png --point 5,5", 0)
+    assert site.server.executors[0].check(order) == ("imgfix select photo.png --point 5,5", 0)
 
 
 def test_a_file_that_a_job_needs_is_not_deleted(site: Site) -> None:
     row = site.upload(png())
     gate = threading.Event()
-    kitchen = site.server.kitchens[0]
-    work = kitchen.carry_out
+    executor = site.server.executors[0]
+    work = executor.carry_out
 
     def held(*words: Any) -> JobResult:
         assert gate.wait(60)
         return work(*words)
 
-    kitchen.carry_out = held  # type: ignore[method-assign]
+    executor.carry_out = held  # type: ignore[method-assign]
     values = {"input": row["id"], "box": "10,8,6,5", "model": "telea"}
     job = site.client.post("/v1/inpaint?job=1", json=values).json()["id"]
     assert site.client.delete(f"/v1/files/{row['id']}").status_code == 409

@@ -222,10 +222,10 @@ def test_a_file_at_hand_is_not_taken_for_what_is_put_behind(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "white").write_bytes(png())
-    values, kitchen = {"behind": "white"}, site.server.kitchens[0]
+    values, executor = {"behind": "white"}, site.server.executors[0]
     from imgfix.server.orders import Order
 
-    wanted = kitchen._asked(Order("cutout", site.upload(png())["id"], values))
+    wanted = executor._asked(Order("cutout", site.upload(png())["id"], values))
     assert wanted.request.behind == "#ffffff"
 
 

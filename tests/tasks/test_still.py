@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from imgfix.errors import InputError
-from imgfix.tasks.select.still import still_overlay
+from imgfix.tasks.select.still import not_told, standing
 from tests.tasks.scenes import scene
 
 WORLD = (scene(400, 900, 3) * 255).astype(np.uint8)
@@ -28,6 +28,14 @@ def clip(count: int, stamp: str = "", logo: float = 0.0, moves: bool = True, bar
             shape = cv2.circle(np.zeros(SIZE, np.float32), (320, 40), 18, 1.0, -1)[..., None] * logo
             frame = (frame * (1 - shape) + 255 * shape).astype(np.uint8)
         yield frame
+
+
+def still_overlay(frames: Iterator[np.ndarray], count: int) -> np.ndarray:
+    """What stands still, or the error where nothing of it can be taken."""
+    found = standing(frames, count)
+    if found is None or not found.any():
+        raise not_told(found)
+    return found
 
 
 def drawn(**what: object) -> np.ndarray:

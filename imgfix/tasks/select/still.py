@@ -32,23 +32,6 @@ LEAST = 2e-5
 """Share of the frame below which what stands still is a speck."""
 
 
-def still_overlay(frames: Iterator[np.ndarray], count: int) -> np.ndarray:
-    """The part of a clip that is laid over it and stands still.
-
-    An overlay keeps its edges while those of the scene come and go: the gradients of the frames are averaged in parts
-    of the clip, and an edge of the overlay is one that every part shows alike (after Dekel et al. 2017, "On the
-    effectiveness of visible watermarks", who take the median over pictures). Edges that lie near each other are joined
-    and filled.
-
-    frames, count: as of `standing`.
-    Returns (H, W) bool. Raises InputError: fewer than two frames, nothing stands still, or nearly everything does.
-    """
-    found = standing(frames, count)
-    if found is None or not found.any():
-        raise not_told(found)
-    return found
-
-
 def not_told(found: np.ndarray | None) -> InputError:
     """The error for what `standing` gave, where nothing of it can be taken."""
     if found is None:
@@ -63,8 +46,14 @@ def not_told(found: np.ndarray | None) -> InputError:
 
 
 def standing(frames: Iterator[np.ndarray], count: int) -> np.ndarray | None:
-    """See `still_overlay`, (H, W) bool, perhaps empty; None: nearly everything stands still.
+    """The part of a clip that is laid over it and stands still.
 
+    An overlay keeps its edges while those of the scene come and go: the gradients of the frames are averaged in parts
+    of the clip, and an edge of the overlay is one that every part shows alike (after Dekel et al. 2017, "On the
+    effectiveness of visible watermarks", who take the median over pictures). Edges that lie near each other are joined
+    and filled.
+
+    Returns (H, W) bool, perhaps empty; None: nearly everything stands still.
     frames: (H, W, 3) uint8 or uint16. count: how many, roughly; it decides how they are grouped. Raises InputError:
     fewer than two frames.
     """

@@ -15,7 +15,7 @@ from imgfix.train.job import Batch, Draw, NetIdentity
 from imgfix.train.jobs.base import PairedJob, load_material
 from imgfix.train.jobs.common import LossWeights, centre, folded_config, left_out, mean_of, sheet_column
 from imgfix.train.recipe import Recipe
-from imgfix.train.spoil import Spoiling, as_validated, spoil, validated_level
+from imgfix.train.spoil import VALIDATED, Spoiling, as_validated, spoil
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class RestoreJob(PairedJob[PictureSets]):
 
     def _seen(self, name: str, low: Tensor) -> Tensor:
         """What the network is given of a held-out picture, of the set of this name."""
-        return with_level(low, low.new_tensor(validated_level(name)).view(1, 1, 1, 1)) if self.told else low
+        return with_level(low, low.new_full((1, 1, 1, 1), VALIDATED[name] / 255)) if self.told else low
 
     def without_net(self) -> PictureSets:
         return {name: [low.clamp(0, 1) for low, _ in pairs] for name, pairs in self.validation.items()}
