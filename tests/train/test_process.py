@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -98,10 +97,7 @@ def test_a_disk_that_fills_up_is_survived(command: Start, photos: Path, tmp_path
 @pytest.mark.slow
 def test_two_processes_train_like_one_with_the_doubled_batch(command: Start, photos: Path, tmp_path: Path) -> None:
     settings = ["--steps", "12", "--set", "noise=0", "--set", "adversarial=0.05", "--device", "cpu"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", f"--master-port={port}")
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")  # finds a free port itself
     pair = command(photos, "-o", tmp_path / "pair", *settings, "--batch", "4", "--json", launcher=launcher)
     one = command(photos, "-o", tmp_path / "one", *settings, "--batch", "8")
     out, said = pair.communicate(timeout=300)
